@@ -1,0 +1,312 @@
+/**
+ * Machine memory: RAM, ROM and memory-mapped devices of one machine behind guest-physical addresses.
+ *
+ * RAM lies in one linear memory, the WebAssembly memory that translated code touches directly. This
+ * file is the only one that writes RAM from TypeScript: each write names its frame and passes one
+ * barrier, which tells the owners of translated code, of checkpoints and of dirty logs. Nobody gets a
+ * writable view.
+ */
+
+import type { FrameNumber, PhysicalAddress } from "../lib/brand.ts";
+import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
+
+/** Bytes in a frame, and its logarithm. */
+export const FRAME_BYTES = 4096;
+export const FRAME_SHIFT = 12;
+
+/** Where guest-physical addresses above the PCI hole begin. */
+export const HIGH_MEMORY_BASE = 0x1_0000_0000;
+
+/** Reasons for which a store to a frame must not go unseen; bits of {@link MachineMemory.watch}. */
+export const FrameWatch = {
+  /** Decoded or translated code was made from the frame. */
+  code: 1,
+  /** A checkpoint or dirty log wants to know of the next store. */
+  dirty: 2,
+} as const;
+
+/** Told about stores to watched frames and about changes of what a frame number means. */
+export interface MemoryObserver {
+  /** A store is about to change `frame` although `watch` (bits of FrameWatch) is set on it. */
+  beforeStore?(frame: FrameNumber, watch: number): void;
+  /** `frame` is now watched: direct write access to it must be given up. */
+  onWatch?(frame: FrameNumber): void;
+  /** The map of guest-physical memory changed (PAM, MMIO, A20): translations must be dropped. */
+  onRemap?(): void;
+}
+
+interface MmioRange {
+  readonly base: number;
+  readonly name: string;
+  readonly device: MmioDevice;
+}
+
+/** How the machine's RAM is laid out in guest-physical space. */
+export interface MemoryPlan {
+  /** RAM in bytes, a multiple of 4096. */
+  readonly ramBytes: number;
+  /** RAM from 0 up to here; the rest continues at 4 GiB. At most 0xC0000000. */
+  readonly lowRamBytes: number;
+  /** Linear offset of the first RAM byte, a multiple of 4096. */
+  readonly ramBase: number;
+  /** Linear offset of a ROM area of `romBytes`, for images that {@link MachineMemory.mapRom} places. */
+  readonly romBase: number;
+  readonly romBytes: number;
+}
+
+/** Guest-physical memory of one machine. */
+export class MachineMemory implements MmioBus, DmaBus {
+  /** Page number to linear page number for loads and fetches, or -1. */
+  readonly readMap: Int32Array;
+  /** The same for stores: -1 also for ROM. */
+  readonly writeMap: Int32Array;
+  /** Bits of FrameWatch by linear page number relative to RAM's first. */
+  readonly #watch: Uint8Array;
+  readonly #firstLinearPage: number;
+  readonly #u8: Uint8Array;
+  readonly #view: DataView;
+  readonly #mmio = new Map<number, MmioRange>();
+  readonly #observers: MemoryObserver[] = [];
+  #romUsedBytes = 0;
+
+  constructor(readonly buffer: ArrayBufferLike, readonly plan: MemoryPlan) {
+    this.#u8 = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+    const highPages = (plan.ramBytes - plan.lowRamBytes) >>> FRAME_SHIFT;
+    const pages = 0x100000 + highPages;
+    this.readMap = new Int32Array(pages).fill(-1);
+    this.writeMap = new Int32Array(pages).fill(-1);
+    this.#firstLinearPage = Math.min(plan.ramBase, plan.romBase) / FRAME_BYTES;
+    const end = Math.max(plan.ramBase + plan.ramBytes, plan.romBase + plan.romBytes);
+    this.#watch = new Uint8Array(end / FRAME_BYTES - this.#firstLinearPage);
+    for (let page = 0; page < plan.lowRamBytes / FRAME_BYTES; page++) this.#mapRam(page);
+    for (let page = 0; page < highPages; page++) this.#mapRam(0x100000 + page);
+  }
+
+  /** Registers an observer of stores and remappings. */
+  observe(observer: MemoryObserver): void {
+    this.#observers.push(observer);
+  }
+
+  /** The linear offset that a load from the page of `address` goes to, or -1 if it is no memory. */
+  readableLinear(address: number): number {
+    const page = this.readMap[Math.floor(address / FRAME_BYTES)] ?? -1;
+    return page < 0 ? -1 : page * FRAME_BYTES + (address % FRAME_BYTES);
+  }
+
+  /** Whether engines may store directly to linear page `linearPage` (no watch is set). */
+  isUnwatched(linearPage: number): boolean {
+    return this.#watch[linearPage - this.#firstLinearPage] === 0;
+  }
+
+  /** The watches (bits of FrameWatch) on linear page `linearPage`. */
+  watches(linearPage: number): number {
+    return this.#watch[linearPage - this.#firstLinearPage];
+  }
+
+  /** Sets a watch on a linear page; direct write access to it is withdrawn everywhere. */
+  watch(linearPage: number, watch: number): void {
+    const index = linearPage - this.#firstLinearPage;
+    if ((this.#watch[index] & watch) === watch) return;
+    this.#watch[index] |= watch;
+    for (const observer of this.#observers) observer.onWatch?.(linearPage as FrameNumber);
+  }
+
+  /** Clears a watch. */
+  unwatch(linearPage: number, watch: number): void {
+    this.#watch[linearPage - this.#firstLinearPage] &= ~watch;
+  }
+
+  /** Reads 1, 2 or 4 bytes at `address`, any alignment; unclaimed space reads all-ones. */
+  read(address: number, size: MmioSize): number {
+    const offset = address % FRAME_BYTES;
+    const page = this.readMap[(address - offset) / FRAME_BYTES] ?? -1;
+    if (offset + size > FRAME_BYTES) return this.#readSplit(address, size);
+    if (page < 0) return this.#readMmio(address, size);
+    const at = page * FRAME_BYTES + offset;
+    return size === 1
+      ? this.#u8[at]
+      : size === 2
+      ? this.#view.getUint16(at, true)
+      : this.#view.getUint32(at, true);
+  }
+
+  /** Writes the low 1, 2 or 4 bytes of `value` at `address`, any alignment. */
+  write(address: number, size: MmioSize, value: number): void {
+    const offset = address % FRAME_BYTES;
+    const page = this.writeMap[(address - offset) / FRAME_BYTES] ?? -1;
+    if (offset + size > FRAME_BYTES) return this.#writeSplit(address, size, value);
+    if (page < 0) return this.#writeMmio(address, size, value);
+    this.#barrier(page);
+    const at = page * FRAME_BYTES + offset;
+    if (size === 1) this.#u8[at] = value;
+    else if (size === 2) this.#view.setUint16(at, value, true);
+    else this.#view.setUint32(at, value, true);
+  }
+
+  /** Copies `into.length` bytes from `address`. */
+  readBytes(address: PhysicalAddress, into: Uint8Array): void {
+    for (let done = 0; done < into.length;) {
+      const at = address + done;
+      const length = Math.min(into.length - done, FRAME_BYTES - (at % FRAME_BYTES));
+      const linear = this.readableLinear(at);
+      if (linear >= 0) into.set(this.#u8.subarray(linear, linear + length), done);
+      else for (let i = 0; i < length; i++) into[done + i] = this.#readMmio(at + i, 1);
+      done += length;
+    }
+  }
+
+  /** Copies `bytes` to `address`; what falls on ROM or on nothing is lost, as on a bus. */
+  writeBytes(address: PhysicalAddress, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      const at = address + done;
+      const offset = at % FRAME_BYTES;
+      const length = Math.min(bytes.length - done, FRAME_BYTES - offset);
+      const page = this.writeMap[(at - offset) / FRAME_BYTES] ?? -1;
+      const part = bytes.subarray(done, done + length);
+      if (page >= 0) {
+        this.#barrier(page);
+        this.#u8.set(part, page * FRAME_BYTES + offset);
+      } else part.forEach((byte, i) => this.#writeMmio(at + i, 1, byte));
+      done += length;
+    }
+  }
+
+  readDma(address: PhysicalAddress, into: Uint8Array): void {
+    this.readBytes(address, into);
+  }
+
+  writeDma(address: PhysicalAddress, bytes: Uint8Array): void {
+    this.writeBytes(address, bytes);
+  }
+
+  /**
+   * Tells the barrier that the store path of an engine is about to write to linear page `linearPage`,
+   * which is watched.
+   */
+  storeBarrier(linearPage: number): void {
+    this.#barrier(linearPage);
+  }
+
+  attachMmio(base: PhysicalAddress, sizeBytes: number, name: string, device: MmioDevice): void {
+    if (base % FRAME_BYTES !== 0 || sizeBytes % FRAME_BYTES !== 0 || sizeBytes <= 0) {
+      throw new RangeError(`MMIO range of ${name} must be a whole number of 4096-byte frames`);
+    }
+    const first = base / FRAME_BYTES;
+    const last = first + sizeBytes / FRAME_BYTES;
+    for (let page = first; page < last; page++) {
+      const other = this.#mmio.get(page);
+      if (other) throw new RangeError(`MMIO range of ${name} overlaps that of ${other.name}`);
+    }
+    for (let page = first; page < last; page++) {
+      this.#mmio.set(page, { base, name, device });
+      if (page < this.readMap.length) this.readMap[page] = this.writeMap[page] = -1;
+    }
+    this.#remapped();
+  }
+
+  detachMmio(base: PhysicalAddress): void {
+    for (let page = base / FRAME_BYTES; this.#mmio.get(page)?.base === base; page++) {
+      this.#mmio.delete(page);
+      if (this.#isRam(page)) this.#mapRam(page);
+    }
+    this.#remapped();
+  }
+
+  /**
+   * Copies a ROM image into the ROM area and maps it read-only at `address` (a frame boundary); the
+   * same image can be mapped again elsewhere by {@link mapRomAt}. Returns its linear offset.
+   */
+  mapRom(address: PhysicalAddress, image: Uint8Array): number {
+    const bytes = Math.ceil(image.length / FRAME_BYTES) * FRAME_BYTES;
+    if (this.#romUsedBytes + bytes > this.plan.romBytes) {
+      throw new RangeError(
+        `ROM images need ${
+          this.#romUsedBytes + bytes
+        } bytes, the ROM area has ${this.plan.romBytes}`,
+      );
+    }
+    const linear = this.plan.romBase + this.#romUsedBytes;
+    this.#romUsedBytes += bytes;
+    this.#u8.set(image, linear);
+    this.mapRomAt(address, linear, bytes);
+    return linear;
+  }
+
+  /** Maps `sizeBytes` of the ROM area from linear offset `linear` at `address`, read-only. */
+  mapRomAt(address: PhysicalAddress, linear: number, sizeBytes: number): void {
+    for (let page = 0; page < sizeBytes / FRAME_BYTES; page++) {
+      this.setPage(address / FRAME_BYTES + page, linear / FRAME_BYTES + page, -1);
+    }
+    this.#remapped();
+  }
+
+  /**
+   * Chooses for each frame of [address, address + sizeBytes) whether loads and stores reach RAM (as
+   * PAM registers do): loads go to RAM or to linear offset `romLinear` (-1: nothing there).
+   */
+  shadow(
+    address: number,
+    sizeBytes: number,
+    romLinear: number,
+    read: boolean,
+    write: boolean,
+  ): void {
+    for (let i = 0; i < sizeBytes / FRAME_BYTES; i++) {
+      const page = address / FRAME_BYTES + i;
+      const ram = this.plan.ramBase / FRAME_BYTES + page;
+      const rom = romLinear < 0 ? -1 : romLinear / FRAME_BYTES + i;
+      this.setPage(page, read ? ram : rom, write ? ram : -1);
+    }
+    this.#remapped();
+  }
+
+  private setPage(page: number, readPage: number, writePage: number): void {
+    this.readMap[page] = readPage;
+    this.writeMap[page] = writePage;
+  }
+
+  #isRam(page: number): boolean {
+    return page * FRAME_BYTES < this.plan.lowRamBytes ||
+      (page >= 0x100000 && page < this.readMap.length);
+  }
+
+  #mapRam(page: number): void {
+    const index = page < 0x100000 ? page : page - 0x100000 + this.plan.lowRamBytes / FRAME_BYTES;
+    const linear = this.plan.ramBase / FRAME_BYTES + index;
+    this.setPage(page, linear, linear);
+  }
+
+  #remapped(): void {
+    for (const observer of this.#observers) observer.onRemap?.();
+  }
+
+  #barrier(linearPage: number): void {
+    const watch = this.#watch[linearPage - this.#firstLinearPage];
+    if (watch === 0) return;
+    for (const observer of this.#observers) {
+      observer.beforeStore?.(linearPage as FrameNumber, watch);
+    }
+  }
+
+  #readMmio(address: number, size: MmioSize): number {
+    const range = this.#mmio.get(Math.floor(address / FRAME_BYTES));
+    if (range) return range.device.readMmio(address - range.base, size) >>> 0;
+    return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+  }
+
+  #writeMmio(address: number, size: MmioSize, value: number): void {
+    const range = this.#mmio.get(Math.floor(address / FRAME_BYTES));
+    range?.device.writeMmio(address - range.base, size, value >>> 0);
+  }
+
+  #readSplit(address: number, size: MmioSize): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.read(address + i, 1) << (8 * i);
+    return value >>> 0;
+  }
+
+  #writeSplit(address: number, size: MmioSize, value: number): void {
+    for (let i = 0; i < size; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff);
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * The memory management unit of one CPU: from linear addresses to bytes.
+ *
+ * Engines look translations up in the TLB themselves and come here when that fails: on a miss, on a
+ * page that needs care (memory-mapped, watched), on a misaligned access or one that crosses a page.
+ * A fault is left pending in the CPU state and reported by a return value of `false` or -1.
+ */
+
+import type { MachineMemory } from "../../memory/machine_memory.ts";
+import { FRAME_BYTES } from "../../memory/machine_memory.ts";
+import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_walker.ts";
+import type { CpuState } from "../state/cpu_state.ts";
+import { offsetOf, Status } from "../state/layout.ts";
+import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
+import * as formats from "./formats.ts";
+import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
+
+/** Kinds of access, numbered as engines pass them. */
+export const Access = { read: 0, write: 1, fetch: 2 } as const;
+
+/** Flag in the `size` that engines pass: the access goes through SS, so a non-canonical address is #SS. */
+export const STACK_ACCESS = 0x100;
+
+/** A second translation stage (EPT, NPT): from guest-physical to machine addresses. */
+export interface SecondStage {
+  /**
+   * Translates `address`. Returns the machine address, or -1 after having recorded why the access is
+   * refused (which the owner of the virtual machine turns into a VM exit).
+   */
+  translate(address: number, access: number): number;
+}
+
+const FAULT_ADDRESS = offsetOf("faultAddress");
+const RESULT = offsetOf("result");
+const ARGUMENT0 = offsetOf("argument0");
+
+/** What a walk found, for {@link Mmu.translate}. */
+const Permission = { user: 4, writable: 2 } as const;
+
+/** One CPU's memory management unit. */
+export class Mmu {
+  readonly #walk = new RadixWalk();
+  readonly #banks: TlbBank[] = [];
+  readonly #bankVmIds: number[] = [];
+  #bank: TlbBank;
+  #bankIndex = 0;
+  #format: RadixFormat | null = null;
+  #view = 0;
+  #codeView = 0;
+  /** Set by a refused table read; see TableReader. */
+  failed = false;
+  /** The second stage in force, or null on a bare machine. */
+  secondStage: SecondStage | null = null;
+  /** Linear offset of the page that the last {@link translate} found, or -1 if it is no memory. */
+  #physical = 0;
+
+  /** `tlbBase` is the linear offset of TLB_SIZE_BYTES bytes that this CPU's TLBs may use. */
+  constructor(
+    readonly state: CpuState,
+    readonly memory: MachineMemory,
+    readonly tlbBase: number,
+  ) {
+    for (let i = 0; i < BANKS; i++) {
+      this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
+      this.#bankVmIds.push(i === 0 ? 0 : -1);
+    }
+    this.#bank = this.#banks[0];
+    memory.observe({
+      onWatch: (linearPage) => this.#banks.forEach((bank) => bank.slowWrites(linearPage)),
+      onRemap: () => this.flushEverything(),
+    });
+    this.modeChanged();
+  }
+
+  /** Recomputes what depends on CR0, CR4, EFER, CPL, EFLAGS.AC and the VM id. Call after each change. */
+  modeChanged(): void {
+    const { cr0, cr4, efer, cpl } = this.state;
+    this.#format = pagingFormat(cr0, cr4, efer);
+    this.#selectBank();
+    const smap = (cr4 & Cr4.SMAP) !== 0;
+    const held = smap && (this.state.flags & Eflags.AC) === 0;
+    this.#view = cpl === 3 ? View.user : held ? View.supervisorSmap : View.supervisor;
+    this.#codeView = cpl === 3 ? 1 : 0;
+    this.state.dataTlb = BigInt(this.#bank.data[this.#view].base);
+    this.state.codeTlb = BigInt(this.#bank.code[this.#codeView].base);
+  }
+
+  /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
+  get systemView(): number {
+    return (this.state.cr4 & Cr4.SMAP) !== 0 ? View.supervisorSmap : View.supervisor;
+  }
+
+  /** The view of ordinary data accesses at the present CPL. */
+  get view(): number {
+    return this.#view;
+  }
+
+  /** Drops all translations of the current VM id; global pages stay if `keepGlobal`. */
+  flush(keepGlobal: boolean): void {
+    this.#bank.flush(keepGlobal);
+  }
+
+  /** Drops the translations of the page that holds the address (INVLPG). */
+  flushPage(low: number, high: number): void {
+    this.#bank.drop(low, high);
+  }
+
+  /** Drops all translations of all VM ids. */
+  flushEverything(): void {
+    for (const bank of this.#banks) bank.flush(false);
+  }
+
+  /**
+   * Translates an address for one access. Returns the guest-physical (behind a second stage: machine) page
+   * number, or -1 with a #PF pending. `view` is one of View.
+   */
+  translate(low: number, high: number, access: number, view: number): number {
+    const table = this.#table(access, view);
+    const at = table.find(low, high);
+    if (at >= 0 && (access !== Access.write || (table.bits(at) & TlbBits.writable) !== 0)) {
+      return table.frame(at);
+    }
+    return this.#fillTlb(table, low, high, access, view);
+  }
+
+  /**
+   * Reads `size` bytes (1, 2, 4, 8 or 16; plus STACK_ACCESS) at a linear address into the state's
+   * `result` field, zero-extended to 16 bytes. Returns false with an exception pending on a fault.
+   */
+  readSlow(low: number, high: number, size: number): boolean {
+    const bytes = size & 0xff;
+    const u32 = this.state.u32;
+    const result = RESULT >> 2;
+    u32[result] =
+      u32[result + 1] =
+      u32[result + 2] =
+      u32[result + 3] =
+        0;
+    return this.#check(low, high, size, Access.read) &&
+      this.#transfer(low, high, bytes, Access.read, this.#view, RESULT);
+  }
+
+  /** Writes `size` bytes of the state's `argument0` field to a linear address; see {@link readSlow}. */
+  writeSlow(low: number, high: number, size: number): boolean {
+    return this.#check(low, high, size, Access.write) &&
+      this.#transfer(low, high, size & 0xff, Access.write, this.#view, ARGUMENT0);
+  }
+
+  /** As readSlow, but fails unless the bytes could also be written: the load of a read-modify-write. */
+  readForWriteSlow(low: number, high: number, size: number): boolean {
+    if (!this.#check(low, high, size, Access.write)) return false;
+    const last = addLow(low, (size & 0xff) - 1);
+    if (this.translate(low, high, Access.write, this.#view) < 0) return false;
+    if (((low ^ last) & 0xfffff000) !== 0) {
+      const carry = last >>> 0 < low >>> 0 ? 1 : 0;
+      if (this.translate(last & 0xfffff000, high + carry | 0, Access.write, this.#view) < 0) {
+        return false;
+      }
+    }
+    return this.readSlow(low, high, size);
+  }
+
+  /**
+   * Reads 1, 2 or 4 bytes through `view`, for system code. Returns -1 with an exception pending on a
+   * fault; the value is unsigned.
+   */
+  readSystem(low: number, high: number, size: 1 | 2 | 4, view: number): number {
+    const u32 = this.state.u32;
+    u32[RESULT >> 2] = 0;
+    return this.#transfer(low, high, size, Access.read, view, RESULT) ? u32[RESULT >> 2] : -1;
+  }
+
+  /** Writes 1, 2 or 4 bytes through `view`, for system code; false with an exception pending on a fault. */
+  writeSystem(low: number, high: number, size: 1 | 2 | 4, value: number, view: number): boolean {
+    this.state.u32[ARGUMENT0 >> 2] = value;
+    return this.#transfer(low, high, size, Access.write, view, ARGUMENT0);
+  }
+
+  /** Finds the physical address for fetching from a linear address; -1 with an exception pending. */
+  fetchAddress(low: number, high: number): number {
+    if (!this.#canonical(high)) {
+      this.#raise(Exception.GP, 0);
+      return -1;
+    }
+    const page = this.translate(low, high, Access.fetch, this.state.cpl === 3 ? View.user : 0);
+    return page < 0 ? -1 : page * FRAME_BYTES + (low & 0xfff);
+  }
+
+  readTable(address: number): number {
+    let machine = address;
+    this.failed = false;
+    if (this.secondStage !== null) {
+      machine = this.secondStage.translate(address, Access.read);
+      this.failed = machine < 0;
+      if (this.failed) return 0;
+    }
+    return this.memory.read(machine, 4) | 0;
+  }
+
+  #table(access: number, view: number): TlbTable {
+    return access === Access.fetch
+      ? this.#bank.code[view === View.user ? 1 : 0]
+      : this.#bank.data[view];
+  }
+
+  /** Bits 63..47 of an address must be equal in long mode; elsewhere addresses have 32 bits. */
+  #canonical(high: number): boolean {
+    return (this.state.efer & Efer.LMA) === 0 || (high << 16) >> 16 === high;
+  }
+
+  #check(low: number, high: number, size: number, access: number): boolean {
+    const bytes = size & 0xff;
+    const lastHigh = (low >>> 0) + bytes - 1 > 0xffffffff ? (high + 1) | 0 : high;
+    if (!this.#canonical(high) || !this.#canonical(lastHigh)) {
+      this.#raise((size & STACK_ACCESS) !== 0 ? Exception.SS : Exception.GP, 0);
+      return false;
+    }
+    const alignmentChecked = this.state.cpl === 3 && (this.state.flags & Eflags.AC) !== 0 &&
+      (this.state.cr0 & Cr0.AM) !== 0;
+    // 16-byte operands that must be aligned are checked by their instructions, with #GP.
+    if (alignmentChecked && bytes <= 8 && (low & (bytes - 1)) !== 0) {
+      this.#raise(Exception.AC, 0);
+      return false;
+    }
+    return access >= 0;
+  }
+
+  /** Moves bytes between memory and the state's field at offset `field`. */
+  #transfer(
+    low: number,
+    high: number,
+    bytes: number,
+    access: number,
+    view: number,
+    field: number,
+  ): boolean {
+    const room = FRAME_BYTES - (low & 0xfff);
+    const page = this.translate(low, high, access, view);
+    if (page < 0) return false;
+    if (bytes <= room) {
+      this.#move(page * FRAME_BYTES + (low & 0xfff), bytes, access, field);
+      return true;
+    }
+    let nextLow = addLow(low, room);
+    let nextHigh = nextLow === 0 ? (high + 1) | 0 : high;
+    if ((this.state.efer & Efer.LMA) === 0) nextHigh = 0;
+    nextLow &= 0xfffff000;
+    const nextPage = this.translate(nextLow, nextHigh, access, view);
+    if (nextPage < 0) return false;
+    this.#move(page * FRAME_BYTES + (low & 0xfff), room, access, field);
+    this.#move(nextPage * FRAME_BYTES, bytes - room, access, field + room);
+    return true;
+  }
+
+  /** Moves `bytes` within one page, in the widest aligned units of at most four. */
+  #move(physical: number, bytes: number, access: number, field: number): void {
+    const { u8, u16, u32 } = this.state;
+    for (let done = 0; done < bytes;) {
+      const at = field + done;
+      const left = bytes - done;
+      const unit = left >= 4 && (at & 3) === 0 ? 4 : left >= 2 && (at & 1) === 0 ? 2 : 1;
+      if (access === Access.write) {
+        const value = unit === 4 ? u32[at >> 2] : unit === 2 ? u16[at >> 1] : u8[at];
+        this.memory.write(physical + done, unit, value);
+      } else {
+        const value = this.memory.read(physical + done, unit);
+        if (unit === 4) u32[at >> 2] = value;
+        else if (unit === 2) u16[at >> 1] = value;
+        else u8[at] = value;
+      }
+      done += unit;
+    }
+  }
+
+  /** Walks, checks permissions, sets A and D, enters the result. */
+  #fillTlb(table: TlbTable, low: number, high: number, access: number, view: number): number {
+    let physical: number;
+    let bits: number = TlbBits.writable;
+    if (this.#format === null) {
+      physical = (low & this.state.a20Mask & 0xfffff000) >>> 0;
+    } else {
+      const permissions = this.#walkGuest(low, high, access, view);
+      if (permissions < 0) return -1;
+      bits = permissions;
+      physical = this.#physical;
+    }
+    if (this.secondStage !== null) {
+      const machine = this.secondStage.translate(physical, access);
+      if (machine < 0) return -1;
+      physical = machine - (machine % FRAME_BYTES);
+    }
+    const page = physical / FRAME_BYTES;
+    const linearPage = this.memory.readMap[page] ?? -1;
+    const writePage = this.memory.writeMap[page] ?? -1;
+    const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&
+      writePage === linearPage &&
+      this.memory.isUnwatched(writePage);
+    table.fill(low, high, page, bits, linearPage * FRAME_BYTES, linearPage >= 0, directWrite);
+    return page;
+  }
+
+  /** Returns TlbBits (writable, global) or -1 with #PF pending; leaves the page base in #physical. */
+  #walkGuest(low: number, high: number, access: number, view: number): number {
+    const { cr0, cr4, efer } = this.state;
+    const walk = this.#walk;
+    const cr3Low = this.state.u32[offsetOf("cr3") >> 2];
+    const format = this.#format!;
+    const isPae = format.levels.length === 3;
+    const root = isPae ? (cr3Low & 0xffffffe0) >>> 0 : ((cr3Low & 0xfffff000) >>> 0) +
+      (format.levels.length === 4
+        ? (this.state.u32[(offsetOf("cr3") >> 2) + 1] & 0xfffff) * 2 ** 32
+        : 0);
+    const outcome = walk.walk(this, format, root, low, high);
+    const user = view === View.user;
+    let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
+    const nxe = (efer & Efer.NXE) !== 0;
+    if (access === Access.fetch && ((nxe && format.entryBytes === 8) || (cr4 & Cr4.SMEP) !== 0)) {
+      error |= 16;
+    }
+    if (outcome === WalkOutcome.refused) return -1;
+    if (outcome !== WalkOutcome.mapped) {
+      return this.#pageFault(low, high, outcome === WalkOutcome.reserved ? error | 9 : error);
+    }
+    // The page directory pointers of PAE paging carry no permissions.
+    const allow = isPae ? walk.low[1] & walk.low[walk.depth - 1] : walk.allLow;
+    const noExecute = nxe && walk.anyHigh < 0;
+    const userPage = (allow & Permission.user) !== 0;
+    const writable = (allow & Permission.writable) !== 0;
+    const refused = (user && !userPage) ||
+      (!user && userPage && view === View.supervisorSmap && access !== Access.fetch) ||
+      (access === Access.write && !writable && (user || (cr0 & Cr0.WP) !== 0)) ||
+      (access === Access.fetch && (noExecute || (!user && userPage && (cr4 & Cr4.SMEP) !== 0)));
+    if (refused) return this.#pageFault(low, high, error | 1);
+    this.#setAccessed(isPae ? 1 : 0, access === Access.write);
+    this.#physical = walk.pageBase +
+      (walk.pageShift > 12 ? ((low & (2 ** walk.pageShift - 1) & 0xfffff000) >>> 0) : 0);
+    const dirty = (walk.low[walk.depth - 1] & 0x40) !== 0 || access === Access.write;
+    const mayWrite = writable || (!user && (cr0 & Cr0.WP) === 0);
+    const global = (cr4 & Cr4.PGE) !== 0 && (walk.low[walk.depth - 1] & 0x100) !== 0;
+    return (mayWrite && dirty ? TlbBits.writable : 0) | (global ? TlbBits.global : 0);
+  }
+
+  #setAccessed(firstLevel: number, dirty: boolean): void {
+    const walk = this.#walk;
+    for (let i = firstLevel; i < walk.depth; i++) {
+      const wanted = i === walk.depth - 1 && dirty ? 0x60 : 0x20;
+      if ((walk.low[i] & wanted) === wanted) continue;
+      let address = walk.addresses[i];
+      if (this.secondStage !== null) address = this.secondStage.translate(address, Access.write);
+      if (address >= 0) this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
+    }
+  }
+
+  #pageFault(low: number, high: number, error: number): -1 {
+    this.state.setHalves(FAULT_ADDRESS, low, high);
+    this.#raise(Exception.PF, error);
+    return -1;
+  }
+
+  #raise(vector: number, error: number): void {
+    this.state.status = Status.exception;
+    this.state.vector = vector;
+    this.state.errorCode = error;
+    this.state.hasErrorCode = 1;
+  }
+
+  #selectBank(): void {
+    const vmId = this.state.vmId;
+    if (this.#bankVmIds[this.#bankIndex] === vmId) return;
+    let index = this.#bankVmIds.indexOf(vmId);
+    if (index < 0) {
+      index = 1 + (vmId % (BANKS - 1));
+      this.#banks[index].flush(false);
+      this.#bankVmIds[index] = vmId;
+    }
+    this.#bankIndex = index;
+    this.#bank = this.#banks[index];
+  }
+}
+
+/** The paging mode that the control registers select, or null while paging is off. */
+function pagingFormat(cr0: number, cr4: number, efer: number): RadixFormat | null {
+  if ((cr0 & Cr0.PG) === 0) return null;
+  const nx = (efer & Efer.NXE) !== 0;
+  if ((efer & Efer.LMA) !== 0) return nx ? formats.FOUR_LEVEL_NX : formats.FOUR_LEVEL;
+  if ((cr4 & Cr4.PAE) !== 0) return nx ? formats.PAE_NX : formats.PAE;
+  return (cr4 & Cr4.PSE) !== 0 ? formats.LEGACY_PSE : formats.LEGACY;
+}
+
+function addLow(low: number, add: number): number {
+  return (low + add) | 0;
+}

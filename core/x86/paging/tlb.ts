@@ -1,0 +1,201 @@
+/**
+ * The translation look-aside buffers of one CPU, in linear memory where generated code reads them.
+ *
+ * A bank belongs to a virtual machine (the VM id is its tag) and has one data TLB for each view of
+ * memory (supervisor, user, supervisor under SMAP) and one code TLB for each of supervisor and user. All are
+ * direct-mapped by page number. Every engine uses these same entries, so they cannot disagree about
+ * a stale translation.
+ *
+ * An entry, 32 bytes:
+ *
+ * ```text
+ *  0  i64  read tag (code TLB: fetch tag)   page address | 0x800 if loads must take the slow path
+ *  8  i64  write tag                        page address | 0x800 if stores must take the slow path
+ * 16  i64  addend                           linear offset minus virtual address
+ * 24  u32  physical page number
+ * 28  u32  bits                             1 valid, 2 writable, 4 global
+ * ```
+ *
+ * Generated code compares (address AND (page mask OR alignment mask)) with a tag: a miss, a slow page, a
+ * misaligned access and a page crossing all fail that one comparison.
+ */
+
+/** Bytes in one entry and offsets of its parts. */
+export const TlbEntry = {
+  sizeShift: 5,
+  readTag: 0,
+  writeTag: 8,
+  addend: 16,
+  frame: 24,
+  bits: 28,
+} as const;
+
+/** Bits of an entry's last word. */
+export const TlbBits = { valid: 1, writable: 2, global: 4 } as const;
+
+/** In an entry's bits: its index stands in the log of filled entries. */
+const LOGGED = 0x80;
+
+/** In a tag: the page needs the slow path. */
+export const SLOW_TAG = 0x800;
+
+export const DATA_ENTRIES = 1024;
+export const CODE_ENTRIES = 256;
+export const DATA_BYTES: number = DATA_ENTRIES << TlbEntry.sizeShift;
+export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
+
+/** Views of memory: the index of a data TLB within its bank. */
+export const View = { supervisor: 0, user: 1, supervisorSmap: 2 } as const;
+const DATA_VIEWS = 3;
+const CODE_VIEWS = 2;
+
+/** VM ids whose translations are kept at once. */
+export const BANKS = 4;
+export const BANK_BYTES: number = DATA_VIEWS * DATA_BYTES + CODE_VIEWS * CODE_BYTES;
+/** Bytes that the TLBs of one CPU take. */
+export const TLB_SIZE_BYTES: number = BANKS * BANK_BYTES;
+
+/** One direct-mapped table and the log of what was filled since it was last empty. */
+export class TlbTable {
+  readonly #words: Int32Array;
+  readonly #log: Uint16Array;
+  #logged = 0;
+
+  /** `base` is the table's linear offset; `entries` a power of two. */
+  constructor(buffer: ArrayBufferLike, readonly base: number, readonly entries: number) {
+    this.#words = new Int32Array(buffer, base, entries * 8);
+    this.#log = new Uint16Array(entries);
+    this.#words.fill(-1);
+    for (let i = 0; i < entries; i++) this.#words[i * 8 + 7] = 0;
+  }
+
+  /** The word index of the entry for page (low, high) if it is valid, else -1. `low` is page-aligned or not. */
+  find(low: number, high: number): number {
+    const at = ((low >>> 12) & (this.entries - 1)) * 8;
+    const words = this.#words;
+    return (words[at] & ~SLOW_TAG) === (low & 0xfffff000) && words[at + 1] === high &&
+        (words[at + 7] & TlbBits.valid) !== 0
+      ? at
+      : -1;
+  }
+
+  bits(at: number): number {
+    return this.#words[at + 7];
+  }
+
+  frame(at: number): number {
+    return this.#words[at + 6] >>> 0;
+  }
+
+  /**
+   * Enters a translation of page (low, high) to physical page `frame`. `linear` is where it lies in linear
+   * memory, or -1 if it is not memory; `direct` says whether loads and stores may bypass the slow path.
+   */
+  fill(
+    low: number,
+    high: number,
+    frame: number,
+    bits: number,
+    linear: number,
+    directRead: boolean,
+    directWrite: boolean,
+  ): void {
+    const page = low & 0xfffff000;
+    const index = (low >>> 12) & (this.entries - 1);
+    const at = index * 8;
+    const words = this.#words;
+    if ((words[at + 7] & LOGGED) === 0) this.#log[this.#logged++] = index;
+    words[at] = directRead ? page : page | SLOW_TAG;
+    words[at + 1] = high;
+    words[at + 2] = directWrite ? page : page | SLOW_TAG;
+    words[at + 3] = high;
+    // addend = linear - virtual, in two halves.
+    const linearLow = linear | 0;
+    const difference = (linearLow - page) | 0;
+    const borrow = (linearLow >>> 0) < (page >>> 0) ? 1 : 0;
+    words[at + 4] = difference;
+    words[at + 5] = (Math.floor(linear / 0x1_0000_0000) - high - borrow) | 0;
+    words[at + 6] = frame | 0;
+    words[at + 7] = bits | TlbBits.valid | LOGGED;
+  }
+
+  /** Drops the translation of one page, global or not. */
+  drop(low: number, high: number): void {
+    const at = this.find(low, high);
+    if (at >= 0) this.#invalidate(at, LOGGED);
+  }
+
+  /** Drops all translations; global ones stay if `keepGlobal`. */
+  flush(keepGlobal: boolean): void {
+    let kept = 0;
+    for (let i = 0; i < this.#logged; i++) {
+      const index = this.#log[i];
+      const at = index * 8;
+      const bits = this.#words[at + 7];
+      if (keepGlobal && (bits & TlbBits.valid) !== 0 && (bits & TlbBits.global) !== 0) {
+        this.#log[kept++] = index;
+      } else this.#invalidate(at, 0);
+    }
+    this.#logged = kept;
+  }
+
+  /** Sends stores to linear page `linearPage` through the slow path from now on. */
+  slowWrites(linearPage: number): void {
+    for (let i = 0; i < this.#logged; i++) {
+      const at = this.#log[i] * 8;
+      const words = this.#words;
+      if ((words[at + 7] & TlbBits.valid) === 0 || (words[at + 2] & SLOW_TAG) !== 0) continue;
+      const low = (words[at + 2] + words[at + 4]) >>> 0;
+      const carry = (words[at + 2] >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
+      const high = (words[at + 3] + words[at + 5] + carry) >>> 0;
+      if (high * 0x100000 + (low >>> 12) === linearPage) words[at + 2] |= SLOW_TAG;
+    }
+  }
+
+  /** Lets stores through this entry bypass the slow path again. */
+  fastWrites(at: number): void {
+    this.#words[at + 2] &= ~SLOW_TAG;
+  }
+
+  #invalidate(at: number, bits: number): void {
+    const words = this.#words;
+    words[at] =
+      words[at + 1] =
+      words[at + 2] =
+      words[at + 3] =
+        -1;
+    words[at + 7] = bits;
+  }
+}
+
+/** The TLBs that one VM id uses. */
+export class TlbBank {
+  readonly data: readonly TlbTable[];
+  readonly code: readonly TlbTable[];
+
+  constructor(buffer: ArrayBufferLike, base: number) {
+    this.data = Array.from(
+      { length: DATA_VIEWS },
+      (_, view) => new TlbTable(buffer, base + view * DATA_BYTES, DATA_ENTRIES),
+    );
+    this.code = Array.from(
+      { length: CODE_VIEWS },
+      (_, view) =>
+        new TlbTable(buffer, base + DATA_VIEWS * DATA_BYTES + view * CODE_BYTES, CODE_ENTRIES),
+    );
+  }
+
+  flush(keepGlobal: boolean): void {
+    for (const table of this.data) table.flush(keepGlobal);
+    for (const table of this.code) table.flush(keepGlobal);
+  }
+
+  drop(low: number, high: number): void {
+    for (const table of this.data) table.drop(low, high);
+    for (const table of this.code) table.drop(low, high);
+  }
+
+  slowWrites(linearPage: number): void {
+    for (const table of this.data) table.slowWrites(linearPage);
+  }
+}
