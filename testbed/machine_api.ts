@@ -1,0 +1,177 @@
+/**
+ * What a machine looks like to those who drive it: scripts, the command line and the REPL.
+ *
+ * `machine.ts` implements it. Every operation that advances simulated time resolves with the machine
+ * stopped at one exact cycle; everything else is a view that cannot be written through.
+ */
+
+import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
+import type { Nanoseconds } from "../core/clock/clock.ts";
+import type { PhysicalAddress } from "../core/lib/brand.ts";
+import type { SnapshotRecord } from "../core/lib/snapshot.ts";
+import type { Bytes } from "./units.ts";
+
+/** Which reader of the instruction definitions runs a machine. */
+export type EngineName = "reference" | "cold";
+
+/** An input file: a path, the name of an image of the store (`debian`), or the bytes themselves. */
+export type ImageSource = string | Uint8Array;
+
+/** What a machine is built of. Sizes and times are strings with units, or branded numbers. */
+export interface MachineOptions {
+  /** How listings call it; unique in the process. Default `machine1`, `machine2`, … */
+  readonly name?: string;
+  /** A bzImage, an ELF with a PVH or multiboot entry, or an image's name; starts without firmware. */
+  readonly kernel?: ImageSource;
+  /** The initial RAM disk; for an image of the store its own is the default. */
+  readonly initrd?: ImageSource;
+  /** Multiboot modules, each with its command line. */
+  readonly modules?: readonly { readonly image: ImageSource; readonly commandLine?: string }[];
+  /** The kernel's command line. */
+  readonly append?: string;
+  /** The ROM at the reset vector; the default if no kernel is given is `seabios`. */
+  readonly bios?: ImageSource;
+  /** Hard disks, first one first; what a guest writes stays in memory. */
+  readonly disks?: readonly ImageSource[];
+  readonly cdrom?: ImageSource;
+  /** What the network card is wired to: `none`, or the name of a virtual switch. */
+  readonly net?: string;
+  /** The CPU model by name. */
+  readonly cpuModel?: string;
+  readonly memory?: string | Bytes;
+  readonly cpus?: number;
+  readonly engine?: EngineName;
+}
+
+/** Why a run ended. */
+export type StopReason =
+  /** The console printed the text that was waited for. */
+  | { readonly kind: "marker"; readonly text: string }
+  /** The cycle that was asked for is reached. */
+  | { readonly kind: "limit" }
+  /** The guest switched the machine off (ACPI S5). */
+  | { readonly kind: "powerOff" }
+  /** The guest reset the machine; running on starts it anew. */
+  | { readonly kind: "reset" }
+  /** The guest wrote the debug-exit port; `code` is what a process would exit with. */
+  | { readonly kind: "exit"; readonly code: number }
+  /** A CPU shut down; the description says where and after which fault. */
+  | { readonly kind: "tripleFault"; readonly description: string }
+  /** All CPUs wait and no event is pending. */
+  | { readonly kind: "halted" }
+  /** The caller's signal asked to stop; running on is possible. */
+  | { readonly kind: "aborted" }
+  | { readonly kind: "breakpoint"; readonly cpu: number; readonly address: bigint };
+
+/** How far to run. Whatever comes first ends the run. */
+export interface RunOptions {
+  /** Stops at this instant. */
+  readonly untilCycle?: Cycle;
+  /** Stops after so many cycles. */
+  readonly forCycles?: Cycles;
+  /** Stops at the cycle at which the console's output, from here on, contains this. */
+  readonly untilText?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The first serial port, as a terminal at its other end. */
+export interface SerialConsole {
+  /** Everything printed so far. */
+  readonly text: string;
+  /** Calls `listener` with each piece of output as it is printed; returns how to stop that. */
+  onOutput(listener: (bytes: Uint8Array) => void): () => void;
+  /** Types `text`; it is logged as an input at the current cycle. */
+  send(text: string | Uint8Array): void;
+  /**
+   * Runs the machine until it prints `pattern` after what earlier waits matched; resolves with the match.
+   * Rejects with an error that quotes the last lines if the machine stops, or the simulated time is up, before.
+   */
+  waitFor(
+    pattern: string | RegExp,
+    options?: { readonly timeoutSimulated?: string | Nanoseconds; readonly signal?: AbortSignal },
+  ): Promise<string>;
+}
+
+/** One CPU; prints as a table of its registers. */
+export interface CpuView {
+  readonly index: number;
+  /** `real`, `protected`, `v8086`, `compatibility` or `long`. */
+  readonly mode: string;
+  /** The width of code at RIP. */
+  readonly codeBits: 16 | 32 | 64;
+  readonly halted: boolean;
+  /** By the manual's names in lower case: `rax`, `rip`, `rflags`, `cs`, `cr3`, `efer`, … */
+  readonly registers: Readonly<Record<string, bigint>>;
+}
+
+/** Read access to memory; nothing read has side effects. */
+export interface MemoryView {
+  readonly sizeBytes: number;
+  /** Reads guest-physical memory; throws `RangeError` outside RAM. */
+  readBytes(address: PhysicalAddress, lengthBytes: number): Uint8Array;
+  /** Reads at a linear address through a CPU's paging; shorter than asked for where a page is absent. */
+  readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array;
+}
+
+/** A line of the list of devices. */
+export interface DeviceView {
+  readonly name: string;
+  /** Ports, memory ranges and interrupt lines, as text. */
+  readonly resources: string;
+}
+
+/** One instruction in a listing. */
+export interface DisassembledLine {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+}
+
+/** One trace event, decoded. */
+export interface TraceLine {
+  readonly cycle: Cycle;
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** The machine's typed trace. */
+export interface TraceView {
+  /** The trace hash so far, in hexadecimal. */
+  readonly hash: string;
+  /** The latest events, oldest first, at most `count`. */
+  recent(count: number): readonly TraceLine[];
+  /** Calls `listener` with each event as it happens; returns how to stop that. */
+  onEvent(listener: (event: TraceLine) => void): () => void;
+}
+
+/** A machine. Prints as a table of what it is and how it stands. */
+export interface Machine {
+  readonly name: string;
+  readonly options: MachineOptions;
+  /** The current instant. */
+  readonly now: Cycle;
+  readonly clock: Clock;
+  readonly running: boolean;
+  /** Why the last run ended, or `null` before the first. */
+  readonly lastStop: StopReason | null;
+  readonly console: SerialConsole;
+  readonly cpus: readonly CpuView[];
+  readonly memory: MemoryView;
+  readonly devices: readonly DeviceView[];
+  readonly trace: TraceView;
+  /** Advances simulated time; resolves stopped at an exact cycle. Throws `TypeError` if it runs already. */
+  run(options?: RunOptions): Promise<StopReason>;
+  /** Carries out `count` instructions of one CPU (default: one, of CPU 0). */
+  step(count?: number, cpu?: number): Promise<StopReason>;
+  /** The lines of the text screen, without trailing blanks. */
+  screen(): string[];
+  /** Presses keys by their names in turn: `a`, `Enter`, `ArrowDown`, `Control+c`. */
+  pressKeys(...keys: string[]): void;
+  /** Lists instructions from a linear address of one CPU (default: from its RIP). */
+  disassemble(address?: bigint, count?: number, cpu?: number): Promise<DisassembledLine[]>;
+  snapshot(): SnapshotRecord;
+  restore(record: SnapshotRecord): void;
+}
+
+/** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
+export type CreateMachine = (options: MachineOptions) => Promise<Machine>;
