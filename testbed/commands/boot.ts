@@ -1,0 +1,172 @@
+/** `xenarium boot`: one machine, whose serial console is the terminal. */
+
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
+import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
+import { type Bytes, formatDuration } from "../units.ts";
+import { describeStop } from "../views.ts";
+import { exitCodeOf, exitCodeTable } from "./exit_codes.ts";
+import { ConsoleKeys } from "./console_keys.ts";
+import { durationValue, repeated, sizeValue, wholeNumber } from "./option_values.ts";
+import type { Services } from "./services.ts";
+
+/** More CPUs than this have no use: their turns are taken one after the other. */
+const MAX_CPUS = 64;
+
+const EXAMPLES = `
+Examples:
+  xenarium images add debian
+  xenarium boot --kernel debian                    Debian's kernel, to a busybox prompt
+  xenarium boot --kernel ./vmlinuz --initrd ./initrd.img --append "console=ttyS0" --cpus 4
+  xenarium boot --cdrom ./grub-rescue-cdrom.iso    through SeaBIOS
+  xenarium boot --kernel debian --until "login:" --sim-limit 60s; echo $?
+
+The serial console is standard input and output. On a terminal Ctrl-C stops the machine;
+Ctrl-A sends the next key as it is (Ctrl-A Ctrl-C interrupts the guest's program), Ctrl-A x quits.
+
+Exit codes:
+${exitCodeTable().replace(/^/gm, "  ")}`;
+
+interface BootOptions {
+  kernel?: string;
+  initrd?: string;
+  append?: string;
+  module?: string[];
+  bios?: string;
+  disk?: string[];
+  cdrom?: string;
+  net?: string;
+  cpuModel?: string;
+  engine?: EngineName;
+  memory?: Bytes;
+  cpus?: number;
+  until?: string;
+  simLimit?: Nanoseconds;
+  trace?: string;
+}
+
+/** The command; `finish` takes its exit code. */
+export function bootCommand(
+  services: Services,
+  finish: (code: number) => void,
+): CommandUnknownOpts {
+  const command = new Command("boot")
+    .description("boot a machine; its serial console is standard input and output")
+    .option("-k, --kernel <image>", "bzImage, ELF or multiboot kernel: a file or an image's name")
+    .option("-i, --initrd <image>", "initial RAM disk (default: that of the image)")
+    .option("-a, --append <text>", "the kernel's command line")
+    .option("--module <image>", "multiboot module, `file arguments`; repeatable", repeated)
+    .option("--bios <image>", "ROM at the reset vector (default without a kernel: seabios)")
+    .option("--disk <image>", "hard disk; writes stay in memory; repeatable", repeated)
+    .option("--cdrom <image>", "CD in the drive")
+    .option("--net <switch>", "virtual switch that the network card is wired to, or none")
+    .option("--cpu-model <name>", "vendor, family and features of the CPU")
+    .addOption(
+      new Option("--engine <name>", "what runs the instructions")
+        .choices(["reference", "cold"] as const),
+    )
+    .option("-m, --memory <size>", "size of memory, for example 128MiB", sizeValue)
+    .option("--cpus <count>", "number of CPUs", wholeNumber(1, MAX_CPUS))
+    .option("--until <text>", "stop with success when the console has printed this")
+    .option(
+      "--sim-limit <time>",
+      "stop after this much simulated time, for example 60s",
+      durationValue,
+    )
+    .option("--trace <file>", "write the trace events to a file")
+    .addHelpText("after", EXAMPLES);
+  return command.action(async (options) => {
+    finish(await boot(services, options));
+  });
+}
+
+/** Boots and drives one machine; returns the exit code. */
+export async function boot(services: Services, options: BootOptions): Promise<number> {
+  const { terminal } = services;
+  const machine = await services.createMachine(machineOptions(options));
+  const closeTrace = options.trace ? writeTrace(services, machine, options.trace) : () => {};
+  const stopOutput = machine.console.onOutput((bytes) => terminal.write(bytes));
+  const stop = await withKeyboard(services, machine, (signal) =>
+    machine.run({
+      signal,
+      untilText: options.until,
+      untilCycle: options.simLimit && cycleAt(machine, options.simLimit),
+    }));
+  stopOutput();
+  closeTrace();
+  terminal.writeError(`\n${summary(machine, stop)}\n`);
+  return exitCodeOf(stop, options.until !== undefined);
+}
+
+function machineOptions(options: BootOptions): MachineOptions {
+  const { kernel, initrd, append, bios, cdrom, net, cpuModel, memory, cpus, engine } = options;
+  const modules = options.module?.map((text) => {
+    const [image, ...words] = text.split(" ");
+    return { image, commandLine: words.join(" ") };
+  });
+  const all = {
+    kernel,
+    initrd,
+    append,
+    bios,
+    cdrom,
+    net,
+    cpuModel,
+    memory,
+    cpus,
+    engine,
+    modules,
+    disks: options.disk,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** The first cycle at which `limitNs` nanoseconds have passed since power-on. */
+function cycleAt(machine: Machine, limitNs: Nanoseconds): Cycle {
+  return machine.clock.cycleOfTick(limitNs, 1_000_000_000);
+}
+
+/** Runs `body` with the keyboard wired to the machine's console and to an abort signal. */
+async function withKeyboard(
+  { terminal }: Services,
+  machine: Machine,
+  body: (signal: AbortSignal) => Promise<StopReason>,
+): Promise<StopReason> {
+  const stopped = new AbortController();
+  const closed = new AbortController();
+  const ignoreInterrupts = terminal.onInterrupt(() => stopped.abort());
+  const keys = new ConsoleKeys(terminal.interactive, {
+    send: (bytes) => machine.console.send(bytes),
+    quit: () => stopped.abort(),
+  });
+  const typing = (async () => {
+    for await (const bytes of terminal.input(closed.signal)) keys.type(bytes);
+  })();
+  if (terminal.interactive) terminal.setRaw(true);
+  try {
+    return await body(stopped.signal);
+  } finally {
+    if (terminal.interactive) terminal.setRaw(false);
+    ignoreInterrupts();
+    closed.abort();
+    await typing;
+  }
+}
+
+function writeTrace(services: Services, machine: Machine, path: string): () => void {
+  const file = services.openText(path);
+  const stop = machine.trace.onEvent(({ cycle, kind, text }) => {
+    file.writeLine(`${cycle} ${kind} ${text}`);
+  });
+  return () => {
+    stop();
+    file.writeLine(`# hash ${machine.trace.hash}`);
+    file.close();
+  };
+}
+
+function summary(machine: Machine, stop: StopReason): string {
+  const time = formatDuration(machine.clock.nowNs);
+  const hash = machine.trace.hash;
+  return `xenarium: ${describeStop(stop)}, after ${time} (cycle ${machine.now}, trace ${hash})`;
+}

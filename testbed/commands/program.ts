@@ -1,0 +1,83 @@
+/** The `xenarium` command: its subcommands, help, completion, and how errors read. */
+
+import completion from "@bomb.sh/tab/commander";
+import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { bootCommand } from "./boot.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { imagesCommand } from "./images.ts";
+import { runCommand, startCommand } from "./run.ts";
+import type { Services } from "./services.ts";
+
+const EXAMPLES = `
+Examples:
+  xenarium start                          a tiny kernel of our own; needs no download
+  xenarium images add debian              get Debian's kernel
+  xenarium boot --kernel debian           boot it to a shell
+  xenarium repl                           build machines line by line
+  source <(xenarium complete bash)        completion in this shell`;
+
+/** Runs the command line `args`; returns the exit code. Errors are printed, never thrown. */
+export async function runProgram(services: Services, args: readonly string[]): Promise<number> {
+  const { terminal } = services;
+  let exitCode: number = ExitCode.success;
+  const program = buildProgram(services, (code) => exitCode = code);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.usage;
+    terminal.writeError(`xenarium: ${messageOf(error)}\n`);
+    return ExitCode.usage;
+  }
+  return exitCode;
+}
+
+/** The program with all its commands; `finish` takes the exit code of the one that runs. */
+export function buildProgram(
+  services: Services,
+  finish: (code: number) => void,
+): CommandUnknownOpts {
+  const { terminal } = services;
+  const program = new Command("xenarium")
+    .description("a scriptable virtualization testbed")
+    .addHelpText("after", EXAMPLES);
+  const commands = [
+    startCommand(services, finish),
+    bootCommand(services, finish),
+    runCommand(services, finish),
+    imagesCommand(services),
+    new Command("repl")
+      .description("TypeScript at a prompt, with machines that can be looked at")
+      .argument("[file...]", "scripts to run first; what they export is there by its name")
+      .action(async (files) => finish(await services.repl(files))),
+    new Command("bench")
+      .description("measure; beside other emulators where they are installed")
+      .argument("[filter...]", "parts of the names of what to measure")
+      .action(async (filters) => finish(await services.bench(filters))),
+  ];
+  for (const command of commands) program.addCommand(command);
+  // The package is typed for plain commander; the object is the same.
+  completion(program as unknown as Parameters<typeof completion>[0]);
+  for (const command of withSubcommands(program)) {
+    command
+      .exitOverride()
+      .showSuggestionAfterError()
+      .configureOutput({
+        writeOut: (text) => terminal.write(text),
+        writeErr: (text) => terminal.writeError(text),
+      });
+  }
+  return program;
+}
+
+function* withSubcommands(command: CommandUnknownOpts): IterableIterator<CommandUnknownOpts> {
+  yield command;
+  for (const child of command.commands) yield* withSubcommands(child);
+}
+
+/** What a user can act on: the message and its causes, not where in this program it came up. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isBug = error.name === "InvariantError";
+  const cause = error.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
+  return `${isBug ? error.stack ?? error.message : error.message}${cause}`;
+}
