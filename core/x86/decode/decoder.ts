@@ -1,0 +1,538 @@
+/**
+ * The decoder: from bytes to instructions, by the opcode tables.
+ *
+ * What depends on the CPU model (features that decide which encodings exist) is settled when a decoder
+ * is made; what depends on the mode comes in a mode key (see system/mode.ts).
+ */
+
+import { buildProgram, type Definition } from "../instructions/definition.ts";
+import type { SystemCatalogue } from "../ir/builder.ts";
+import type { AccessModel, Form, OperandForm, Repeat } from "../ir/form.ts";
+import type { Width } from "../ir/ir.ts";
+import { fprOffset, registerOffset, xmmOffset } from "../state/layout.ts";
+import type { Encoding, MandatoryPrefix, OperandSize, OperandSpec } from "./encoding.ts";
+import type { Addressing, BoundForm, DecodeFailure, Instruction } from "./instruction.ts";
+
+/** What of a CPU's mode decides how bytes are decoded. */
+export interface DecodeMode {
+  /** 64-bit code. */
+  readonly long: boolean;
+  /** Default operand and address size in bits (CS.D); 64-bit mode ignores it. */
+  readonly defaultSize: 16 | 32;
+  /** Size of the stack pointer. */
+  readonly stackSize: 16 | 32 | 64;
+  /** DS, ES and SS are flat, so that accesses through them need no check. */
+  readonly flat: boolean;
+}
+
+const MAX_LENGTH = 15;
+const SEGMENT_PREFIXES: Record<number, number> = {
+  0x26: 0,
+  0x2e: 1,
+  0x36: 2,
+  0x3e: 3,
+  0x64: 4,
+  0x65: 5,
+};
+const SS = 2;
+const DS = 3;
+
+/** Prefixes of one instruction. */
+interface Prefixes {
+  operandSize: boolean;
+  addressSize: boolean;
+  lock: boolean;
+  /** The last of F2 and F3, or 0. */
+  repeat: number;
+  /** Overriding segment, or -1. */
+  segment: number;
+  /** REX byte, or 0. */
+  rex: number;
+}
+
+interface Modrm {
+  readonly mod: number;
+  readonly reg: number;
+  readonly rm: number;
+  readonly byte: number;
+}
+
+/** Reads bytes up to an end; `failed` once it was asked for more. */
+class ByteReader {
+  failed = false;
+  constructor(readonly bytes: Uint8Array, public at: number, readonly end: number) {}
+
+  byte(): number {
+    if (this.at >= this.end) {
+      this.failed = true;
+      return 0;
+    }
+    return this.bytes[this.at++];
+  }
+
+  unsigned(width: number): bigint {
+    let value = 0n;
+    for (let shift = 0; shift < width; shift += 8) value |= BigInt(this.byte()) << BigInt(shift);
+    return value;
+  }
+
+  signed(width: number): bigint {
+    return BigInt.asIntN(width, this.unsigned(width));
+  }
+}
+
+/** Decodes for one CPU model. */
+export class Decoder {
+  /** Encodings by map and opcode. */
+  readonly #table: readonly (readonly Encoding[])[];
+  readonly #bound = new Map<string, BoundForm>();
+  readonly #definitionIds = new Map<Definition, number>();
+
+  /** `hasFeature` tells which CPUID features the model advertises. */
+  constructor(
+    encodings: readonly Encoding[],
+    hasFeature: (feature: string) => boolean,
+    private readonly catalogue: SystemCatalogue,
+  ) {
+    const table: Encoding[][] = Array.from({ length: 4 * 256 }, () => []);
+    for (const encoding of encodings) {
+      if (encoding.feature !== null && !hasFeature(encoding.feature)) continue;
+      table[encoding.map * 256 + encoding.opcode].push(encoding);
+      if (!this.#definitionIds.has(encoding.definition)) {
+        this.#definitionIds.set(encoding.definition, this.#definitionIds.size);
+      }
+    }
+    // A mandatory prefix is more specific than none, and so is a fixed ModRM byte.
+    for (const row of table) row.sort((a, b) => specificity(b) - specificity(a));
+    this.#table = table;
+  }
+
+  /** Every form met so far. */
+  get forms(): readonly BoundForm[] {
+    return [...this.#bound.values()];
+  }
+
+  /** Decodes the instruction at `bytes[start]`; bytes from `end` on do not exist yet. */
+  decode(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    mode: DecodeMode,
+  ): Instruction | DecodeFailure {
+    const limit = Math.min(end, start + MAX_LENGTH);
+    const reader = new ByteReader(bytes, start, limit);
+    const result = this.#decode(reader, start, mode);
+    if (reader.failed) return limit === end && end < start + MAX_LENGTH ? "truncated" : "too long";
+    return result;
+  }
+
+  #decode(reader: ByteReader, start: number, mode: DecodeMode): Instruction | DecodeFailure {
+    const { prefixes, opcode: first } = readPrefixes(reader, mode);
+    let map = 0;
+    let opcode = first;
+    if (opcode === 0x0f) {
+      map = 1;
+      opcode = reader.byte();
+      if (opcode === 0x38 || opcode === 0x3a) {
+        map = opcode === 0x38 ? 2 : 3;
+        opcode = reader.byte();
+      }
+    }
+    const candidates = this.#table[map * 256 + opcode];
+    if (candidates.length === 0) return "undefined";
+    const modrm = candidates[0].hasModrm ? readModrm(reader) : null;
+    const encoding = candidates.find((e) => fits(e, modrm, prefixes, mode));
+    if (!encoding || (encoding.hasModrm && !modrm)) return "undefined";
+    return this.#finish(reader, start, mode, prefixes, encoding, modrm, opcode);
+  }
+
+  #finish(
+    reader: ByteReader,
+    start: number,
+    mode: DecodeMode,
+    prefixes: Prefixes,
+    encoding: Encoding,
+    modrm: Modrm | null,
+    opcode: number,
+  ): Instruction | DecodeFailure {
+    const operandSize = operandSizeOf(encoding, prefixes, mode);
+    const addressSize = addressSizeOf(prefixes, mode);
+    const isMemory = modrm !== null && modrm.mod !== 3 && encoding.mod !== "register";
+    let addressing = isMemory
+      ? readAddressing(reader, modrm, prefixes, addressSize, mode.long)
+      : null;
+    const operands: OperandForm[] = [];
+    const registers: number[] = [];
+    let immediate = 0n;
+    let immediate2 = 0;
+    let immediates = 0;
+    for (const spec of encoding.operands) {
+      const width = widthOf(spec.size, operandSize, prefixes, encoding);
+      const register = registerOf(spec, width, modrm, prefixes, opcode);
+      if (register === INVALID) return "undefined";
+      registers.push(register);
+      if (register >= 0) {
+        operands.push({ kind: "register", width: registerWidth(spec, width) });
+      } else if (spec.source === "constant") {
+        operands.push({ kind: "constant", value: spec.number, width: operandSize });
+      } else if (spec.source === "O") {
+        const displacement = reader.unsigned(addressSize);
+        addressing = {
+          base: -1,
+          index: -1,
+          scale: 0,
+          displacement,
+          ripRelative: false,
+          width: addressSize,
+        };
+        operands.push({ kind: "memory", width: width as Width });
+      } else if ("EMWQ".includes(spec.source)) {
+        operands.push({ kind: "memory", width: width as Width });
+      } else {
+        const read = readImmediate(reader, spec, operandSize, modrm, prefixes);
+        if (read === null) return "undefined";
+        if (spec.source === "A") immediate2 = Number(reader.unsigned(16));
+        if (immediates++ === 0) immediate = read;
+        else immediate2 = Number(read);
+        operands.push({ kind: "immediate", width: operandSize });
+      }
+    }
+    if (prefixes.lock && !(encoding.attributes.has("lock") && operands[0]?.kind === "memory")) {
+      return "undefined";
+    }
+    const segment = segmentOf(prefixes, addressing);
+    const bound = this.#bind(
+      encoding,
+      operands,
+      operandSize,
+      addressSize,
+      segment,
+      prefixes,
+      mode,
+      addressing !== null,
+    );
+    return {
+      bound,
+      length: reader.at - start,
+      registers,
+      addressing,
+      segment,
+      immediate: BigInt.asUintN(operandSize === 8 ? 64 : operandSize, immediate),
+      immediate2,
+    };
+  }
+
+  #bind(
+    encoding: Encoding,
+    operands: OperandForm[],
+    width: Width,
+    addressSize: 16 | 32 | 64,
+    segment: number,
+    prefixes: Prefixes,
+    mode: DecodeMode,
+    hasMemory: boolean,
+  ): BoundForm {
+    const { definition } = encoding;
+    const depends = definition.depends ?? [];
+    const touches = hasMemory || depends.includes("memory") || depends.includes("stack");
+    const repeat: Repeat = !depends.includes("repeat") || prefixes.repeat === 0
+      ? "none"
+      : prefixes.repeat === 0xf3
+      ? "rep"
+      : "repne";
+    const form: Form = {
+      operands,
+      width,
+      addressWidth: depends.includes("address") ? addressSize : 0,
+      stackWidth: depends.includes("stack") ? mode.stackSize : 0,
+      access: touches ? accessModel(segment, mode) : "long",
+      repeat,
+      long: depends.includes("long") && mode.long,
+    };
+    const id = this.#definitionIds.get(definition)!;
+    const shapes = operands.map((o) =>
+      `${o.kind[0]}${o.width}${o.kind === "constant" ? `=${o.value}` : ""}`
+    );
+    const key =
+      `${id}|${shapes.join()}|${width}|${form.addressWidth}|${form.stackWidth}|${form.access}|${repeat}|${form.long}`;
+    let bound = this.#bound.get(key);
+    if (!bound) {
+      const program = buildProgram(definition, form, this.catalogue);
+      bound = { index: this.#bound.size, definition, form, program };
+      this.#bound.set(key, bound);
+    }
+    return bound;
+  }
+}
+
+const INVALID = -2;
+
+function specificity(encoding: Encoding): number {
+  return (encoding.prefix === "any" ? 0 : 4) + (encoding.modrm >= 0 ? 2 : 0) +
+    (encoding.feature ? 1 : 0);
+}
+
+function readPrefixes(
+  reader: ByteReader,
+  mode: DecodeMode,
+): { prefixes: Prefixes; opcode: number } {
+  const prefixes: Prefixes = {
+    operandSize: false,
+    addressSize: false,
+    lock: false,
+    repeat: 0,
+    segment: -1,
+    rex: 0,
+  };
+  for (;;) {
+    const byte = reader.byte();
+    if (mode.long && (byte & 0xf0) === 0x40) {
+      prefixes.rex = byte;
+      continue;
+    }
+    if (byte === 0x66) prefixes.operandSize = true;
+    else if (byte === 0x67) prefixes.addressSize = true;
+    else if (byte === 0xf0) prefixes.lock = true;
+    else if (byte === 0xf2 || byte === 0xf3) prefixes.repeat = byte;
+    else if (byte in SEGMENT_PREFIXES) {
+      // In 64-bit mode only FS and GS override anything.
+      if (!mode.long || byte >= 0x64) prefixes.segment = SEGMENT_PREFIXES[byte];
+    } else return { prefixes, opcode: byte };
+    // A REX that is not the last prefix is ignored.
+    prefixes.rex = 0;
+    if (reader.failed) return { prefixes, opcode: 0x90 };
+  }
+}
+
+function readModrm(reader: ByteReader): Modrm {
+  const byte = reader.byte();
+  return { mod: byte >> 6, reg: (byte >> 3) & 7, rm: byte & 7, byte };
+}
+
+function fits(
+  encoding: Encoding,
+  modrm: Modrm | null,
+  prefixes: Prefixes,
+  mode: DecodeMode,
+): boolean {
+  if (!prefixFits(encoding.prefix, prefixes)) return false;
+  if (encoding.attributes.has(mode.long ? "not64" : "only64")) return false;
+  if (!modrm) return true;
+  if (encoding.digit >= 0 && encoding.digit !== modrm.reg) return false;
+  if (encoding.modrm >= 0) {
+    return modrm.byte >= encoding.modrm && modrm.byte < encoding.modrm + encoding.modrmCount;
+  }
+  return encoding.mod === "any" || (encoding.mod === "register") === (modrm.mod === 3);
+}
+
+function prefixFits(prefix: MandatoryPrefix, prefixes: Prefixes): boolean {
+  switch (prefix) {
+    case "any":
+      return true;
+    case "none":
+      return prefixes.repeat === 0 && !prefixes.operandSize;
+    case "66":
+      return prefixes.operandSize && prefixes.repeat === 0;
+    case "F3":
+      return prefixes.repeat === 0xf3;
+    case "F2":
+      return prefixes.repeat === 0xf2;
+  }
+}
+
+function operandSizeOf(encoding: Encoding, prefixes: Prefixes, mode: DecodeMode): Width {
+  if (encoding.byte) return 8;
+  const { attributes } = encoding;
+  // A mandatory 66 is no operand-size prefix, except for the few integer instructions with a v operand.
+  const size66 = prefixes.operandSize &&
+    (encoding.prefix !== "66" || encoding.operands.some(({ size }) => size === "v"));
+  if (mode.long) {
+    if (attributes.has("f64")) return 64;
+    if ((prefixes.rex & 8) !== 0 && !attributes.has("max32")) return 64;
+    if (size66) return 16;
+    return attributes.has("o64") ? 64 : 32;
+  }
+  return size66 === (mode.defaultSize === 32) ? 16 : 32;
+}
+
+function addressSizeOf(prefixes: Prefixes, mode: DecodeMode): 16 | 32 | 64 {
+  if (mode.long) return prefixes.addressSize ? 32 : 64;
+  return prefixes.addressSize === (mode.defaultSize === 32) ? 16 : 32;
+}
+
+function widthOf(
+  size: OperandSize,
+  operandSize: Width,
+  prefixes: Prefixes,
+  encoding: Encoding,
+): number {
+  switch (size) {
+    case "b":
+      return 8;
+    case "w":
+      return 16;
+    case "d":
+      return 32;
+    case "q":
+      return 64;
+    case "dq":
+      return 128;
+    case "t":
+      return 80;
+    case "v":
+    case "bs":
+      return operandSize;
+    case "z":
+      return Math.min(operandSize, 32);
+    case "y":
+      return (prefixes.rex & 8) !== 0 && !encoding.attributes.has("max32") ? 64 : 32;
+    case "p":
+    case "":
+      return 0;
+  }
+}
+
+function registerWidth(spec: OperandSpec, width: number): Width | 128 {
+  if ("VWU".includes(spec.source) || spec.number === 32) return 128;
+  return "PQN".includes(spec.source) ? 64 : width as Width;
+}
+
+/** The state offset of a register operand, -1 if the operand is none, INVALID if there is no such register. */
+function registerOf(
+  spec: OperandSpec,
+  width: number,
+  modrm: Modrm | null,
+  { rex }: Prefixes,
+  opcode: number,
+): number {
+  const reg = modrm ? modrm.reg | ((rex & 4) << 1) : 0;
+  const rm = modrm ? modrm.rm | ((rex & 1) << 3) : 0;
+  switch (spec.source) {
+    case "E":
+      return modrm!.mod === 3 ? general(rm, width, rex) : -1;
+    case "R":
+      return general(rm, width, rex);
+    case "G":
+      return general(reg, width, rex);
+    case "Z":
+      return general((opcode & 7) | ((rex & 1) << 3), width, rex);
+    case "V":
+      return xmmOffset(reg);
+    case "U":
+      return xmmOffset(rm);
+    case "W":
+      return modrm!.mod === 3 ? xmmOffset(rm) : -1;
+    case "P":
+      return fprOffset(modrm!.reg);
+    case "N":
+      return fprOffset(modrm!.rm);
+    case "Q":
+      return modrm!.mod === 3 ? fprOffset(modrm!.rm) : -1;
+    case "fixed":
+      return spec.number === 32 ? xmmOffset(0) : registerOffset(spec.number);
+    case "S":
+      return modrm!.reg > 5 ? INVALID : -1;
+    default:
+      return -1;
+  }
+}
+
+/** The offset of a general register; without REX, byte registers 4..7 are AH, CH, DH, BH. */
+function general(number: number, width: number, rex: number): number {
+  if (width === 8 && rex === 0 && number >= 4) return registerOffset(number - 4) + 1;
+  return registerOffset(number);
+}
+
+/** Reads what an operand that is neither register nor memory takes; null if there is no such register. */
+function readImmediate(
+  reader: ByteReader,
+  spec: OperandSpec,
+  operandSize: Width,
+  modrm: Modrm | null,
+  { rex }: Prefixes,
+): bigint | null {
+  const reg = modrm ? modrm.reg | ((rex & 4) << 1) : 0;
+  switch (spec.source) {
+    case "S":
+      return BigInt(modrm!.reg);
+    case "C":
+      return [0, 2, 3, 4, 8].includes(reg) ? BigInt(reg) : null;
+    case "D":
+      return reg < 8 ? BigInt(reg) : null;
+    case "ST":
+      return BigInt(modrm!.rm);
+    case "A":
+      return reader.unsigned(operandSize);
+    case "I":
+    case "J":
+      break;
+    default:
+      return null;
+  }
+  switch (spec.size) {
+    case "b":
+      return spec.source === "J" ? reader.signed(8) : reader.unsigned(8);
+    case "bs":
+      return reader.signed(8);
+    case "w":
+      return reader.unsigned(16);
+    case "v":
+      return reader.signed(operandSize);
+    default:
+      return reader.signed(Math.min(operandSize, 32));
+  }
+}
+
+function segmentOf(prefixes: Prefixes, addressing: Addressing | null): number {
+  if (prefixes.segment >= 0) return prefixes.segment;
+  // Bases BP and SP default to SS; in 64-bit mode too, for the choice between #SS and #GP.
+  const base = addressing?.base;
+  return base === 4 || base === 5 ? SS : DS;
+}
+
+function accessModel(segment: number, mode: DecodeMode): AccessModel {
+  if (mode.long) return segment >= 4 ? "longBased" : "long";
+  return mode.flat && (segment === 0 || segment === SS || segment === DS) ? "flat" : "checked";
+}
+
+const BASES_16 = [[3, 6], [3, 7], [5, 6], [5, 7], [-1, 6], [-1, 7], [5, -1], [3, -1]] as const;
+
+function readAddressing(
+  reader: ByteReader,
+  modrm: Modrm,
+  prefixes: Prefixes,
+  width: 16 | 32 | 64,
+  long: boolean,
+): Addressing {
+  if (width === 16) return readAddressing16(reader, modrm);
+  const { mod } = modrm;
+  const rexBase = (prefixes.rex & 1) << 3;
+  let base = modrm.rm | rexBase;
+  let index = -1;
+  let scale = 0;
+  if (modrm.rm === 4) {
+    const sib = reader.byte();
+    scale = sib >> 6;
+    index = ((sib >> 3) & 7) | ((prefixes.rex & 2) << 2);
+    if (index === 4) index = -1;
+    base = (sib & 7) | rexBase;
+    if ((sib & 7) === 5 && mod === 0) {
+      return { base: -1, index, scale, displacement: reader.signed(32), ripRelative: false, width };
+    }
+  } else if (modrm.rm === 5 && mod === 0) {
+    const displacement = reader.signed(32);
+    return { base: -1, index, scale, displacement, ripRelative: long, width };
+  }
+  const displacement = mod === 1 ? reader.signed(8) : mod === 2 ? reader.signed(32) : 0n;
+  return { base, index, scale, displacement, ripRelative: false, width };
+}
+
+function readAddressing16(reader: ByteReader, { mod, rm }: Modrm): Addressing {
+  if (mod === 0 && rm === 6) {
+    const displacement = reader.signed(16);
+    return { base: -1, index: -1, scale: 0, displacement, ripRelative: false, width: 16 };
+  }
+  const [base, index] = BASES_16[rm];
+  const displacement = mod === 1 ? reader.signed(8) : mod === 2 ? reader.signed(16) : 0n;
+  return { base, index, scale: 0, displacement, ripRelative: false, width: 16 };
+}
