@@ -1,0 +1,17 @@
+/**
+ * Serial ports: the NS16550A chip, and the adapter that makes it COM1 or COM2. Not here: terminals.
+ *
+ * ```ts
+ * const com1 = new SerialPort({ ...COM1, clock, transmit: (byte) => log.push(byte) }, ports, isaIrq(4));
+ * com1.receive([0x0d]);
+ * ```
+ */
+
+export {
+  type ModemLines,
+  Uart16550,
+  UART_REGISTER,
+  type UartOptions,
+  type UartPorts,
+} from "./uart16550.ts";
+export { COM1, COM2, SerialPort, type SerialPortOptions } from "./serial_port.ts";
