@@ -7,11 +7,6 @@
  * ```
  */
 
-export {
-  type ModemLines,
-  Uart16550,
-  UART_REGISTER,
-  type UartOptions,
-  type UartPorts,
-} from "./uart16550.ts";
+export { type ModemLines, Uart16550, type UartOptions, type UartPorts } from "./uart16550.ts";
+export { UART_REGISTER } from "./uart_registers.ts";
 export { COM1, COM2, SerialPort, type SerialPortOptions } from "./serial_port.ts";

@@ -5,8 +5,9 @@
  * Wiring: `new SerialPort({ ...COM1, clock, transmit: (byte) => … }, ports, isaIrq(4))`.
  */
 
-import type { IrqLine, PortBus, PortDevice, PortSize } from "../../core/memory/ports.ts";
+import type { IrqLine, PortBus } from "../../core/memory/ports.ts";
 import type { Snapshot, SnapshotRecord } from "../../core/lib/snapshot.ts";
+import { bytePorts } from "../byte_ports.ts";
 import { Uart16550, type UartOptions } from "./uart16550.ts";
 
 /** The first two serial ports of a PC: base port and ISA interrupt. */
@@ -22,20 +23,23 @@ export interface SerialPortOptions extends UartOptions {
 }
 
 /** A UART on the port bus; attaches itself, and throws `RangeError` if its ports are taken. */
-export class SerialPort implements PortDevice, Snapshot {
+export class SerialPort implements Snapshot {
   readonly uart: Uart16550;
-  readonly #base: number;
   readonly #irq: IrqLine;
   #level = false;
 
   constructor(options: SerialPortOptions, ports: PortBus, irq: IrqLine) {
-    this.#base = options.base;
     this.#irq = irq;
     this.uart = new Uart16550(options, {
       transmit: (byte) => options.transmit(byte),
       pinsChanged: () => this.#driveIrq(),
     });
-    ports.attachPorts(options.base, options.base + 7, options.name, this);
+    const { base, name } = options;
+    const device = bytePorts({
+      readByte: (port) => this.uart.read(port - base),
+      writeByte: (port, value) => this.uart.write(port - base, value),
+    });
+    ports.attachPorts(base, base + 7, name, device);
   }
 
   /** Queues input for the guest; returns how many bytes were accepted, see {@link Uart16550.receive}. */
@@ -45,20 +49,6 @@ export class SerialPort implements PortDevice, Snapshot {
 
   reset(): void {
     this.uart.reset();
-  }
-
-  readPort(port: number, size: PortSize): number {
-    let value = 0;
-    for (let byte = 0; byte < size; byte++) {
-      value |= this.uart.read(port + byte - this.#base) << (8 * byte);
-    }
-    return value >>> 0;
-  }
-
-  writePort(port: number, size: PortSize, value: number): void {
-    for (let byte = 0; byte < size; byte++) {
-      this.uart.write(port + byte - this.#base, (value >>> (8 * byte)) & 0xff);
-    }
   }
 
   save(): SnapshotRecord {
