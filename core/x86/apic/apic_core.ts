@@ -9,8 +9,9 @@
 import type { Clock } from "../../clock/clock.ts";
 import type { SnapshotValue } from "../../lib/snapshot.ts";
 import type { ApicMode } from "./apic_base.ts";
-import { APIC_TIMER_MODES, ApicTimer } from "./apic_timer.ts";
+import { ApicTimer } from "./apic_timer.ts";
 import { isAddressed, x2apicLogicalId } from "./destination.ts";
+import { type LintPin, LocalVectorTable, LVT_ENTRIES } from "./local_vector_table.ts";
 import { decodeIcr, DELIVERY, type InterruptMessage } from "./messages.ts";
 import type { ApicMember, ApicNetwork, LocalApicPort } from "./ports.ts";
 import { arbitrationPriority, deliverableVector, processorPriority } from "./priority.ts";
@@ -24,17 +25,6 @@ const VERSION_SUPPRESS_EOI = 1 << 24;
 
 /** Vectors below this one are illegal in messages and in the LVT. */
 const FIRST_LEGAL_VECTOR = 16;
-
-/** LVT entries, in the order of the version register's count. */
-const LVT_ENTRIES = [
-  REG.LVT_TIMER,
-  REG.LVT_THERMAL,
-  REG.LVT_PERFORMANCE,
-  REG.LVT_LINT0,
-  REG.LVT_LINT1,
-  REG.LVT_ERROR,
-] as const;
-type LvtEntry = typeof LVT_ENTRIES[number];
 
 /** What a local APIC is built with. */
 export interface LocalApicOptions {
@@ -70,12 +60,12 @@ export class ApicCore implements ApicMember {
   readonly #network: ApicNetwork;
   readonly #timer: ApicTimer;
   readonly #registers = new RegisterFile();
+  readonly #lvt: LocalVectorTable;
   /** Bits that software may change, by register number: the table's, less what is not advertised. */
   readonly #writable: readonly number[];
   #mode: ApicMode = "xapic";
   /** Errors since the last write to ESR, which makes them visible. */
   #errors = 0;
-  readonly #lint: [boolean, boolean] = [false, false];
   /** An ExtINT message that no INTA cycle has answered. */
   #extIntMessage = false;
   /** The level that the CPU was told. */
@@ -86,12 +76,17 @@ export class ApicCore implements ApicMember {
     this.#options = options;
     this.#cpu = options.cpu;
     this.#network = options.network;
+    this.#lvt = new LocalVectorTable(this.#registers, {
+      accept: (vector, level) => this.#accept(vector, level),
+      nmi: () => this.#cpu.nmi(),
+      init: () => this.#init(),
+    });
     this.#timer = new ApicTimer({
       clock: options.clock,
       name: `${options.name ?? `cpu${options.id}.apic`}.timer`,
       frequencyHz: options.timerHz ?? 1_000_000_000,
       cycleOfTsc: (tsc) => this.#cpu.cycleOfTsc(tsc),
-      fire: () => this.#deliverLocal(REG.LVT_TIMER),
+      fire: () => this.#lvt.deliver(REG.LVT_TIMER),
     });
     this.#writable = APIC_REGISTERS.map((register) =>
       (register?.writable ?? 0) | this.#optionalBits(register?.index ?? 0)
@@ -152,11 +147,14 @@ export class ApicCore implements ApicMember {
   }
 
   /** Drives the pin LINT0 or LINT1 (INTR and NMI while the APIC is globally disabled). */
-  setLint(pin: 0 | 1, high: boolean): void {
-    if (this.#lint[pin] === high) return;
-    this.#lint[pin] = high;
-    if (this.#mode !== "disabled") this.#serveLint(pin, true);
-    else if (pin === 1 && high) this.#cpu.nmi();
+  setLint(pin: LintPin, high: boolean): void {
+    if (this.#lvt.level(pin) === high) return;
+    if (this.#mode !== "disabled") {
+      this.#lvt.drive(pin, high);
+    } else {
+      this.#lvt.noteLevel(pin, high);
+      if (pin === 1 && high) this.#cpu.nmi();
+    }
     this.#update();
   }
 
@@ -197,7 +195,7 @@ export class ApicCore implements ApicMember {
 
   /** A performance counter overflowed: delivers the LVT entry and masks it, as processors do. */
   signalPerformance(): void {
-    this.#deliverLocal(REG.LVT_PERFORMANCE);
+    this.#lvt.deliver(REG.LVT_PERFORMANCE);
     this.#registers.set(
       REG.LVT_PERFORMANCE,
       this.#registers.get(REG.LVT_PERFORMANCE) | LVT.MASK,
@@ -206,7 +204,7 @@ export class ApicCore implements ApicMember {
 
   /** The thermal sensor tripped. */
   signalThermal(): void {
-    this.#deliverLocal(REG.LVT_THERMAL);
+    this.#lvt.deliver(REG.LVT_THERMAL);
   }
 
   /** The relation of the CPU's TSC to the clock has changed. */
@@ -234,8 +232,8 @@ export class ApicCore implements ApicMember {
   protected saveCore(): CoreState {
     return {
       errors: this.#errors,
-      lint0: this.#lint[0],
-      lint1: this.#lint[1],
+      lint0: this.#lvt.level(0),
+      lint1: this.#lvt.level(1),
       extIntMessage: this.#extIntMessage,
       registers: this.#registers.save(),
       timer: this.#timer.save(),
@@ -246,8 +244,8 @@ export class ApicCore implements ApicMember {
   protected restoreCore(mode: ApicMode, state: CoreState): void {
     this.#mode = mode;
     this.#errors = state.errors as number;
-    this.#lint[0] = state.lint0 as boolean;
-    this.#lint[1] = state.lint1 as boolean;
+    this.#lvt.noteLevel(0, state.lint0 as boolean);
+    this.#lvt.noteLevel(1, state.lint1 as boolean);
     this.#extIntMessage = state.extIntMessage as boolean;
     this.#registers.restore(state.registers as CoreState);
     this.#timer.restore(state.timer as CoreState);
@@ -324,7 +322,8 @@ export class ApicCore implements ApicMember {
       case REG.LVT_LINT0:
       case REG.LVT_LINT1:
       case REG.LVT_ERROR:
-        this.#writeLvt(index, value);
+        this.#lvt.write(index, value, this.#timer);
+        this.#update();
         return;
       case REG.INITIAL_COUNT:
         this.#timer.writeInitialCount(value >>> 0);
@@ -347,21 +346,9 @@ export class ApicCore implements ApicMember {
   #writeSvr(value: number): void {
     this.#registers.set(REG.SVR, value);
     if (value & SVR.ENABLE) return;
-    for (const entry of LVT_ENTRIES) this.#writeLvt(entry, this.#registers.get(entry));
-  }
-
-  #writeLvt(entry: LvtEntry, value: number): void {
-    const enabled = (this.#registers.get(REG.SVR) & SVR.ENABLE) !== 0;
-    const old = this.#registers.get(entry);
-    const remoteIrr = value & LVT.TRIGGER ? old & LVT.REMOTE_IRR : 0;
-    const stored = (value & this.#writable[entry]) | remoteIrr | (enabled ? 0 : LVT.MASK);
-    if (entry === REG.LVT_TIMER) {
-      // Before the entry changes: what is due already is delivered as it was set up.
-      const mode = APIC_TIMER_MODES[(stored & LVT.TIMER_MODE) >> 17];
-      this.#timer.configure(mode, (stored & LVT.MASK) !== 0);
+    for (const entry of LVT_ENTRIES) {
+      this.#lvt.write(entry, this.#registers.get(entry) & this.#writable[entry], this.#timer);
     }
-    this.#registers.set(entry, stored);
-    if (entry === REG.LVT_LINT0) this.#serveLint(0, false);
     this.#update();
   }
 
@@ -371,7 +358,7 @@ export class ApicCore implements ApicMember {
     if (vector < 0) return;
     this.#registers.remove(REG.ISR, vector);
     if (this.#registers.has(REG.TMR, vector)) {
-      this.#endLint0(vector);
+      this.#lvt.endOfInterrupt(vector);
       if ((this.#registers.get(REG.SVR) & SVR.SUPPRESS_EOI) === 0) this.#network.eoi(vector);
     }
     this.#update();
@@ -420,64 +407,13 @@ export class ApicCore implements ApicMember {
   protected noteError(bit: number): void {
     this.#errors |= bit;
     const vector = this.#registers.get(REG.LVT_ERROR) & LVT.VECTOR;
-    if (vector >= FIRST_LEGAL_VECTOR) this.#deliverLocal(REG.LVT_ERROR);
-  }
-
-  /** Delivers what LVT entry `entry` says, if it is not masked. */
-  #deliverLocal(entry: LvtEntry): void {
-    const value = this.#registers.get(entry);
-    if (value & LVT.MASK) return;
-    // Timer and error entries have no delivery mode, and read 0 (fixed) there.
-    switch ((value & LVT.DELIVERY_MODE) >> 8) {
-      case DELIVERY.FIXED:
-        this.#accept(value & LVT.VECTOR, false);
-        break;
-      case DELIVERY.NMI:
-        this.#cpu.nmi();
-        break;
-      case DELIVERY.INIT:
-        this.#init();
-        break;
-      default:
-        // SMI is ignored; ExtINT is a level that `#externalRequest` watches.
-        break;
-    }
-  }
-
-  #lintActive(pin: 0 | 1): boolean {
-    const entry = this.#registers.get(pin === 0 ? REG.LVT_LINT0 : REG.LVT_LINT1);
-    return this.#lint[pin] !== ((entry & LVT.POLARITY) !== 0);
-  }
-
-  /** Looks at a pin after its level (`changed`) or its entry changed. LINT1 is edge-triggered always. */
-  #serveLint(pin: 0 | 1, changed: boolean): void {
-    if (!this.#lintActive(pin)) return;
-    const entry = pin === 0 ? REG.LVT_LINT0 : REG.LVT_LINT1;
-    const value = this.#registers.get(entry);
-    const isFixedMode = (value & LVT.DELIVERY_MODE) === DELIVERY.FIXED;
-    if (pin === 0 && isFixedMode && (value & LVT.TRIGGER) !== 0) {
-      if (value & (LVT.MASK | LVT.REMOTE_IRR)) return;
-      this.#registers.set(entry, value | LVT.REMOTE_IRR);
-      this.#accept(value & LVT.VECTOR, true);
-    } else if (changed) {
-      this.#deliverLocal(entry);
-    }
-  }
-
-  /** The end of a level-triggered interrupt that LINT0 may have made. */
-  #endLint0(vector: number): void {
-    const value = this.#registers.get(REG.LVT_LINT0);
-    if ((value & LVT.REMOTE_IRR) === 0 || (value & LVT.VECTOR) !== vector) return;
-    this.#registers.set(REG.LVT_LINT0, value & ~LVT.REMOTE_IRR);
-    this.#serveLint(0, false);
+    if (vector >= FIRST_LEGAL_VECTOR) this.#lvt.deliver(REG.LVT_ERROR);
   }
 
   /** Whether the 8259s ask for the CPU, through LINT0 or past a disabled APIC. */
   get #externalRequest(): boolean {
-    if (this.#mode === "disabled") return this.#lint[0];
-    const value = this.#registers.get(REG.LVT_LINT0);
-    const open = (value & (LVT.MASK | LVT.DELIVERY_MODE)) === DELIVERY.EXT_INT << 8;
-    return this.#extIntMessage || (open && this.#lintActive(0));
+    if (this.#mode === "disabled") return this.#lvt.level(0);
+    return this.#extIntMessage || this.#lvt.externalRequest;
   }
 
   #init(): void {

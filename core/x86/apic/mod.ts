@@ -4,10 +4,17 @@
  * {@link ApicBus.externalController}; and the CPU, which is a {@link LocalApicPort}.
  *
  * ```ts
- * import { MachineClock } from "../../clock/clock.ts";
+ * import { type Cycle, MachineClock } from "../../clock/clock.ts";
  * import { ApicBus, LocalApic, type LocalApicPort } from "./mod.ts";
  *
- * declare const cpu: LocalApicPort;
+ * const cpu: LocalApicPort = {
+ *   setInterruptPending: () => {},
+ *   nmi: () => {},
+ *   init: () => {},
+ *   sipi: () => {},
+ *   cycleOfTsc: (tsc) => tsc as Cycle,
+ *   apicPageChanged: () => {},
+ * };
  * const bus = new ApicBus();
  * const apic = new LocalApic({ id: 0, bsp: true, clock: new MachineClock(), cpu, network: bus });
  * bus.add(apic);
@@ -22,7 +29,7 @@
 export { ApicBus, type ExternalController } from "./apic_bus.ts";
 export { APIC_MSR, LocalApic, type MsrValue } from "./local_apic.ts";
 export type { LocalApicOptions } from "./apic_core.ts";
-export { APIC_DEFAULT_PAGE, type ApicMode } from "./apic_base.ts";
+export { APIC_BASE, APIC_DEFAULT_PAGE, type ApicMode } from "./apic_base.ts";
 export type { ApicMember, ApicNetwork, LocalApicPort } from "./ports.ts";
 export { decodeMsi, DELIVERY, type InterruptMessage } from "./messages.ts";
 export { APIC_REGISTERS, type ApicRegister, ESR, LVT, REG, SVR } from "./registers.ts";
