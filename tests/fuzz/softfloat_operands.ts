@@ -10,7 +10,7 @@ export class Random {
 
   /** @param seed any integer; equal seeds give equal sequences */
   constructor(seed: number) {
-    this.#state = (seed ^ 0x9e3779b9) | 1;
+    this.#state = Math.imul(seed, 0x9e3779b9) ^ 0x6a09e667 || 1;
   }
 
   /** An unsigned 32-bit integer. */
@@ -112,8 +112,19 @@ function boundaryExponent(random: Random, format: FloatFormat): number {
   }
 }
 
+/** Exponent fields and top two significand bits (of the stored field) of the values every table singles out. */
+function notable(random: Random, format: FloatFormat): bigint {
+  const { fieldBits, specialExponent, bias } = format;
+  const exponent = random.pick([0, 0, 1, bias - 1, bias, specialExponent - 1, specialExponent]);
+  const top = BigInt(random.below(4)) << BigInt(fieldBits - 2);
+  const low = random.pick([0n, 0n, 1n, (1n << BigInt(fieldBits - 2)) - 1n]);
+  const sign = BigInt(random.below(2)) << BigInt(format.widthBits - 1);
+  return sign | (BigInt(exponent) << BigInt(fieldBits)) | top | low;
+}
+
 /** A pattern of `format`: special values, denormals, halves, neighbours of powers of two, noise. */
 export function boundaryFloat(random: Random, format: FloatFormat): bigint {
+  if (random.below(6) === 0) return notable(random, format);
   const { fieldBits, explicitInteger, specialExponent } = format;
   const sign = BigInt(random.below(2)) << BigInt(format.widthBits - 1);
   const exponent = Math.min(Math.max(boundaryExponent(random, format), 0), specialExponent);
@@ -165,11 +176,16 @@ export function floatInRange(
   return sign | (BigInt(exponent) << BigInt(format.fieldBits)) | field;
 }
 
-/** Steps between two patterns of one sign, in units of the last place; undefined if they are not numbers. */
+/** Unbiased exponent field of a pattern. */
+export function exponentOf(format: FloatFormat, bits: bigint): number {
+  return (Number(bits >> BigInt(format.fieldBits)) & format.specialExponent) - format.bias;
+}
+
+/** Steps between two patterns in units of the last place, infinity being one beyond; undefined for NaNs. */
 export function distanceUlp(format: FloatFormat, a: bigint, b: bigint): bigint | undefined {
   const left = unpack(format, a);
   const right = unpack(format, b);
-  const numbers = ["zero", "finite"];
+  const numbers = ["zero", "finite", "infinity"];
   if (!numbers.includes(left.kind) || !numbers.includes(right.kind)) return undefined;
   const x = orderOf(format, a);
   const y = orderOf(format, b);

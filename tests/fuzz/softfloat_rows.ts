@@ -50,6 +50,7 @@ import {
 import {
   boundaryBits,
   boundaryFloat,
+  exponentOf,
   floatInRange,
   type Random,
   relatedFloat,
@@ -76,8 +77,11 @@ export interface Row {
   readonly run: (env: FloatEnvironment, a: bigint, b: bigint) => Outcome;
   /** Results may differ by one unit in the last place. */
   readonly approximate?: boolean;
-  /** Only processors of the vendor that this twin follows agree bit for bit. */
-  readonly intelOnly?: boolean;
+  /**
+   * Operands for which every vendor must agree with the twin; all if missing. Elsewhere the manual leaves a choice
+   * (RCPSS's table, FPREM's partial step, pi) or the result, and the twin follows Intel's processors.
+   */
+  readonly portable?: (a: bigint, b: bigint) => boolean;
 }
 
 /** Condition code bits of the x87 status word. */
@@ -203,9 +207,11 @@ function packedRow(name: string, format: FloatFormat, operation: typeof add): Ro
   });
 }
 
+const never = () => false;
+
 const RECIPROCALS: readonly Row[] = [
-  { ...sse("rcpss", 32, pairOf(binary32), (_env, a) => reciprocal(a)), intelOnly: true },
-  { ...sse("rsqrtss", 32, pairOf(binary32), (_env, a) => reciprocalSqrt(a)), intelOnly: true },
+  { ...sse("rcpss", 32, pairOf(binary32), (_env, a) => reciprocal(a)), portable: never },
+  { ...sse("rsqrtss", 32, pairOf(binary32), (_env, a) => reciprocalSqrt(a)), portable: never },
 ];
 
 const SSE_ROWS: readonly Row[] = [
@@ -294,6 +300,8 @@ function remainderRow(name: string, operation: typeof partialRemainder): Row {
     unit: "x87",
     widths: [80, 0],
     operands: pairOf(extended80),
+    // A full reduction is one step; a partial one leaves 32 to 63 bits of the quotient to the processor.
+    portable: (a, b) => exponentOf(extended80, a) - exponentOf(extended80, b) < 64,
     run(env, a, b) {
       const result = operation(env, a, b);
       if (result === undefined) return { out0: a };
@@ -436,6 +444,7 @@ function trigonometric(
     widths: [80, 80],
     operands: inRange(-70, 63),
     approximate: true,
+    portable: (a) => exponentOf(extended80, a) < -1,
     run(env, a) {
       const result = run(env, a);
       if (result === undefined) return { out0: a };
@@ -473,9 +482,16 @@ const swapped = (operands: Operands): Operands => (random) => {
 };
 
 const TRANSCENDENTAL_ROWS: readonly Row[] = [
-  { ...x87("f2xm1", inRange(-80, -1), f2xm1), approximate: true },
+  {
+    ...x87("f2xm1", inRange(-80, 0), f2xm1),
+    approximate: true,
+    portable: (a) => exponentOf(extended80, a) < 0,
+  },
   logarithmic("fyl2x", pairOf(extended80), fyl2x),
-  logarithmic("fyl2xp1", swapped(inRange(-70, -3)), fyl2xp1),
+  {
+    ...logarithmic("fyl2xp1", swapped(inRange(-70, 2)), fyl2xp1),
+    portable: (_a, b) => exponentOf(extended80, b) < -2,
+  },
   logarithmic("fpatan", pairOf(extended80), fpatan),
   trigonometric("fsin", (env, a) => single(fsin(env, a))),
   trigonometric("fcos", (env, a) => single(fcos(env, a))),

@@ -23,7 +23,8 @@ export type IntegerWidth = 16 | 32 | 64;
 /**
  * Converts between formats: CVTSS2SD, CVTSD2SS, FLD m32/m64, FST m32/m64 (not FLD or FSTP m80, plain copies).
  *
- * Storing an x87 register does not raise denormal operand, all others do.
+ * Storing an x87 register does not raise denormal operand, all others do; loading one pushes the value even if
+ * that exception is not masked (as processors do; the manual is silent).
  */
 export function convert(
   env: FloatEnvironment,
@@ -34,7 +35,7 @@ export function convert(
   begin(env);
   const value = operandOf(env, from, bits);
   if (isNotANumber(value)) return deliverNaN(env, to, value);
-  if (!from.explicitInteger && denormalStops(env, value)) return undefined;
+  if (!from.explicitInteger && denormalStops(env, value) && env.unit === "sse") return undefined;
   if (value.kind === "zero") return zeroOf(to, value.negative);
   if (value.kind === "infinity") return infinityOf(to, value.negative);
   return roundAndPack(env, to, magnitudeOf(value));

@@ -138,8 +138,10 @@ function deliver(
 function overflow(env: FloatEnvironment, format: FloatFormat, value: Normal): Delivered {
   raise(env, EXCEPTION.overflow);
   if ((env.masks & EXCEPTION.overflow) === 0) {
+    // A store to memory ends before it is inexact; SSE and results for registers report that too.
+    if (env.unit === "x87" && !format.explicitInteger) return undefined;
     if (value.rounded.inexact) raise(env, EXCEPTION.precision);
-    if (env.unit === "sse" || format.name !== "extended80") return undefined;
+    if (env.unit === "sse") return undefined;
     if (value.exponent - X87_BIAS_ADJUST > format.maxExponent) {
       env.roundedUp = true;
       raise(env, EXCEPTION.precision);
@@ -164,8 +166,10 @@ function underflow(
   normal: Normal,
 ): Delivered {
   if ((env.masks & EXCEPTION.underflow) === 0) {
-    raise(env, EXCEPTION.underflow | (normal.rounded.inexact ? EXCEPTION.precision : 0));
-    if (env.unit === "sse" || format.name !== "extended80") return undefined;
+    raise(env, EXCEPTION.underflow);
+    if (env.unit === "x87" && !format.explicitInteger) return undefined;
+    if (normal.rounded.inexact) raise(env, EXCEPTION.precision);
+    if (env.unit === "sse") return undefined;
     if (normal.exponent + X87_BIAS_ADJUST < format.minExponent) {
       raise(env, EXCEPTION.precision);
       return zeroOf(format, value.negative);

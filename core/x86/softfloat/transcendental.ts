@@ -33,6 +33,7 @@ import {
 
 /** The extended80 of one. */
 export const ONE_BITS = 0x3fff8000000000000000n;
+const NEGATIVE_HALF = 0xbffe8000000000000000n;
 
 function realOf(value: Unpacked): Real {
   const mantissa = value.negative ? -value.significand : value.significand;
@@ -209,7 +210,7 @@ export function fpatan(env: FloatEnvironment, yBits: bigint, xBits: bigint): Del
     return deliverReal(env, ofFixed(y.negative ? -angle : angle));
   }
   const size = angleOf(magnitude(y), magnitude(x), x.negative);
-  return deliverReal(env, y.negative ? negated(size.value) : size.value, size.exact);
+  return deliverReal(env, y.negative ? negated(size) : size);
 }
 
 /** FPATAN's table for zeros and infinities, in eighths of pi, without the sign of y. */
@@ -228,15 +229,15 @@ function magnitude(value: Unpacked): Real {
 /** Below this exponent an angle is lost beside pi in `Fixed`. */
 const LOST_EXPONENT = -200;
 
-function angleOf(y: Real, x: Real, xNegative: boolean): { value: Real; exact: boolean } {
+function angleOf(y: Real, x: Real, xNegative: boolean): Real {
   const steep = exponentOf(y) > exponentOf(x) ||
     (exponentOf(y) === exponentOf(x) && y.mantissa > x.mantissa);
   const ratio = steep ? divReal(x, y) : divReal(y, x);
   const small = arctangent(ratio);
-  if (!steep && !xNegative) return { value: small, exact: false };
+  if (!steep && !xNegative) return small;
   const fixed = exponentOf(small) < LOST_EXPONENT ? 0n : toFixed(small);
   const base = steep ? PI >> 1n : PI;
-  return { value: ofFixed(steep === xNegative ? base + fixed : base - fixed), exact: false };
+  return ofFixed(steep === xNegative ? base + fixed : base - fixed);
 }
 
 /** F2XM1: `2**x - 1` for x from -1 to 1; x itself beyond, where the manual leaves the result undefined. */
@@ -247,9 +248,14 @@ export function f2xm1(env: FloatEnvironment, bits: bigint): Delivered {
   if (denormalStops(env, x)) return undefined;
   if (x.kind === "zero") return bits;
   if (x.kind === "infinity") return x.negative ? negativeOne() : bits;
-  if (x.exponent > 0 || (x.exponent === 0 && x.significand !== 1n << 63n)) return bits;
-  if (x.exponent === 0) return x.negative ? 0xbffe8000000000000000n : bits;
+  if (x.exponent >= 0) return f2xm1FromOne(env, bits);
   return deliverReal(env, powerOfTwoLessOne(realOf(x)));
+}
+
+/** At 1 and -1 the result is exact, yet processors raise precision, as they do for any number. */
+function f2xm1FromOne(env: FloatEnvironment, bits: bigint): Delivered {
+  raise(env, EXCEPTION.precision);
+  return bits === negativeOne() ? NEGATIVE_HALF : bits;
 }
 
 function negativeOne(): bigint {
@@ -266,6 +272,16 @@ export function fyl2x(env: FloatEnvironment, yBits: bigint, xBits: bigint): Deli
   if (x.negative) return deliverInvalid(env, extended80);
   const logarithm = x.kind === "infinity" ? "infinity" : logarithm2(realOf(x));
   return timesLogarithm(env, y, x, logarithm);
+}
+
+/** Processors call even `y * log2(2**k)` inexact, and underflow if it is tiny, whatever the product is. */
+function productOf(env: FloatEnvironment, y: Real, logarithm: Real): Delivered {
+  // Only powers of two have a rational logarithm, an integer.
+  const exact = logarithm.scale === 0;
+  const result = deliverReal(env, mulReal(y, logarithm), exact);
+  const tiny = result !== undefined && unpack(extended80, result).denormal;
+  raise(env, EXCEPTION.precision | (tiny ? EXCEPTION.underflow : 0));
+  return result;
 }
 
 function logarithmOfZero(env: FloatEnvironment, y: Unpacked): Delivered {
@@ -293,8 +309,7 @@ function timesLogarithm(
   if (denormalStops(env, x, y)) return undefined;
   if (infinite || y.kind === "infinity") return infinityOf(extended80, negative);
   if (zero || y.kind === "zero") return zeroOf(extended80, negative);
-  // Only powers of two have a rational logarithm, an integer.
-  return deliverReal(env, mulReal(realOf(y), logarithm), logarithm.scale === 0);
+  return productOf(env, realOf(y), logarithm);
 }
 
 /** Least exponent of x for which FYL2XP1 computes by way of log2 of the exact sum 1 + x. */
@@ -303,7 +318,7 @@ const EXACT_SUM_EXPONENT = -2;
 /**
  * FYL2XP1: `y * log2(x + 1)`; y is ST(1), x is ST(0).
  *
- * The manual defines it for |x| up to 1 - sqrt(1/2); this computes any x above -1 and calls the rest invalid.
+ * The manual defines it for |x| up to 1 - sqrt(1/2); this computes any x above -1 and answers x for the rest.
  */
 export function fyl2xp1(env: FloatEnvironment, yBits: bigint, xBits: bigint): Delivered {
   begin(env);
@@ -314,7 +329,13 @@ export function fyl2xp1(env: FloatEnvironment, yBits: bigint, xBits: bigint): De
     return x.negative ? deliverInvalid(env, extended80) : timesLogarithm(env, y, x, "infinity");
   }
   if (x.kind === "zero") return timesZeroLogarithm(env, y, x);
-  if (x.negative && x.exponent >= 0) return deliverInvalid(env, extended80);
+  if (x.negative && x.exponent >= 0) {
+    if (y.kind === "infinity") return infinityOf(extended80, !y.negative);
+    if (y.kind === "zero") return zeroOf(extended80, !y.negative);
+    if (denormalStops(env, y)) return undefined;
+    raise(env, EXCEPTION.precision);
+    return xBits;
+  }
   return timesLogarithm(env, y, x, logarithmOfSum(realOf(x)));
 }
 

@@ -5,15 +5,7 @@
  */
 
 import { begin, EXCEPTION, type FloatEnvironment, raise, stopped } from "./environment.ts";
-import {
-  assemble,
-  extended80,
-  infinityOf,
-  quietNaNOf,
-  unpack,
-  type Unpacked,
-  zeroOf,
-} from "./formats.ts";
+import { assemble, extended80, infinityOf, unpack, type Unpacked, zeroOf } from "./formats.ts";
 import { magnitudeOf } from "./convert.ts";
 import { deliverInvalid, deliverNaN, denormalStops, isNotANumber } from "./operands.ts";
 import { type Delivered, roundAndPack } from "./round_and_pack.ts";
@@ -58,9 +50,15 @@ function remainder(
   if (a.kind === "infinity" || b.kind === "zero") return whole(deliverInvalid(env, extended80));
   if (denormalStops(env, a, b)) return undefined;
   if (a.kind === "zero") return whole(zeroOf(extended80, a.negative));
-  if (b.kind === "infinity") return whole(roundAndPack(env, extended80, magnitudeOf(a)));
+  if (b.kind === "infinity") return whole(normalized(dividend, a));
   const distance = a.exponent - b.exponent;
   return distance < 64 ? fullReduction(env, a, b, nearest) : partialReduction(env, a, b, distance);
+}
+
+/** A finite pattern as processors write it: pseudo-denormals become the normal numbers they equal. */
+function normalized(bits: bigint, value: Unpacked): bigint {
+  const pseudo = value.denormal && value.exponent === extended80.minExponent;
+  return pseudo ? bits | (1n << 64n) : bits;
 }
 
 function whole(bits: Delivered, quotientBits = 0): Remainder | undefined {
@@ -229,10 +227,4 @@ function examinedClass(value: Unpacked): ExaminedClass {
     default:
       return value.kind satisfies never;
   }
-}
-
-/** A NaN of extended80, quieted; other patterns as they are. */
-export function quieted(bits: bigint): bigint {
-  const value = unpack(extended80, bits);
-  return value.kind === "signalingNaN" ? quietNaNOf(extended80, value) : bits;
 }
