@@ -1,0 +1,269 @@
+/**
+ * A host on the switch that a script drives: it answers ARP and ICMP echo, pings, may serve DHCP, and
+ * shows every frame that it hears.
+ *
+ * Wiring: `const host = new ScriptedHost({ clock, port: lan.attach("script"), mac, address })`.
+ */
+
+import type { Clock, Nanoseconds } from "../../core/clock/clock.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  type SnapshotRecord,
+  type SnapshotValue,
+} from "../../core/lib/snapshot.ts";
+import { BROADCAST_MAC, type Ipv4Address, type MacAddress, macAt } from "./addresses.ts";
+import { DHCP_PORT, type DhcpOptions, DhcpServer } from "./dhcp_server.ts";
+import type { SwitchPort } from "./ethernet_switch.ts";
+import type { NetPort } from "./net_port.ts";
+import {
+  arpBytes,
+  ethernetFrame,
+  ETHERTYPE,
+  type IcmpEcho,
+  icmpEchoBytes,
+  IP_PROTOCOL,
+  ipv4Bytes,
+  type Ipv4Packet,
+  parseArp,
+  parseIcmpEcho,
+  parseIpv4,
+  parseUdp,
+  udpBytes,
+  type UdpDatagram,
+} from "./packets.ts";
+
+/** What a scripted host is. */
+export interface ScriptedHostOptions {
+  readonly clock: Clock;
+  readonly port: SwitchPort;
+  readonly mac: MacAddress;
+  readonly address: Ipv4Address;
+  /** Left out, the host serves no DHCP. */
+  readonly dhcp?: DhcpOptions;
+}
+
+/** An echo request that the host sent. */
+export interface Ping {
+  readonly to: Ipv4Address;
+  readonly sequence: number;
+  readonly sentNs: Nanoseconds;
+  /** When the answer came, or `null`. */
+  answeredNs: Nanoseconds | null;
+}
+
+/** A frame that the host heard. */
+export interface ReceivedFrame {
+  readonly atNs: Nanoseconds;
+  readonly frame: Uint8Array;
+}
+
+/** Frames and pings that are remembered, and packets that wait for an ARP answer. */
+const HISTORY_LIMIT = 1024;
+const WAITING_LIMIT = 64;
+const NEIGHBOUR_LIMIT = 1024;
+const ECHO_IDENTIFIER = 0x5865;
+
+interface WaitingPacket {
+  readonly to: Ipv4Address;
+  readonly bytes: Uint8Array;
+}
+
+/** A MAC address and an IPv4 address with reflexes; see the module comment. */
+export class ScriptedHost implements NetPort, Snapshot {
+  readonly mac: MacAddress;
+  readonly address: Ipv4Address;
+  readonly dhcp: DhcpServer | null;
+  /** The last frames heard, oldest first (at most 1024). */
+  readonly received: ReceivedFrame[] = [];
+  /** The last pings sent, oldest first (at most 1024). */
+  readonly pings: Ping[] = [];
+  /** Called for each frame heard, after the reflexes. */
+  onFrame: (frame: Uint8Array, at: Nanoseconds) => void = () => {};
+  /** Called for each UDP datagram to this host that the DHCP server does not take. */
+  onDatagram: (datagram: UdpDatagram, from: Ipv4Address) => void = () => {};
+  /** Called when a ping is answered. */
+  onPong: (ping: Ping) => void = () => {};
+  readonly #clock: Clock;
+  readonly #port: SwitchPort;
+  readonly #neighbours = new Map<Ipv4Address, MacAddress>();
+  readonly #waiting: WaitingPacket[] = [];
+  #identification = 0;
+  #sequence = 0;
+
+  constructor(options: ScriptedHostOptions) {
+    this.mac = options.mac;
+    this.address = options.address;
+    this.dhcp = options.dhcp ? new DhcpServer(options.address, options.dhcp) : null;
+    this.#clock = options.clock;
+    this.#port = options.port;
+    this.#port.connect(this);
+  }
+
+  /** Sends an echo request of `dataBytes` bytes (default 56); the answer appears in {@link pings}. */
+  ping(to: Ipv4Address, dataBytes = 56): Ping {
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    const ping: Ping = {
+      to,
+      sequence: this.#sequence,
+      sentNs: this.#clock.nowNs,
+      answeredNs: null,
+    };
+    remember(this.pings, ping);
+    const data = Uint8Array.from({ length: dataBytes }, (_, index) => index);
+    this.#sendEcho(to, {
+      kind: "request",
+      identifier: ECHO_IDENTIFIER,
+      sequence: ping.sequence,
+      data,
+    });
+    return ping;
+  }
+
+  /** Sends a UDP datagram. */
+  sendDatagram(to: Ipv4Address, datagram: UdpDatagram): void {
+    const payload = udpBytes(datagram, this.address, to);
+    this.#sendIpv4(to, IP_PROTOCOL.UDP, payload);
+  }
+
+  /** Puts a frame on the wire as it is. */
+  sendFrame(frame: Uint8Array): void {
+    this.#port.send(frame);
+  }
+
+  /** A frame arrived from the switch. */
+  send(frame: Uint8Array): void {
+    const at = this.#clock.nowNs;
+    remember(this.received, { atNs: at, frame });
+    const destination = macAt(frame, 0);
+    if (destination === this.mac || destination === BROADCAST_MAC) this.#react(frame);
+    this.onFrame(frame, at);
+  }
+
+  save(): SnapshotRecord {
+    const pairs = (map: Map<number, number>) => [...map].map(([key, value]) => [key, value]);
+    return {
+      kind: "scriptedHost",
+      version: 1,
+      state: {
+        neighbours: pairs(this.#neighbours),
+        leases: pairs(this.dhcp?.leases ?? new Map()),
+        waiting: this.#waiting.map(({ to, bytes }) => ({ to, bytes: bytes.slice() })),
+        identification: this.#identification,
+        sequence: this.#sequence,
+        pings: this.pings.map((ping) => ({ ...ping })),
+        received: this.received.map(({ atNs, frame }) => ({ atNs, frame: frame.slice() })),
+      },
+    };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "scriptedHost", 1);
+    const fill = (map: Map<number, number> | undefined, pairs: SnapshotValue) => {
+      map?.clear();
+      for (const [key, value] of pairs as [number, number][]) map?.set(key, value);
+    };
+    fill(this.#neighbours as Map<number, number>, state.neighbours);
+    fill(this.dhcp?.leases as Map<number, number> | undefined, state.leases);
+    replace(this.#waiting, state.waiting as unknown as WaitingPacket[]);
+    this.#identification = state.identification as number;
+    this.#sequence = state.sequence as number;
+    replace(this.pings, (state.pings as unknown as Ping[]).map((ping) => ({ ...ping })));
+    replace(this.received, state.received as unknown as ReceivedFrame[]);
+  }
+
+  #react(frame: Uint8Array): void {
+    const arp = parseArp(frame);
+    if (arp) {
+      this.#learn(arp.senderAddress, arp.senderMac);
+      if (arp.operation === "request" && arp.targetAddress === this.address) {
+        this.#sendArp("reply", arp.senderMac, arp.senderAddress);
+      }
+      return;
+    }
+    const packet = parseIpv4(frame);
+    if (!packet) return;
+    const udp = parseUdp(packet);
+    if (udp?.destinationPort === DHCP_PORT.SERVER && this.dhcp) return this.#serveDhcp(udp);
+    if (packet.destination !== this.address) return;
+    this.#learn(packet.source, macAt(frame, 6));
+    if (udp) return this.onDatagram(udp, packet.source);
+    const echo = parseIcmpEcho(packet);
+    if (echo?.kind === "request") this.#sendEcho(packet.source, { ...echo, kind: "reply" });
+    else if (echo) this.#takePong(echo, packet);
+  }
+
+  #takePong(echo: IcmpEcho, { source }: Ipv4Packet): void {
+    const ping = this.pings.findLast(({ to, sequence, answeredNs }) =>
+      to === source && sequence === echo.sequence && answeredNs === null
+    );
+    if (!ping || echo.identifier !== ECHO_IDENTIFIER) return;
+    ping.answeredNs = this.#clock.nowNs;
+    this.onPong(ping);
+  }
+
+  #serveDhcp(request: UdpDatagram): void {
+    const answer = this.dhcp?.answer(request.payload);
+    if (!answer) return;
+    const { SERVER, CLIENT } = DHCP_PORT;
+    const { destinationAddress, destinationMac, payload } = answer;
+    const datagram = { sourcePort: SERVER, destinationPort: CLIENT, payload };
+    const bytes = udpBytes(datagram, this.address, destinationAddress);
+    this.#sendTo(destinationMac, this.#ipv4(destinationAddress, IP_PROTOCOL.UDP, bytes));
+  }
+
+  #learn(address: Ipv4Address, mac: MacAddress): void {
+    if (address === 0) return;
+    this.#neighbours.delete(address);
+    this.#neighbours.set(address, mac);
+    if (this.#neighbours.size > NEIGHBOUR_LIMIT) {
+      this.#neighbours.delete(this.#neighbours.keys().next().value!);
+    }
+    const ready = this.#waiting.filter(({ to }) => to === address);
+    replace(this.#waiting, this.#waiting.filter(({ to }) => to !== address));
+    for (const { bytes } of ready) this.#sendTo(mac, bytes);
+  }
+
+  #sendEcho(to: Ipv4Address, echo: IcmpEcho): void {
+    this.#sendIpv4(to, IP_PROTOCOL.ICMP, icmpEchoBytes(echo));
+  }
+
+  #sendIpv4(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
+    const bytes = this.#ipv4(to, protocol, payload);
+    const mac = this.#neighbours.get(to);
+    if (mac !== undefined) return this.#sendTo(mac, bytes);
+    remember(this.#waiting, { to, bytes }, WAITING_LIMIT);
+    this.#sendArp("request", BROADCAST_MAC, to);
+  }
+
+  #ipv4(to: Ipv4Address, protocol: number, payload: Uint8Array): Uint8Array {
+    const packet = { source: this.address, destination: to, protocol, payload };
+    this.#identification = (this.#identification + 1) & 0xffff;
+    return ipv4Bytes(packet, this.#identification);
+  }
+
+  #sendTo(mac: MacAddress, packet: Uint8Array): void {
+    this.sendFrame(ethernetFrame(mac, this.mac, ETHERTYPE.IPV4, packet));
+  }
+
+  #sendArp(operation: "request" | "reply", to: MacAddress, targetAddress: Ipv4Address): void {
+    const arp = arpBytes({
+      operation,
+      senderMac: this.mac,
+      senderAddress: this.address,
+      targetMac: operation === "request" ? 0 as MacAddress : to,
+      targetAddress,
+    });
+    this.sendFrame(ethernetFrame(to, this.mac, ETHERTYPE.ARP, arp));
+  }
+}
+
+/** Appends to a list that forgets its oldest entries. */
+function remember<Entry>(list: Entry[], entry: Entry, limit = HISTORY_LIMIT): void {
+  list.push(entry);
+  if (list.length > limit) list.shift();
+}
+
+function replace<Entry>(list: Entry[], entries: readonly Entry[]): void {
+  list.splice(0, list.length, ...entries);
+}
