@@ -13,9 +13,14 @@ import {
   type RoundingMode,
   unmasked,
 } from "./environment.ts";
-import { type FloatFormat, infinityOf, unpack, type Unpacked, zeroOf } from "./formats.ts";
+import { type FloatFormat, infinityOf, type Unpacked, zeroOf } from "./formats.ts";
 import { deliverNaN, denormalStops, isNotANumber, operandOf } from "./operands.ts";
-import { type Delivered, roundAndPack, roundSignificand } from "./round_and_pack.ts";
+import {
+  type Delivered,
+  type Magnitude,
+  roundAndPack,
+  roundSignificand,
+} from "./round_and_pack.ts";
 
 /** Widths of the signed integers that instructions convert to and from. */
 export type IntegerWidth = 16 | 32 | 64;
@@ -145,12 +150,7 @@ export function roundToInteger(
 }
 
 /** A finite value as a magnitude. */
-export function magnitudeOf(value: Unpacked) {
+export function magnitudeOf(value: Unpacked): Magnitude {
   const { negative, significand, exponent } = value;
   return { negative, significand, scale: exponent - 63, sticky: false };
-}
-
-/** Whether a pattern is a denormal or pseudo-denormal number. */
-export function isDenormal(format: FloatFormat, bits: bigint): boolean {
-  return unpack(format, bits).denormal;
 }
