@@ -1,18 +1,17 @@
 /**
- * The 8042: keyboard controller with PS/2 keyboard and mouse, A20 gate and reset; port 92h beside it. Not here:
- * port 61h, which belongs to the timer.
+ * The 8042: keyboard controller with PS/2 keyboard and mouse, A20 gate and reset. Not here:
+ * port 61h, which belongs to the timer, and port 92h (`devices/debug_ports`).
  *
  * ```ts
  * const gate = new A20Gate((open) => cpu.setA20(open));
  * const keyboard = new KeyboardController({
  *   ports, clock, irq1: isaIrq(1), irq12: isaIrq(12), gate, reset: () => machine.reset(),
  * });
- * new SystemControlPortA(gate, () => machine.reset(), ports);
  * keyboard.typeText("ls\n");
  * ```
  */
 
-export { A20Gate, type A20Source, SystemControlPortA } from "./a20_gate.ts";
+export { A20Gate, type A20Source } from "./a20_gate.ts";
 export { I8042, type I8042Ports } from "./i8042.ts";
 export { KeyboardController, type KeyboardControllerOptions } from "./keyboard_controller.ts";
 export type { Ps2Device } from "./ps2_device.ts";
