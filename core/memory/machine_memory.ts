@@ -7,7 +7,7 @@
  * writable view.
  */
 
-import type { FrameNumber, PhysicalAddress } from "../lib/brand.ts";
+import type { PhysicalAddress } from "../lib/brand.ts";
 import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
 
 /** Bytes in a frame, and its logarithm. */
@@ -27,10 +27,13 @@ export const FrameWatch = {
 
 /** Told about stores to watched frames and about changes of what a frame number means. */
 export interface MemoryObserver {
-  /** A store is about to change `frame` although `watch` (bits of FrameWatch) is set on it. */
-  beforeStore?(frame: FrameNumber, watch: number): void;
-  /** `frame` is now watched: direct write access to it must be given up. */
-  onWatch?(frame: FrameNumber): void;
+  /**
+   * A store is about to change bytes [offset, offset + length) of linear page `page`, although `watch`
+   * (bits of FrameWatch) is set on it.
+   */
+  beforeStore?(page: number, watch: number, offset: number, length: number): void;
+  /** Linear page `page` is now watched: direct write access to it must be given up. */
+  onWatch?(page: number): void;
   /** The map of guest-physical memory changed (PAM, MMIO, A20): translations must be dropped. */
   onRemap?(): void;
 }
@@ -109,7 +112,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     const index = linearPage - this.#firstLinearPage;
     if ((this.#watch[index] & watch) === watch) return;
     this.#watch[index] |= watch;
-    for (const observer of this.#observers) observer.onWatch?.(linearPage as FrameNumber);
+    for (const observer of this.#observers) observer.onWatch?.(linearPage);
   }
 
   /** Clears a watch. */
@@ -137,7 +140,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     const page = this.writeMap[(address - offset) / FRAME_BYTES] ?? -1;
     if (offset + size > FRAME_BYTES) return this.#writeSplit(address, size, value);
     if (page < 0) return this.#writeMmio(address, size, value);
-    this.#barrier(page);
+    this.#barrier(page, offset, size);
     const at = page * FRAME_BYTES + offset;
     if (size === 1) this.#u8[at] = value;
     else if (size === 2) this.#view.setUint16(at, value, true);
@@ -165,7 +168,7 @@ export class MachineMemory implements MmioBus, DmaBus {
       const page = this.writeMap[(at - offset) / FRAME_BYTES] ?? -1;
       const part = bytes.subarray(done, done + length);
       if (page >= 0) {
-        this.#barrier(page);
+        this.#barrier(page, offset, length);
         this.#u8.set(part, page * FRAME_BYTES + offset);
       } else part.forEach((byte, i) => this.#writeMmio(at + i, 1, byte));
       done += length;
@@ -178,14 +181,6 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   writeDma(address: PhysicalAddress, bytes: Uint8Array): void {
     this.writeBytes(address, bytes);
-  }
-
-  /**
-   * Tells the barrier that the store path of an engine is about to write to linear page `linearPage`,
-   * which is watched.
-   */
-  storeBarrier(linearPage: number): void {
-    this.#barrier(linearPage);
   }
 
   attachMmio(base: PhysicalAddress, sizeBytes: number, name: string, device: MmioDevice): void {
@@ -281,11 +276,11 @@ export class MachineMemory implements MmioBus, DmaBus {
     for (const observer of this.#observers) observer.onRemap?.();
   }
 
-  #barrier(linearPage: number): void {
+  #barrier(linearPage: number, offset: number, length: number): void {
     const watch = this.#watch[linearPage - this.#firstLinearPage];
     if (watch === 0) return;
     for (const observer of this.#observers) {
-      observer.beforeStore?.(linearPage as FrameNumber, watch);
+      observer.beforeStore?.(linearPage, watch, offset, length);
     }
   }
 

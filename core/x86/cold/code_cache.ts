@@ -1,0 +1,284 @@
+/**
+ * The cold tier's code cache: blocks of records, found by the physical place and the mode of their code.
+ *
+ * A block is straight-line code within one page. Conditional branches do not end it: their records hand
+ * over to the target, or fall through to the next record. Blocks are shared by all CPUs and all
+ * address spaces of a machine. A store to code drops the blocks that it touches: their records are made
+ * stale, so that whoever is inside continues by looking up again.
+ */
+
+import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
+import type { Decoder } from "../decode/decoder.ts";
+import type { BoundForm, Instruction } from "../decode/instruction.ts";
+import { decodeMode } from "../decode/mode.ts";
+import type { Statement } from "../ir/ir.ts";
+import { GENERAL_REGISTERS, offsetOf, SEGMENT_REGISTERS } from "../state/layout.ts";
+import {
+  FixedHandler,
+  LOOKUP_BYTES,
+  LOOKUP_ENTRIES,
+  LookupEntry,
+  MODE_KEY_SHIFT,
+  Record,
+  RECORD_BYTES,
+} from "./record.ts";
+
+/** Most instructions in a block. */
+const MAX_BLOCK_INSTRUCTIONS = 64;
+const SS = 2;
+/** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
+const LINKABLE_MODES = 0x1 | 0x80;
+
+interface Block {
+  /** Linear offset of the first record. */
+  readonly record: number;
+  readonly records: number;
+  /** Linear offset and length of the code. */
+  readonly code: number;
+  readonly codeBytes: number;
+  readonly modeKey: number;
+}
+
+/** Where the cache lies in linear memory. */
+export interface CodeCachePlan {
+  readonly lookupBase: number;
+  readonly arenaBase: number;
+  readonly arenaBytes: number;
+}
+
+/** What a look-up can be told besides a record's offset. */
+export const NO_BLOCK = 0;
+
+/** Blocks of one machine. */
+export class CodeCache {
+  readonly #view: DataView;
+  readonly #u8: Uint8Array;
+  readonly #lookup: Int32Array;
+  readonly #blocksByPage = new Map<number, Block[]>();
+  readonly #blocksByKey = new Map<string, Block>();
+  #used = 0;
+  /** How often the arena overflowed and everything was dropped. */
+  evictions = 0;
+
+  /** `handlerOf` gives the handler table entry of a form, making the handler if need be. */
+  constructor(
+    private readonly memory: MachineMemory,
+    private readonly plan: CodeCachePlan,
+    private readonly decoder: Decoder,
+    private readonly handlerOf: (bound: BoundForm) => number,
+  ) {
+    this.#view = new DataView(memory.buffer);
+    this.#u8 = new Uint8Array(memory.buffer);
+    this.#lookup = new Int32Array(memory.buffer, plan.lookupBase, LOOKUP_BYTES >> 2);
+    this.#lookup.fill(-1);
+    memory.observe({
+      beforeStore: (page, watch, offset, length) => {
+        if ((watch & FrameWatch.code) !== 0) this.#invalidate(page, offset, length);
+      },
+    });
+  }
+
+  /** Bytes of records in use. */
+  get usedBytes(): number {
+    return this.#used;
+  }
+
+  /**
+   * The record of the block whose code starts at linear offset `code`; decodes it if it is new. NO_BLOCK if
+   * the first instruction there does not lie within the page or is none.
+   */
+  find(code: number, modeKey: number): number {
+    const key = `${code}/${modeKey}`;
+    let block = this.#blocksByKey.get(key);
+    if (!block) {
+      const made = this.#decode(code, modeKey);
+      if (made === null) return NO_BLOCK;
+      block = made;
+      this.#blocksByKey.set(key, block);
+      const page = Math.floor(code / FRAME_BYTES);
+      const list = this.#blocksByPage.get(page);
+      if (list) list.push(block);
+      else this.#blocksByPage.set(page, [block]);
+      this.memory.watch(page, FrameWatch.code);
+    }
+    this.#enter(block);
+    return block.record;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    for (const page of this.#blocksByPage.keys()) this.memory.unwatch(page, FrameWatch.code);
+    for (const block of this.#blocksByKey.values()) this.#makeStale(block);
+    this.#blocksByPage.clear();
+    this.#blocksByKey.clear();
+    this.#lookup.fill(-1);
+    this.#used = 0;
+  }
+
+  #enter(block: Block): void {
+    const slot = this.#slot(block.code);
+    const high = Math.floor(block.code / 0x1_0000_0000) | (block.modeKey << (MODE_KEY_SHIFT - 32));
+    this.#lookup[slot] = block.code | 0;
+    this.#lookup[slot + 1] = high;
+    this.#lookup[slot + 2] = block.record;
+  }
+
+  /** The word index of a code address's look-up entry; the generated look-up computes the same. */
+  #slot(code: number): number {
+    const low = code | 0;
+    const shifted = Math.floor(code / 2 ** (12 - LookupEntry.sizeShift + 4)) | 0;
+    const hash = shifted ^ (low << LookupEntry.sizeShift);
+    return (hash & ((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift)) >> 2;
+  }
+
+  #invalidate(page: number, offset: number, length: number): void {
+    const blocks = this.#blocksByPage.get(page);
+    if (!blocks) return;
+    const start = page * FRAME_BYTES + offset;
+    const end = start + length;
+    const kept = blocks.filter((block) => {
+      if (block.code >= end || block.code + block.codeBytes <= start) return true;
+      this.#drop(block);
+      return false;
+    });
+    if (kept.length === blocks.length) return;
+    if (kept.length > 0) this.#blocksByPage.set(page, kept);
+    else {
+      this.#blocksByPage.delete(page);
+      this.memory.unwatch(page, FrameWatch.code);
+    }
+  }
+
+  #drop(block: Block): void {
+    this.#blocksByKey.delete(`${block.code}/${block.modeKey}`);
+    const slot = this.#slot(block.code);
+    if (this.#lookup[slot + 2] === block.record) this.#lookup[slot] = this.#lookup[slot + 1] = -1;
+    this.#makeStale(block);
+  }
+
+  #makeStale(block: Block): void {
+    for (let i = 0; i < block.records; i++) {
+      this.#view.setUint32(
+        block.record + i * RECORD_BYTES + Record.handler,
+        FixedHandler.stale,
+        true,
+      );
+    }
+  }
+
+  #decode(code: number, modeKey: number): Block | null {
+    const mode = decodeMode(modeKey);
+    const pageEnd = (Math.floor(code / FRAME_BYTES) + 1) * FRAME_BYTES;
+    const instructions: Instruction[] = [];
+    let at = code;
+    while (instructions.length < MAX_BLOCK_INSTRUCTIONS && at < pageEnd) {
+      const instruction = this.decoder.decode(this.#u8, at, pageEnd, mode);
+      if (typeof instruction === "string") break;
+      instructions.push(instruction);
+      at += instruction.length;
+      if (alwaysLeaves(instruction.bound)) break;
+    }
+    if (instructions.length === 0) return null;
+    const record = this.#allocate(instructions.length + 1);
+    const linkable = (modeKey & LINKABLE_MODES) !== 0;
+    let offset = 0;
+    instructions.forEach((instruction, i) => {
+      const target = jumpOffset(instruction, offset);
+      const inPage = target !== null && code + target >= pageEnd - FRAME_BYTES &&
+        code + target < pageEnd;
+      this.#write(record + i * RECORD_BYTES, instruction, offset, linkable && inPage);
+      offset += instruction.length;
+    });
+    this.#writeEnd(record + instructions.length * RECORD_BYTES, offset);
+    this.#view.setUint32(record + Record.blockBytes, offset, true);
+    return { record, records: instructions.length + 1, code, codeBytes: offset, modeKey };
+  }
+
+  #allocate(records: number): number {
+    const bytes = records * RECORD_BYTES;
+    if (this.#used + bytes > this.plan.arenaBytes) {
+      this.clear();
+      this.evictions++;
+    }
+    const at = this.plan.arenaBase + this.#used;
+    this.#used += bytes;
+    return at;
+  }
+
+  #writeEnd(at: number, offset: number): void {
+    this.#u8.fill(0, at, at + RECORD_BYTES);
+    this.#view.setUint32(at + Record.handler, FixedHandler.fallThrough, true);
+    this.#view.setUint16(at + Record.offset, offset, true);
+    this.#view.setUint16(at + Record.nextOffset, offset, true);
+  }
+
+  #write(at: number, instruction: Instruction, offset: number, linkable: boolean): void {
+    const view = this.#view;
+    const next = offset + instruction.length;
+    this.#u8.fill(0, at, at + RECORD_BYTES);
+    view.setUint32(at + Record.handler, this.handlerOf(instruction.bound), true);
+    view.setUint16(at + Record.offset, offset, true);
+    view.setUint16(at + Record.nextOffset, next, true);
+    instruction.registers.forEach((register, slot) => {
+      if (register >= 0) view.setUint16(at + Record.registers + 2 * slot, register, true);
+    });
+    view.setBigUint64(at + Record.immediate, instruction.immediate, true);
+    view.setUint32(at + Record.immediate2, instruction.immediate2, true);
+    view.setUint32(at + Record.linkable, linkable ? 1 : 0, true);
+    const segment = offsetOf(`${SEGMENT_REGISTERS[instruction.segment]}Selector`);
+    view.setUint16(at + Record.segment, segment, true);
+    this.#u8[at + Record.isStack] = instruction.segment === SS ? 1 : 0;
+    const { addressing } = instruction;
+    if (addressing === null) return;
+    const register = (number: number) => offsetOf(number < 0 ? "zero" : GENERAL_REGISTERS[number]);
+    const base = addressing.ripRelative ? offsetOf("blockRip") : register(addressing.base);
+    const displacement = addressing.displacement + (addressing.ripRelative ? BigInt(next) : 0n);
+    view.setUint16(at + Record.base, base, true);
+    view.setUint16(at + Record.index, register(addressing.index), true);
+    this.#u8[at + Record.scale] = addressing.scale;
+    view.setBigInt64(at + Record.displacement, BigInt.asIntN(64, displacement), true);
+    view.setBigUint64(at + Record.addressMask, (1n << BigInt(addressing.width)) - 1n, true);
+  }
+}
+
+const leavers = new WeakMap<BoundForm, boolean>();
+
+/** Whether control never continues with the following record. */
+function alwaysLeaves(bound: BoundForm): boolean {
+  let leaves = leavers.get(bound);
+  if (leaves === undefined) {
+    leaves = bound.program.endsBlock && leavesIn(bound.program.statements, true);
+    leavers.set(bound, leaves);
+  }
+  return leaves;
+}
+
+function leavesIn(statements: readonly Statement[], outermost: boolean): boolean {
+  return statements.some((statement) => {
+    switch (statement.kind) {
+      case "jump":
+        return outermost;
+      case "system":
+        return statement.endsBlock;
+      case "if":
+        return leavesIn(statement.then, false) || leavesIn(statement.otherwise, false);
+      case "loop":
+        return leavesIn(statement.body, false);
+      default:
+        return false;
+    }
+  });
+}
+
+/** Offset from the block's start that a direct jump leads to, or null if the instruction is none. */
+function jumpOffset(instruction: Instruction, offset: number): number | null {
+  const hasDirectJump = (statements: readonly Statement[]): boolean =>
+    statements.some((s) =>
+      (s.kind === "jump" && s.direct) ||
+      (s.kind === "if" && (hasDirectJump(s.then) || hasDirectJump(s.otherwise)))
+    );
+  const { bound } = instruction;
+  if (!bound.program.endsBlock || !hasDirectJump(bound.program.statements)) return null;
+  const displacement = Number(BigInt.asIntN(bound.form.width, instruction.immediate));
+  return offset + instruction.length + displacement;
+}

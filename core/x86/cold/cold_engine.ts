@@ -1,0 +1,167 @@
+/**
+ * The cold tier: an interpreter in WebAssembly, generated from the instructions' programs.
+ *
+ * Handlers are made when their form is first met, in modules that all contain the same runtime; when
+ * their number has doubled they are made again in one module, so that few modules exist.
+ */
+
+import { invariant } from "../../lib/assert.ts";
+import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
+import { ModuleWriter } from "../../lib/wasm/writer.ts";
+import type { Cpu } from "../cpu.ts";
+import type { Decoder } from "../decode/decoder.ts";
+import type { BoundForm } from "../decode/instruction.ts";
+import type { Engine } from "../engine.ts";
+import type { ReferenceEngine } from "../reference/reference_engine.ts";
+import { offsetOf, Status } from "../state/layout.ts";
+import type { SystemFunctions } from "../system/functions.ts";
+import { CodeCache, type CodeCachePlan, NO_BLOCK } from "./code_cache.ts";
+import { writeHandler } from "./handler.ts";
+import { FIRST_FORM_HANDLER, FixedHandler, HANDLER_TABLE_ENTRIES } from "./record.ts";
+import { defineRuntime, HANDLER } from "./runtime.ts";
+
+const BUDGET = offsetOf("budget") >> 2;
+const RIP = offsetOf("rip");
+const CS_BASE = offsetOf("csBase");
+const CODE_LAST = offsetOf("codeLast");
+const BLOCK_BYTES_LIMIT = 4096;
+const FIRST_CONSOLIDATION = 256;
+
+type Enter = (cpu: bigint, budget: number) => void;
+
+/** What the cold engine is made of. */
+export interface ColdEngineParts {
+  readonly host: WasmHost;
+  readonly linear: LinearMemory;
+  readonly cpus: readonly Cpu[];
+  readonly decoder: Decoder;
+  readonly functions: SystemFunctions;
+  readonly reference: ReferenceEngine;
+  readonly plan: CodeCachePlan;
+}
+
+/** Executes by generated handlers. */
+export class ColdEngine implements Engine {
+  readonly name = "cold";
+  readonly cache: CodeCache;
+  readonly #parts: ColdEngineParts;
+  readonly #table: unknown;
+  readonly #imports: Readonly<Record<string, unknown>>;
+  readonly #pending: BoundForm[] = [];
+  readonly #known: BoundForm[] = [];
+  #consolidateAt = FIRST_CONSOLIDATION;
+  #enter: Enter | null = null;
+  /** Modules compiled so far. */
+  modules = 0;
+
+  constructor(parts: ColdEngineParts) {
+    this.#parts = parts;
+    this.#table = parts.host.createTable(HANDLER_TABLE_ENTRIES);
+    this.#imports = this.#makeImports();
+    this.cache = new CodeCache(
+      parts.cpus[0].memory,
+      parts.plan,
+      parts.decoder,
+      (bound) => this.#handlerOf(bound),
+    );
+    this.#compile([]);
+  }
+
+  run(cpu: Cpu): void {
+    const { state } = cpu;
+    state.fastPaths = 1;
+    this.#enter!(BigInt(state.base), state.i32[BUDGET]);
+  }
+
+  invalidate(): void {
+    this.cache.clear();
+  }
+
+  #handlerOf(bound: BoundForm): number {
+    const handler = FIRST_FORM_HANDLER + bound.index;
+    invariant(handler < HANDLER_TABLE_ENTRIES, "the handler table is full");
+    if (this.#known[bound.index] === undefined) {
+      this.#known[bound.index] = bound;
+      this.#pending.push(bound);
+    }
+    return handler;
+  }
+
+  /** Makes the handlers of forms met since the last call. */
+  #compilePending(): void {
+    if (this.#pending.length === 0) return;
+    const count = this.#known.length;
+    if (count >= this.#consolidateAt) {
+      this.#consolidateAt = count * 2;
+      this.#compile(this.#known.filter((bound) => bound !== undefined));
+    } else this.#compile(this.#pending);
+    this.#pending.length = 0;
+  }
+
+  #compile(forms: readonly BoundForm[]): void {
+    const { host, linear, functions, plan } = this.#parts;
+    const module = new ModuleWriter(linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
+    const runtime = defineRuntime(module, plan.lookupBase);
+    module.element(FixedHandler.fallThrough, [runtime.fallThrough, runtime.stale]);
+    for (const bound of forms) {
+      const { index, writer } = module.define(HANDLER);
+      writeHandler(writer, bound, runtime, (name) => functions.idOf(name));
+      module.element(FIRST_FORM_HANDLER + bound.index, [index]);
+    }
+    const exports = host.instantiate(module.toBytes(), this.#imports);
+    this.#enter = exports.enter as Enter;
+    this.modules++;
+  }
+
+  #makeImports(): Readonly<Record<string, unknown>> {
+    const { cpus, linear, functions } = this.#parts;
+    return {
+      memory: linear.handle,
+      table: this.#table,
+      findBlock: (cpu: number) => this.#findBlock(cpus[cpu]),
+      readSlow: (cpu: number, low: number, high: number, size: number) =>
+        cpus[cpu].mmu.readSlow(low, high, size) ? 1 : 0,
+      readForWriteSlow: (cpu: number, low: number, high: number, size: number) =>
+        cpus[cpu].mmu.readForWriteSlow(low, high, size) ? 1 : 0,
+      writeSlow: (cpu: number, low: number, high: number, size: number) =>
+        cpus[cpu].mmu.writeSlow(low, high, size) ? 1 : 0,
+      system: (cpu: number, id: number) => functions.call(cpus[cpu], id) ? 1 : 0,
+    };
+  }
+
+  /** The record to continue with at `rip`, or NO_BLOCK when the engine must return. */
+  #findBlock(cpu: Cpu): number {
+    const { state } = cpu;
+    while (state.i32[BUDGET] > 0 && state.status === Status.none) {
+      const code = this.#codeAt(cpu);
+      if (state.status !== Status.none) return NO_BLOCK;
+      if (code >= 0) {
+        const record = this.cache.find(code, state.modeKey);
+        this.#compilePending();
+        if (record !== NO_BLOCK && this.#withinLimit(cpu)) return record;
+      }
+      this.#parts.reference.step(cpu);
+      state.fastPaths = 1;
+    }
+    return NO_BLOCK;
+  }
+
+  /** Linear offset of the code at `rip`; -1 if it is no memory, or with a fault pending. */
+  #codeAt(cpu: Cpu): number {
+    const { state } = cpu;
+    const ripLow = state.low(RIP) >>> 0;
+    const sum = ripLow + (state.low(CS_BASE) >>> 0);
+    const long = (state.modeKey & 1) !== 0;
+    const high = long
+      ? (state.high(RIP) + state.high(CS_BASE) + (sum > 0xffffffff ? 1 : 0)) | 0
+      : 0;
+    const physical = cpu.mmu.fetchAddress(sum | 0, high);
+    return physical < 0 ? -1 : cpu.memory.readableLinear(physical);
+  }
+
+  /** Whether no block at `rip` can reach beyond the code segment's limit. */
+  #withinLimit({ state }: Cpu): boolean {
+    if (state.high(CODE_LAST) === -1) return true;
+    return (state.low(RIP) >>> 0) + BLOCK_BYTES_LIMIT <= (state.low(CODE_LAST) >>> 0) + 1;
+  }
+}

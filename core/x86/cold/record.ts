@@ -1,0 +1,69 @@
+/**
+ * Records: decoded instructions as the cold tier reads them, 64 bytes each, one behind the other for
+ * the instructions of a block.
+ *
+ * Offsets into the CPU state stand for registers, so that a handler needs no tables. The base of a
+ * memory operand without one is the state's `zero` field; that of a RIP-relative operand is `blockRip`.
+ */
+
+/** Byte offsets of a record's parts. */
+export const Record = {
+  /** u32: entry of the handler table. */
+  handler: 0,
+  /** u16: offset of the instruction from the block's start. */
+  offset: 4,
+  /** u16: offset of the following instruction from the block's start. */
+  nextOffset: 6,
+  /** u16 each: state offsets of the register operands, by slot. */
+  registers: 8,
+  /** u16: state offsets of base and index. */
+  base: 16,
+  index: 18,
+  /** u16: state offset of the parts of the operand's segment. */
+  segment: 20,
+  /** u8: left shift of the index. */
+  scale: 22,
+  /** u8: 1 if the operand's segment is SS. */
+  isStack: 23,
+  /** i64: displacement. */
+  displacement: 24,
+  /** i64: mask of the address size. */
+  addressMask: 32,
+  /** i64: immediate. */
+  immediate: 40,
+  /** u32: second immediate. */
+  immediate2: 48,
+  /** u32: linear offset of the record that a direct jump within the page leads to, or 0. */
+  link: 52,
+  /** u32: 1 if `link` may be filled. */
+  linkable: 56,
+  /** u32: in a block's first record, the bytes of code in the block. */
+  blockBytes: 60,
+} as const;
+
+export const RECORD_BYTES = 64;
+
+/** Handlers that every table starts with. */
+export const FixedHandler = {
+  /** The block ends here without a branch: continue with the block at the next offset. */
+  fallThrough: 0,
+  /** The block was dropped: look up again at this instruction. */
+  stale: 1,
+} as const;
+export const FIRST_FORM_HANDLER = 2;
+
+/** Entries of the handler table. */
+export const HANDLER_TABLE_ENTRIES = 16384;
+
+/** The lookup table from code to blocks: direct-mapped by linear offset and mode. */
+export const LookupEntry = {
+  /** i64: linear offset of the code | mode key << 40, or -1. */
+  key: 0,
+  /** u32: linear offset of the block's first record. */
+  record: 8,
+  sizeShift: 4,
+} as const;
+export const LOOKUP_ENTRIES = 65536;
+export const LOOKUP_BYTES: number = LOOKUP_ENTRIES << LookupEntry.sizeShift;
+/** Where the mode key starts in a lookup key; linear offsets lie below 2^40. */
+export const MODE_KEY_SHIFT = 40;

@@ -1,0 +1,379 @@
+/**
+ * The functions that every generated module contains beside its handlers: block look-up, the ways out,
+ * and the slow paths into TypeScript.
+ *
+ * A handler is a function of (cpu, record, budget): the linear offsets of the CPU's state and of the
+ * instruction's record, and the number of instructions that may still retire. It ends by a tail call to
+ * the next handler, or by returning to the engine with the state complete (`rip`, `budget`, `status`).
+ */
+
+import type { FunctionWriter, ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
+import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
+import { offsetOf, Status } from "../state/layout.ts";
+import { LOOKUP_ENTRIES, LookupEntry, MODE_KEY_SHIFT, Record } from "./record.ts";
+
+/** (cpu, record, budget). */
+export const HANDLER: Signature = { parameters: ["i64", "i64", "i32"], results: [] };
+export const CPU = 0;
+export const RECORD = 1;
+export const BUDGET = 2;
+
+/** Imported functions and their signatures; all take the CPU's number first. */
+const IMPORTS = {
+  /** Finds or makes the block at `rip`: returns its record, or 0 to leave. */
+  findBlock: { parameters: ["i32"], results: ["i32"] },
+  /** (cpu, low, high, size): as Mmu.readSlow and its siblings; 1 on success. */
+  readSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
+  readForWriteSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
+  writeSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
+  /** (cpu, function): calls a system function; 1 on success. */
+  system: { parameters: ["i32", "i32"], results: ["i32"] },
+} as const satisfies { readonly [name: string]: Signature };
+
+/** Function indices of the runtime within a module. */
+export interface Runtime {
+  readonly next: number;
+  readonly link: number;
+  readonly leave: number;
+  readonly raise: number;
+  readonly slow: { readonly read: number; readonly readForWrite: number; readonly write: number };
+  readonly system: number;
+  readonly fallThrough: number;
+  readonly stale: number;
+  readonly handlerType: number;
+}
+
+/** Defines the runtime's functions; exports `enter(cpu, budget)`. `lookupBase` is the look-up table's place. */
+export function defineRuntime(module: ModuleWriter, lookupBase: number): Runtime {
+  const imports = Object.fromEntries(
+    Object.entries(IMPORTS).map(([name, signature]) => [name, module.import(name, signature)]),
+  ) as { [K in keyof typeof IMPORTS]: number };
+  const handlerType = module.type(HANDLER);
+  const sync = defineSync(module);
+  const leave = defineLeave(module, sync);
+  const next = defineLookup(module, imports.findBlock, lookupBase, handlerType, false);
+  const link = defineLookup(module, imports.findBlock, lookupBase, handlerType, true);
+  const slowTransfer = (target: number) => defineSlow(module, sync, target);
+  const runtime: Runtime = {
+    next,
+    link,
+    leave,
+    raise: defineRaise(module, sync),
+    slow: {
+      read: slowTransfer(imports.readSlow),
+      readForWrite: slowTransfer(imports.readForWriteSlow),
+      write: slowTransfer(imports.writeSlow),
+    },
+    system: defineSystem(module, sync, imports.system),
+    fallThrough: defineContinuation(module, next, Record.offset),
+    stale: defineContinuation(module, next, Record.offset),
+    handlerType,
+  };
+  defineEnter(module, next);
+  return runtime;
+}
+
+/** Pushes `(blockRip + offset in the record) & ipMask`. */
+export function pushIp(code: FunctionWriter, part: number): void {
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("blockRip"));
+  code.get(RECORD);
+  code.memory("i64.load16_u", part);
+  code.op("i64.add");
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("ipMask"));
+  code.op("i64.and");
+}
+
+/** Continues with the handler of the record in RECORD. */
+export function dispatch(code: FunctionWriter, handlerType: number): void {
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.get(RECORD);
+  code.memory("i32.load", Record.handler);
+  code.returnCallIndirect(handlerType);
+}
+
+/** Returns to the engine if the budget is used up, with `rip` as the state has it. */
+export function returnIfSpent(code: FunctionWriter): void {
+  code.get(BUDGET);
+  code.i32(0);
+  code.op("i32.le_s");
+  code.block("if");
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.op("return");
+  code.op("end");
+}
+
+/** Reloads the budget after TypeScript may have changed it. */
+export function reloadBudget(code: FunctionWriter): void {
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("budget"));
+  code.set(BUDGET);
+}
+
+/** Completes the state for TypeScript: `rip`, `nextRip`, `budget`. */
+function defineSync(module: ModuleWriter): number {
+  const { index, writer: code } = module.define(HANDLER);
+  code.get(CPU);
+  pushIp(code, Record.offset);
+  code.memory("i64.store", offsetOf("rip"));
+  code.get(CPU);
+  pushIp(code, Record.nextOffset);
+  code.memory("i64.store", offsetOf("nextRip"));
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  return index;
+}
+
+/** Leaves after the record's instruction: the state's `rip` becomes the next instruction's. */
+function defineLeave(module: ModuleWriter, sync: number): number {
+  const { index, writer: code } = module.define(HANDLER);
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.call(sync);
+  code.get(CPU);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("nextRip"));
+  code.memory("i64.store", offsetOf("rip"));
+  return index;
+}
+
+/** Continues at the block whose first instruction is the record's. */
+function defineContinuation(module: ModuleWriter, next: number, part: number): number {
+  const { index, writer: code } = module.define(HANDLER);
+  code.get(CPU);
+  pushIp(code, part);
+  code.memory("i64.store", offsetOf("rip"));
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.returnCall(next);
+  return index;
+}
+
+/**
+ * Continues at `rip`: code TLB, look-up table, and if either fails TypeScript. `linking`: the record is
+ * a direct jump that may be linked to what is found.
+ */
+function defineLookup(
+  module: ModuleWriter,
+  findBlock: number,
+  lookupBase: number,
+  handlerType: number,
+  linking: boolean,
+): number {
+  const { index, writer: code } = module.define(HANDLER);
+  const rip = code.local("i64");
+  const linear = code.local("i64");
+  const entry = code.local("i64");
+  const found = code.local("i64");
+  returnIfSpent(code);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("rip"));
+  code.tee(rip);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("csBase"));
+  code.op("i64.add");
+  code.set(linear);
+  code.block("block");
+  pushCodeTlbEntry(code, linear);
+  code.tee(entry);
+  code.memory("i64.load", TlbEntry.readTag);
+  code.get(linear);
+  code.i64(-4096n);
+  code.op("i64.and");
+  code.op("i64.ne");
+  code.branchIf(0);
+  pushLookupEntry(code, linear, entry, lookupBase);
+  code.branchIf(0);
+  code.get(entry);
+  code.memory("i64.load32_u", LookupEntry.record);
+  code.set(found);
+  // The whole block must lie within the code segment's limit.
+  code.get(rip);
+  code.get(found);
+  code.memory("i64.load32_u", Record.blockBytes);
+  code.op("i64.add");
+  code.i64(1n);
+  code.op("i64.sub");
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("codeLast"));
+  code.op("i64.gt_u");
+  code.branchIf(0);
+  enterBlock(code, rip, found, linking);
+  dispatch(code, handlerType);
+  code.op("end");
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("index"));
+  code.call(findBlock);
+  code.op("i64.extend_i32_u");
+  code.tee(found);
+  code.op("i64.eqz");
+  code.block("if");
+  code.op("return");
+  code.op("end");
+  reloadBudget(code);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("rip"));
+  code.set(rip);
+  enterBlock(code, rip, found, false);
+  dispatch(code, handlerType);
+  code.op("unreachable");
+  return index;
+}
+
+function pushCodeTlbEntry(code: FunctionWriter, linear: number): void {
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("codeTlb"));
+  code.get(linear);
+  code.i64(BigInt(12 - TlbEntry.sizeShift));
+  code.op("i64.shr_u");
+  code.i64(BigInt((CODE_ENTRIES - 1) << TlbEntry.sizeShift));
+  code.op("i64.and");
+  code.op("i64.add");
+}
+
+/** Leaves the look-up entry in `entry` and pushes whether its key differs. */
+function pushLookupEntry(
+  code: FunctionWriter,
+  linear: number,
+  entry: number,
+  lookupBase: number,
+): void {
+  const host = code.local("i64");
+  code.get(linear);
+  code.get(entry);
+  code.memory("i64.load", TlbEntry.addend);
+  code.op("i64.add");
+  code.tee(host);
+  code.get(host);
+  code.i64(BigInt(12 - LookupEntry.sizeShift + 4));
+  code.op("i64.shr_u");
+  code.get(host);
+  code.i64(BigInt(LookupEntry.sizeShift));
+  code.op("i64.shl");
+  code.op("i64.xor");
+  code.i64(BigInt((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift));
+  code.op("i64.and");
+  code.i64(BigInt(lookupBase));
+  code.op("i64.add");
+  code.set(entry);
+  code.get(CPU);
+  code.memory("i64.load32_u", offsetOf("modeKey"));
+  code.i64(BigInt(MODE_KEY_SHIFT));
+  code.op("i64.shl");
+  code.op("i64.or");
+  code.get(entry);
+  code.memory("i64.load", LookupEntry.key);
+  code.op("i64.ne");
+}
+
+function enterBlock(code: FunctionWriter, rip: number, found: number, linking: boolean): void {
+  if (linking) {
+    code.get(RECORD);
+    code.memory("i32.load", Record.linkable);
+    code.block("if");
+    code.get(RECORD);
+    code.get(found);
+    code.memory("i64.store32", Record.link);
+    code.op("end");
+  }
+  code.get(CPU);
+  code.get(rip);
+  code.memory("i64.store", offsetOf("blockRip"));
+  code.get(found);
+  code.set(RECORD);
+}
+
+/** (cpu, record, budget, linear, size): syncs and calls a slow path; its 1 or 0. */
+function defineSlow(module: ModuleWriter, sync: number, target: number): number {
+  const { index, writer: code } = module.define({
+    parameters: ["i64", "i64", "i32", "i64", "i32"],
+    results: ["i32"],
+  });
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.call(sync);
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("index"));
+  code.get(3);
+  code.op("i32.wrap_i64");
+  code.get(3);
+  code.i64(32n);
+  code.op("i64.shr_u");
+  code.op("i32.wrap_i64");
+  code.get(4);
+  code.call(target);
+  return index;
+}
+
+/** (cpu, record, budget, function): syncs and calls a system function; its 1 or 0. */
+function defineSystem(module: ModuleWriter, sync: number, target: number): number {
+  const { index, writer: code } = module.define({
+    parameters: ["i64", "i64", "i32", "i32"],
+    results: ["i32"],
+  });
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.call(sync);
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("index"));
+  code.get(3);
+  code.call(target);
+  return index;
+}
+
+/** (cpu, record, budget, vector, error code or -1): makes an exception pending. */
+function defineRaise(module: ModuleWriter, sync: number): number {
+  const { index, writer: code } = module.define({
+    parameters: ["i64", "i64", "i32", "i32", "i32"],
+    results: [],
+  });
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+  code.call(sync);
+  const put = (field: "status" | "vector" | "errorCode" | "hasErrorCode", push: () => void) => {
+    code.get(CPU);
+    push();
+    code.memory("i32.store", offsetOf(field));
+  };
+  put("status", () => code.i32(Status.exception));
+  put("vector", () => code.get(3));
+  put("hasErrorCode", () => {
+    code.i32(-1);
+    code.get(4);
+    code.op("i32.lt_s");
+  });
+  put("errorCode", () => {
+    code.get(4);
+    code.i32(0);
+    code.get(4);
+    code.i32(0);
+    code.op("i32.lt_s");
+    code.op("i32.eqz");
+    code.op("select");
+  });
+  return index;
+}
+
+/** enter(cpu, budget): runs from the state's `rip`. */
+function defineEnter(module: ModuleWriter, next: number): void {
+  const { index, writer: code } = module.define({ parameters: ["i64", "i32"], results: [] });
+  code.get(0);
+  code.i64(0n);
+  code.get(1);
+  code.call(next);
+  module.export("enter", index);
+}
