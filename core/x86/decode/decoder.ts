@@ -317,11 +317,14 @@ function fits(
 ): boolean {
   if (!prefixFits(encoding.prefix, prefixes)) return false;
   if (encoding.attributes.has(mode.long ? "not64" : "only64")) return false;
+  if (encoding.attributes.has("norexb") && (prefixes.rex & 1) !== 0) return false;
   if (!modrm) return true;
   if (encoding.digit >= 0 && encoding.digit !== modrm.reg) return false;
   if (encoding.modrm >= 0) {
     return modrm.byte >= encoding.modrm && modrm.byte < encoding.modrm + encoding.modrmCount;
   }
+  // MOV to and from control and debug registers takes mod 3 for granted.
+  if (encoding.operands.some(({ source }) => source === "C" || source === "D")) return true;
   return encoding.mod === "any" || (encoding.mod === "register") === (modrm.mod === 3);
 }
 

@@ -26,7 +26,7 @@
  *
  * Attributes: `lock` (LOCK allowed on memory), `o64` (operand size defaults to 64 in 64-bit mode), `f64` (it is
  * 64 there), `only64`, `not64`, `max32` (REX.W ignored), `b` and `v` (operand size of instructions without
- * operands), `rep` (REP belongs to it), `f=NAME` (CPUID feature).
+ * operands), `rep` (REP belongs to it), `norexb` (not with REX.B), `f=NAME` (CPUID feature).
  */
 
 import type { Definition } from "../instructions/definition.ts";
@@ -99,7 +99,18 @@ const FIXED: Record<string, OperandSpec> = {
 };
 
 const SIZES = new Set(["b", "w", "d", "q", "dq", "t", "v", "y", "z", "bs", "p", ""]);
-const ATTRIBUTES = new Set(["lock", "o64", "f64", "only64", "not64", "max32", "b", "v", "rep"]);
+const ATTRIBUTES = new Set([
+  "lock",
+  "o64",
+  "f64",
+  "only64",
+  "not64",
+  "max32",
+  "b",
+  "v",
+  "rep",
+  "norexb",
+]);
 
 /** Parses one row; throws `SyntaxError` that names the row. */
 export function parseEncoding(definition: Definition, text: string): Encoding[] {

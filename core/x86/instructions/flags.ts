@@ -110,3 +110,36 @@ export function setLogicFlags(o: Builder, result: I64): void {
   setResultFlags(o, result);
   o.setField("carrySource", o.const(0));
 }
+
+/** The status flags where EFLAGS has them, the other bits 0. */
+export function readStatusFlags(o: Builder): I64 {
+  const bits: [Bool, number][] = [
+    [carry(o), 0],
+    [parity(o), 2],
+    [adjust(o), 4],
+    [zero(o), 6],
+    [sign(o), 7],
+    [overflow(o), 11],
+  ];
+  return bits
+    .map(([flag, position]) => o.shl(o.fromBool(flag), o.const(position)))
+    .reduce((all, flag) => o.or(all, flag));
+}
+
+/** EFLAGS as PUSHF would store it, before RF and VM are cleared. */
+export function readEflags(o: Builder): I64 {
+  return o.or(o.or(o.field("flags"), o.const(2)), readStatusFlags(o));
+}
+
+/** Sets SF, ZF, AF, PF and CF from their places in EFLAGS (SAHF), and OF from `overflow`. */
+export function writeArithmeticFlags(o: Builder, value: I64, overflow: Bool): void {
+  o.setField("zeroSource", o.fromBool(o.isNot(o.bit(value, 6))));
+  const oddParity = o.fromBool(o.isNot(o.bit(value, 2)));
+  o.setField("signSource", o.or(o.shl(o.fromBool(o.bit(value, 7)), o.const(63)), oddParity));
+  setCarryOverflowAdjust(o, o.bit(value, 0), overflow, o.bit(value, 4));
+}
+
+/** Sets all six status flags from their places in EFLAGS. */
+export function writeStatusFlags(o: Builder, value: I64): void {
+  writeArithmeticFlags(o, value, o.bit(value, 11));
+}

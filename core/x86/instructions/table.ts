@@ -2,10 +2,11 @@
 
 import { type Encoding, parseEncoding } from "../decode/encoding.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { MOVES } from "./moves.ts";
 import type { InstructionGroup } from "./definition.ts";
 
 /** Every group of instructions. */
-export const GROUPS: readonly InstructionGroup[] = [ARITHMETIC];
+export const GROUPS: readonly InstructionGroup[] = [ARITHMETIC, MOVES];
 
 /** Every encoding, in the order of the groups. */
 export const ENCODINGS: readonly Encoding[] = GROUPS.flatMap(({ definitions }) =>
