@@ -10,7 +10,7 @@ import {
   pattern,
   pcMap,
   pvhImage,
-} from "./images_for_test.ts";
+} from "./test_images.ts";
 
 const memoryMap = pcMap();
 

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
 import { isBzImage, parseBzImage } from "./bzimage.ts";
-import { bzImage, elfImage, pattern } from "./images_for_test.ts";
+import { bzImage, elfImage, pattern } from "./test_images.ts";
 
 test("a bzImage of protocol 2.15 shows what its header says", () => {
   const image = parseBzImage(bzImage());

@@ -3,7 +3,7 @@ import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
 import { type CpioEntry, readCpio, writeCpio } from "./cpio.ts";
 import { concatBytes, utf8 } from "./layout.ts";
-import { pattern } from "./images_for_test.ts";
+import { pattern } from "./test_images.ts";
 
 const entries: readonly CpioEntry[] = [
   { kind: "directory", path: "dev", mode: 0o755, uid: 0, gid: 0 },

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
 import { parseElf } from "./elf.ts";
-import { elfImage, elfNote, pattern, type TestElf } from "./images_for_test.ts";
+import { elfImage, elfNote, pattern, type TestElf } from "./test_images.ts";
 
 for (const bits of [32, 64] as const) {
   test(`an ELF of ${bits} bits shows entry, segments and notes`, () => {

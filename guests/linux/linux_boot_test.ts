@@ -4,7 +4,7 @@ import { test } from "../../core/lib/testing.ts";
 import { planBoot } from "./boot.ts";
 import { BootError } from "./boot_error.ts";
 import type { LoadPlan, LoadSegment } from "./load_plan.ts";
-import { bzImage, elfImage, pattern, pcMap } from "./images_for_test.ts";
+import { bzImage, elfImage, pattern, pcMap } from "./test_images.ts";
 
 function segment(plan: LoadPlan, name: string): LoadSegment {
   const found = plan.segments.find((part) => part.name === name);

@@ -3,7 +3,7 @@ import { physical } from "../../core/lib/brand.ts";
 import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
 import { FreeMemory, pcMemoryMap } from "./memory_map.ts";
-import { pcMap, usable } from "./images_for_test.ts";
+import { pcMap, usable } from "./test_images.ts";
 
 const GIB = 0x4000_0000;
 

@@ -4,7 +4,7 @@ import { planBoot } from "./boot.ts";
 import { BootError } from "./boot_error.ts";
 import { concatBytes } from "./layout.ts";
 import type { LoadPlan } from "./load_plan.ts";
-import { elfImage, multibootHeaderBytes, pattern, pcMap } from "./images_for_test.ts";
+import { elfImage, multibootHeaderBytes, pattern, pcMap } from "./test_images.ts";
 
 const memoryMap = pcMap(16);
 

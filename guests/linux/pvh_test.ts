@@ -4,7 +4,7 @@ import { test } from "../../core/lib/testing.ts";
 import { planBoot } from "./boot.ts";
 import { BootError } from "./boot_error.ts";
 import type { LoadPlan } from "./load_plan.ts";
-import { elfImage, pattern, pcMap, pvhImage } from "./images_for_test.ts";
+import { elfImage, pattern, pcMap, pvhImage } from "./test_images.ts";
 
 const request = {
   kernel: pvhImage(),

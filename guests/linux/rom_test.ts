@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
 import { planRom } from "./rom.ts";
-import { pattern } from "./images_for_test.ts";
+import { pattern } from "./test_images.ts";
 
 test("a ROM ends at 4 GiB and its last 128 KiB are below 1 MiB", () => {
   const cases: [size: number, high: number, low: number, lowBytes: number][] = [

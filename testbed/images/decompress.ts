@@ -4,6 +4,7 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { unpackLz4Legacy } from "./lz4.ts";
 import { ImageError } from "./image_error.ts";
 import { unpackXz } from "./xz.ts";
+import { isCompleteZstd } from "./zstd_frame.ts";
 
 /** Compressed bytes, and how to talk about them. */
 export interface Packed {
@@ -78,6 +79,9 @@ function unpackGzip(packed: Packed): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 function unpackZstd(packed: Packed): Promise<Uint8Array<ArrayBuffer>> {
+  if (!isCompleteZstd(packed.bytes)) {
+    throw new ImageError(`${packed.what}: zstd data is truncated or followed by something else`);
+  }
   return withZlib(packed, "zstd", zstdDecompressSync);
 }
 
