@@ -323,7 +323,7 @@ export class E1000 implements NetPort, MmioDevice, Snapshot {
 }
 
 interface SavedE1000 {
-  readonly registers: readonly number[];
+  readonly registers: ReturnType<RegisterFile["save"]>;
   readonly interrupts: ReturnType<InterruptBlock["save"]>;
   readonly phy: ReturnType<Phy["save"]>;
   readonly microwire: MicrowireState;

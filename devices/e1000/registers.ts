@@ -211,9 +211,6 @@ export function registerAt(offset: number): RegisterSlot | undefined {
   return SLOTS.get(offset);
 }
 
-/** All offsets that hold state, in ascending order. */
-export const REGISTER_OFFSETS: readonly number[] = [...SLOTS.keys()].sort((a, b) => a - b);
-
 function slotsOf(rows: readonly RegisterRow[]): Map<number, RegisterSlot> {
   const slots = new Map<number, RegisterSlot>();
   for (const one of rows) {
@@ -266,12 +263,20 @@ export class RegisterFile {
     this.set(offset + 4, this.get(offset + 4) + Math.floor(sum / 2 ** 32));
   }
 
-  /** All values, in the order of {@link REGISTER_OFFSETS}. */
-  save(): number[] {
-    return REGISTER_OFFSETS.map((offset) => this.get(offset));
+  /** All values that are not zero, by name (`CTRL`, `MTA[3]`). */
+  save(): { readonly [name: string]: number } {
+    const values: { [name: string]: number } = {};
+    for (const [offset, slot] of SLOTS) {
+      if (this.get(offset) !== 0) values[slotName(slot)] = this.get(offset);
+    }
+    return values;
   }
 
-  restore(values: readonly number[]): void {
-    REGISTER_OFFSETS.forEach((offset, index) => this.set(offset, values[index] ?? 0));
+  restore(values: { readonly [name: string]: number }): void {
+    for (const [offset, slot] of SLOTS) this.set(offset, values[slotName(slot)] ?? 0);
   }
+}
+
+function slotName({ row, index }: RegisterSlot): string {
+  return row.count ? `${row.name}[${index}]` : row.name;
 }
