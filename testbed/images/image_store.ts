@@ -1,6 +1,7 @@
 /** The cache of images: a directory with one folder for each image, and an index that describes them. */
 
 import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import { ImageError } from "./image_error.ts";
 
 /** One file of an image. */
@@ -48,7 +49,12 @@ export function defaultCacheDirectory(): string {
 
 /** The cache in `directory`, which is made when something is added. */
 export class ImageStore {
-  constructor(readonly directory: string = defaultCacheDirectory()) {}
+  /** An absolute path. */
+  readonly directory: string;
+
+  constructor(directory: string = defaultCacheDirectory()) {
+    this.directory = resolve(directory);
+  }
 
   /** All images, by name. */
   async list(): Promise<ImageRecord[]> {
@@ -61,17 +67,17 @@ export class ImageStore {
     return (await this.list()).find((image) => image.name === name) ?? null;
   }
 
-  /** The image `name`; throws {@link ImageError} naming what there is. */
+  /** The image `name`; throws `RangeError` naming what there is. */
   async show(name: string): Promise<ImageRecord> {
     const image = await this.find(name);
     if (image) return image;
     const names = (await this.list()).map((other) => other.name).join(", ") || "none";
-    throw new ImageError(
+    throw new RangeError(
       `there is no image ${JSON.stringify(name)} in the cache (found: ${names})`,
     );
   }
 
-  /** Deletes an image and its files; throws {@link ImageError} if there is none of that name. */
+  /** Deletes an image and its files; throws `RangeError` if there is none of that name. */
   async remove(name: string): Promise<ImageRecord> {
     const image = await this.show(name);
     const { images } = await this.#readIndex();

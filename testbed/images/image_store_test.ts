@@ -48,7 +48,7 @@ Deno.test("an image is added, found by another store on the same folder, replace
     await assertRejects(async () => again.path(await again.show("b"), "vmlinux"), ImageError);
     await again.remove("b");
     assertEquals((await store.list()).map(({ name }) => name), ["a"]);
-    await assertRejects(() => store.remove("b"), ImageError, "(found: a)");
+    await assertRejects(() => store.remove("b"), RangeError, "(found: a)");
     assertEquals(
       [...Deno.readDirSync(`${store.directory}/images`)].map(({ name }) => name),
       ["a"],

@@ -9,6 +9,7 @@
  */
 
 export { Apt, type DebianArchitecture, type Package, type Report } from "./apt.ts";
+export { imageCatalogue } from "./catalogue.ts";
 export { type CommandResult, type CommandRunner, hostRunner } from "./command_runner.ts";
 export {
   addDebian,
