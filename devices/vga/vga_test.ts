@@ -269,6 +269,7 @@ test("Bochs's extension is found as vgabios looks for it, and a mode hides the t
   assert(bar.kind === "memory");
   assertEquals(bar.device.readMmio(0x30010, 2), 0xbeef);
   bench.dispi(4, 0);
+  bench.set([GC, 6, 0x0e]);
   assertEquals(bench.card.screen().length, 25);
 });
 
