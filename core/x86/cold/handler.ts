@@ -147,6 +147,14 @@ class HandlerWriter {
       case "address":
         this.#pushAddress();
         return values.keep(statement.result);
+      case "operandSegment":
+        code.get(RECORD);
+        code.memory("i64.load16_u", Record.segment);
+        code.i64(BigInt(offsetOf("esSelector")));
+        code.op("i64.sub");
+        code.i64(BigInt(offsetOf("csSelector") - offsetOf("esSelector")));
+        code.op("i64.div_u");
+        return values.keep(statement.result);
       case "ip":
         pushIp(code, statement.which === "current" ? Record.offset : Record.nextOffset);
         return values.keep(statement.result);

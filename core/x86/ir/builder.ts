@@ -363,6 +363,12 @@ export class Builder {
     if (this.#depth === 0) this.#addresses.set(operand.slot, result);
     return result;
   }
+  /** The number of the segment register that the memory operand uses, for system functions. */
+  operandSegment(): I64 {
+    const result = this.#node<"i64">("i64", { op: "result" });
+    this.#statements.push({ kind: "operandSegment", result });
+    return result;
+  }
   /** The second immediate (ENTER's level, a far pointer's selector). */
   immediate2(): I64 {
     const result = this.#node<"i64">("i64", { op: "result" });

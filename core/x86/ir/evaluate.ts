@@ -96,6 +96,8 @@ function step(statement: Statement, form: Form): Step {
     }
     case "address":
       return keep(statement.result, effectiveAddress);
+    case "operandSegment":
+      return keep(statement.result, ({ instruction }) => BigInt(instruction.segment));
     case "ip": {
       const offset = offsetOf(statement.which === "current" ? "rip" : "nextRip") >> 3;
       return keep(statement.result, ({ state }) => state.u64[offset]);

@@ -133,6 +133,8 @@ export type Statement =
   | { readonly kind: "immediate"; readonly field: ImmediateField; readonly result: I64 }
   /** The offset that the memory operand's addressing form gives, truncated to the address size. */
   | { readonly kind: "address"; readonly result: I64 }
+  /** The number of the segment register that the memory operand uses. */
+  | { readonly kind: "operandSegment"; readonly result: I64 }
   /** `rip` or the following instruction's. */
   | { readonly kind: "ip"; readonly which: "current" | "next"; readonly result: I64 }
   | {
