@@ -2,7 +2,7 @@
  * The 8042: keyboard controller with PS/2 keyboard and mouse, A20 gate and reset. Not here:
  * port 61h, which belongs to the timer, and port 92h (`devices/debug_ports`).
  *
- * ```ts
+ * ```ts ignore
  * const gate = new A20Gate((open) => cpu.setA20(open));
  * const keyboard = new KeyboardController({
  *   ports, clock, irq1: isaIrq(1), irq12: isaIrq(12), gate, reset: () => machine.reset(),

@@ -3,7 +3,7 @@
  * functions (440FX host bridge, PIIX3 ISA bridge, PIIX4 power management). Not here: the devices
  * that are plugged in, and the ACPI register block.
  *
- * ```ts
+ * ```ts ignore
  * const router = new PciInterruptRouter((irq) => board.isaIrq(irq));
  * const bus = new PciBus({ ports, mmio, router, resetMachine: (hard) => board.reset(hard) });
  * bus.plug(0, 0, new I440fx({ setPam: (region, read, write) => board.setPam(region, read, write) }));

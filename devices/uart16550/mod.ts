@@ -1,7 +1,7 @@
 /**
  * Serial ports: the NS16550A chip, and the adapter that makes it COM1 or COM2. Not here: terminals.
  *
- * ```ts
+ * ```ts ignore
  * const com1 = new SerialPort({ ...COM1, clock, transmit: (byte) => log.push(byte) }, ports, isaIrq(4));
  * com1.receive([0x0d]);
  * ```

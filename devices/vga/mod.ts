@@ -2,7 +2,7 @@
  * The display: a VGA whose text screen scripts can read, with Bochs's extension for graphics modes. Not here: drawing
  * pixels; graphics modes are memory that a viewer may interpret.
  *
- * ```ts
+ * ```ts ignore
  * const vga = new VgaCard({ clock, ports, mmio });
  * bus.plug(2, 0, vga.pciFunction(vgabios));
  * vga.screen().find((row) => row.includes("login:"));
