@@ -86,6 +86,29 @@ function copy(mnemonic: string, encodings: readonly string[]): Definition {
   };
 }
 
+/** The offset and the selector of a far pointer in memory; the selector follows the offset. */
+export function loadFarPointer(o: Builder, pointer: Operand): { offset: I64; selector: I64 } {
+  const address = o.address(pointer);
+  const offset = o.load("operand", address, o.width);
+  const size = o.form.addressWidth as Width;
+  const behind = o.zext(o.add(address, o.const(o.width / 8)), size);
+  return { offset, selector: o.load("operand", behind, 16) };
+}
+
+/** Loads a far pointer into segment register `segment` and a general register. */
+function loadFar(mnemonic: string, encoding: string, segment: number): Definition {
+  return {
+    mnemonic,
+    encodings: [encoding],
+    depends: ["address"],
+    run(o, destination, pointer) {
+      const { offset, selector } = loadFarPointer(o, pointer);
+      o.system("loadFarSegment", o.const(segment), selector);
+      o.write(destination, offset);
+    },
+  };
+}
+
 const PLAIN_MOVES: readonly Definition[] = [
   copy("MOV", [
     "88 /r: Eb,Gb",
@@ -115,6 +138,11 @@ const PLAIN_MOVES: readonly Definition[] = [
       o.system("loadSegment", o.read(segment), o.read(source));
     },
   },
+  loadFar("LES", "C4 /r: Gv,Mp not64", 0),
+  loadFar("LDS", "C5 /r: Gv,Mp not64", 3),
+  loadFar("LSS", "0F B2 /r: Gv,Mp", 2),
+  loadFar("LFS", "0F B4 /r: Gv,Mp", 4),
+  loadFar("LGS", "0F B5 /r: Gv,Mp", 5),
   copy("MOVZX", ["0F B6 /r: Gv,Eb", "0F B7 /r: Gv,Ew"]),
   {
     mnemonic: "MOVSX",

@@ -2,11 +2,13 @@
 
 import { type Encoding, parseEncoding } from "../decode/encoding.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { CONTROL } from "./control.ts";
 import { MOVES } from "./moves.ts";
+import { STACK } from "./stack.ts";
 import type { InstructionGroup } from "./definition.ts";
 
 /** Every group of instructions. */
-export const GROUPS: readonly InstructionGroup[] = [ARITHMETIC, MOVES];
+export const GROUPS: readonly InstructionGroup[] = [ARITHMETIC, MOVES, STACK, CONTROL];
 
 /** Every encoding, in the order of the groups. */
 export const ENCODINGS: readonly Encoding[] = GROUPS.flatMap(({ definitions }) =>
