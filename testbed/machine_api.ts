@@ -161,6 +161,8 @@ export interface Machine {
   readonly trace: TraceView;
   /** Advances simulated time; resolves stopped at an exact cycle. Throws `TypeError` if it runs already. */
   run(options?: RunOptions): Promise<StopReason>;
+  /** Asks a running machine to stop soon: what runs it resolves with `aborted`. Else does nothing. */
+  interrupt(): void;
   /** Carries out `count` instructions of one CPU (default: one, of CPU 0). */
   step(count?: number, cpu?: number): Promise<StopReason>;
   /** The lines of the text screen, without trailing blanks. */

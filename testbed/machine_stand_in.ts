@@ -39,6 +39,7 @@ export class MachineStandIn implements Machine {
   readonly cpus: readonly CpuView[];
   running = false;
   lastStop: StopReason | null = null;
+  #interrupted = false;
   readonly #events: TraceLine[] = [];
   readonly #traceListeners = new Set<(event: TraceLine) => void>();
 
@@ -82,11 +83,16 @@ export class MachineStandIn implements Machine {
   async run(options: RunOptions = {}): Promise<StopReason> {
     if (this.running) throw new TypeError(`${this.name} is running already`);
     this.running = true;
+    this.#interrupted = false;
     try {
       return this.lastStop = await this.#slices(options);
     } finally {
       this.running = false;
     }
+  }
+
+  interrupt(): void {
+    this.#interrupted = true;
   }
 
   async step(count = 1): Promise<StopReason> {
@@ -125,7 +131,7 @@ export class MachineStandIn implements Machine {
     const from = this.console.text.length;
     while (this.now < limit) {
       await new Promise((resolve) => setTimeout(resolve));
-      if (signal?.aborted) return { kind: "aborted" };
+      if (signal?.aborted || this.#interrupted) return { kind: "aborted" };
       const next = this.script.find(({ at }) => at > this.now)?.at ?? Infinity;
       this.clock.advanceTo(Math.min(next, this.now + SLICE_CYCLES, limit) as Cycle);
       for (const { print, stop } of this.script.filter(({ at }) => at === this.now)) {

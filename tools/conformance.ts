@@ -8,7 +8,7 @@
 
 import { type Finding, lineAt, report } from "./findings.ts";
 import { readSourceFiles, type SourceFile, typescriptOf } from "./source_files.ts";
-import { keepOnly } from "./source_text.ts";
+import { keepOnly } from "../testbed/repl/source_text.ts";
 
 const PAGE = "docs/conformance.md";
 const TAG = /@deviation\b[ \t]*([^@]*)/g;

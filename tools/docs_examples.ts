@@ -9,7 +9,7 @@
 import { type Finding, findingAt, report } from "./findings.ts";
 import { importsOf } from "./imports.ts";
 import { readSourceFiles, type SourceFile } from "./source_files.ts";
-import { keepOnly } from "./source_text.ts";
+import { keepOnly } from "../testbed/repl/source_text.ts";
 
 const EXAMPLE = /^[ \t]*(?:\*[ \t]?)?```(?:ts|typescript)\b(?![^\n]*\bignore\b)/m;
 const DECLARATION =

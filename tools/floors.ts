@@ -48,7 +48,7 @@ export const FLOORS: readonly Floor[] = [
   { at: "bench", level: 11, packages: ANY_PACKAGE },
   { at: "tests", level: 11, packages: ANY_PACKAGE },
   { at: "main.ts", level: 12, packages: ANY_PACKAGE },
-  { at: "tools", level: 13, only: [], packages: ["@std/", "node:"] },
+  { at: "tools", level: 13, only: ["testbed"], packages: ["@std/", "node:"] },
 ];
 
 /** The floor that `path` stands on, or `undefined` if the table does not know it. */

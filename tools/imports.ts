@@ -1,6 +1,6 @@
 /** The imports of a TypeScript file, read from its text. */
 
-import { keepOnly } from "./source_text.ts";
+import { keepOnly } from "../testbed/repl/source_text.ts";
 import type { SourceFile } from "./source_files.ts";
 
 /** One `import` or `export … from`; `target` is a repository path, or the bare specifier as written. */

@@ -6,7 +6,7 @@
 
 import { type Finding, findingAt, report } from "./findings.ts";
 import { readSourceFiles, type SourceFile } from "./source_files.ts";
-import { keepOnly } from "./source_text.ts";
+import { keepOnly } from "../testbed/repl/source_text.ts";
 
 /** One house rule. */
 export interface Rule {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { keepOnly } from "./source_text.ts";
+import { isUnfinished, keepOnly } from "./source_text.ts";
 
 const CASES: [claim: string, text: string, code: string][] = [
   ["a line comment is blanked up to its line end", "a // b\nc", "a     \nc"],
@@ -18,3 +18,38 @@ for (const [claim, text, code] of CASES) {
 Deno.test("only comments are left when asked for", () => {
   assertEquals(keepOnly('a("//no"); // yes', "comment"), "           // yes".padStart(17));
 });
+
+const UNFINISHED = [
+  "f(1,",
+  "const a = {",
+  "`abc",
+  "`a${b",
+  "`a${b}",
+  "/* abc",
+  "a +",
+  "x =>",
+  "a.",
+  "if (a) {",
+];
+for (const text of UNFINISHED) {
+  Deno.test(`${JSON.stringify(text)} wants another line`, () =>
+    assertEquals(isUnfinished(text), true));
+}
+
+const FINISHED = [
+  "f(1)",
+  "a++",
+  "a--;",
+  "`abc`",
+  "`a${b}`",
+  "'abc",
+  "/* a */",
+  "a // (",
+  "f(1))",
+  "",
+  "/x[(]/",
+];
+for (const text of FINISHED) {
+  Deno.test(`${JSON.stringify(text)} wants no other line`, () =>
+    assertEquals(isUnfinished(text), false));
+}

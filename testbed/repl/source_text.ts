@@ -1,7 +1,8 @@
 /**
  * A scanner that tells code from comments and strings, without parsing TypeScript.
  *
- * The tools look for words; a word in a comment or in a string means something else than in code.
+ * The repository's tools look for words, and a word in a comment or in a string means something else than
+ * in code; the REPL looks for what is still open at the end of a line.
  */
 
 /** Which parts of a text `keepOnly` leaves; the rest becomes spaces, line ends stay. */
@@ -25,6 +26,10 @@ export function keepOnly(text: string, ...parts: Part[]): string {
 
 /** Splits `text` into comments, strings (with their quotes, and regular expressions) and code. */
 export function scan(text: string): Span[] {
+  return scanAll(text).spans;
+}
+
+function scanAll(text: string): { spans: Span[]; openTemplates: number } {
   const spans: Span[] = [];
   // One entry per open template substitution: how many braces are open inside it.
   const templates: number[] = [];
@@ -52,7 +57,40 @@ export function scan(text: string): Span[] {
     }
   }
   close("code", at);
-  return spans;
+  return { spans, openTemplates: templates.length };
+}
+
+const OPENING = "([{";
+const CLOSING = ")]}";
+
+/**
+ * Whether `text` stops in the middle of something: an open bracket, template or comment, or an operator
+ * that wants a right-hand side.
+ */
+export function isUnfinished(text: string): boolean {
+  const { spans, openTemplates } = scanAll(text);
+  if (openTemplates > 0) return true;
+  const last = spans[spans.length - 1];
+  if (last?.part === "comment") {
+    const comment = text.slice(last.from, last.to);
+    if (comment.startsWith("/*") && !/^\/\*[^]*\*\/$/.test(comment)) return true;
+  }
+  let depth = 0;
+  for (const char of keepOnly(text, "code")) {
+    if (OPENING.includes(char)) depth++;
+    if (CLOSING.includes(char)) depth--;
+  }
+  if (depth > 0) return true;
+  if (last?.part === "string" && opensTemplate(text.slice(last.from, last.to))) return true;
+  return /(?:=>|[^=!<>+-]=|[*%&|^?:,.]|(?<!\+)\+|(?<!-)-)\s*$/.test(
+    keepOnly(text, "code", "string"),
+  );
+}
+
+/** Whether a string span is a template's piece that never ends. */
+function opensTemplate(piece: string): boolean {
+  if (piece[0] !== "`" && piece[0] !== "}") return false;
+  return !piece.endsWith("`") || piece === "`" || piece.endsWith("\\`");
 }
 
 function endOfLine(text: string, from: number): number {

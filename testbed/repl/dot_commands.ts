@@ -1,0 +1,162 @@
+/** The REPL's commands for machines: what each takes, what it prints. */
+
+import { physical } from "../../core/lib/brand.ts";
+import type { Machine } from "../machine_api.ts";
+import type { MachineRegistry } from "../machine_registry.ts";
+import { suggest } from "../suggestion.ts";
+import { table } from "../tables.ts";
+import {
+  describeCpu,
+  describeStop,
+  dumpBytes,
+  hex,
+  listDevices,
+  listInstructions,
+  listMachines,
+  listTrace,
+} from "../views.ts";
+
+/** What a command works on. */
+export interface CommandContext {
+  readonly machines: MachineRegistry;
+  /** The machine that commands mean; the newest one until another is chosen. */
+  selected: string | null;
+  /** Connects the terminal to a machine's console and runs the machine, until the user leaves. */
+  attach(machine: Machine): Promise<string>;
+}
+
+/** One dot command. */
+export interface DotCommand {
+  readonly usage: string;
+  readonly help: string;
+  /** Returns what to print; throws an error that says what would be right. */
+  run(words: readonly string[], context: CommandContext): string | Promise<string>;
+}
+
+const DEFAULT_LINES = 10;
+const DEFAULT_DUMP_BYTES = 128;
+const MAX_COUNT = 1_000_000;
+
+/** The commands by name. */
+export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
+  machines: {
+    usage: ".machines [name]",
+    help: "list the machines, or choose the one that commands mean",
+    run: ([name], context) => {
+      if (name === undefined) return listMachines(context.machines);
+      context.selected = named(name, context.machines).name;
+      return `commands mean ${context.selected} now`;
+    },
+  },
+  console: {
+    usage: ".console [name]",
+    help: "connect the keyboard to the serial console and run; Ctrl-C comes back",
+    run: ([name], context) =>
+      context.attach(name === undefined ? chosen(context) : named(name, context.machines)),
+  },
+  step: {
+    usage: ".step [count]",
+    help: "carry out instructions of CPU 0 and show where it is",
+    run: async ([count], context) => {
+      const machine = chosen(context);
+      const stop = await machine.step(countOf(count, 1));
+      const lines = listInstructions(await machine.disassemble(undefined, 1));
+      return stop.kind === "limit" ? lines : `${describeStop(stop)}\n${lines}`;
+    },
+  },
+  disas: {
+    usage: ".disas [address] [count]",
+    help: "list instructions, from RIP or from a linear address",
+    run: async ([address, count], context) =>
+      listInstructions(
+        await chosen(context).disassemble(
+          address === undefined ? undefined : addressOf(address),
+          countOf(count, DEFAULT_LINES),
+        ),
+      ),
+  },
+  regs: {
+    usage: ".regs [cpu]",
+    help: "show the registers of one CPU, or of all",
+    run: ([index], context) => {
+      const { cpus } = chosen(context);
+      if (index === undefined) return cpus.map(describeCpu).join("\n\n");
+      const cpu = cpus[countOf(index, 0)];
+      if (!cpu) throw new RangeError(`there is no CPU ${index}; there are ${cpus.length}`);
+      return describeCpu(cpu);
+    },
+  },
+  mem: {
+    usage: ".mem address [length]",
+    help: "dump memory at a linear address of CPU 0; phys:address for a physical one",
+    run: ([address, length], context) => {
+      if (address === undefined) throw new SyntaxError("expected an address: .mem 0x1000 64");
+      const { memory } = chosen(context);
+      const count = countOf(length, DEFAULT_DUMP_BYTES);
+      const at = addressOf(address.replace(/^phys:/, ""));
+      const bytes = address.startsWith("phys:")
+        ? memory.readBytes(physical(Number(at)), count)
+        : memory.readLinear(0, at, count);
+      return bytes.length === 0 ? `nothing is mapped at ${hex(at)}` : dumpBytes(bytes, at);
+    },
+  },
+  trace: {
+    usage: ".trace [count]",
+    help: "show the latest trace events and the trace hash",
+    run: ([count], context) => {
+      const { trace } = chosen(context);
+      const events = trace.recent(countOf(count, 2 * DEFAULT_LINES));
+      return `${events.length === 0 ? "no events" : listTrace(events)}\nhash ${trace.hash}`;
+    },
+  },
+  screen: {
+    usage: ".screen",
+    help: "show the text screen",
+    run: (_words, context) => chosen(context).screen().join("\n"),
+  },
+  devices: {
+    usage: ".devices",
+    help: "list the devices and their resources",
+    run: (_words, context) => listDevices(chosen(context).devices),
+  },
+};
+
+/** What `.help` prints; `others` are the line editor's own commands. */
+export function helpText(others: readonly (readonly [usage: string, help: string])[]): string {
+  const rows = Object.values(DOT_COMMANDS).map(({ usage, help }) => [usage, help]);
+  return [
+    table(["", ""], [...rows, ...others.map((row) => [...row])]),
+    "",
+    "Everything else is TypeScript; await works, _ is the last value. For example:",
+    '  const m = await createMachine({ kernel: "debian", memory: "256MiB" })',
+    '  await m.console.waitFor("# ")',
+    '  m.console.send("uname -a\\n"); await m.run({ untilText: "GNU/Linux" })',
+    "  m.cpus[0]",
+    "Ctrl-C interrupts a running machine, which can then be looked at. Ctrl-D leaves.",
+  ].join("\n");
+}
+
+function chosen({ machines, selected }: CommandContext): Machine {
+  const machine = (selected && machines.get(selected)) || [...machines].at(-1);
+  if (!machine) throw new RangeError("there is no machine: make one with await createMachine({})");
+  return machine;
+}
+
+function named(name: string, machines: MachineRegistry): Machine {
+  const machine = machines.get(name);
+  if (machine) return machine;
+  const names = [...machines].map((each) => each.name);
+  throw new RangeError(`there is no machine named ${name}: ${suggest(name, names)}`);
+}
+
+function countOf(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 0 && count <= MAX_COUNT) return count;
+  throw new SyntaxError(`expected a whole number up to ${MAX_COUNT}, found ${text}`);
+}
+
+function addressOf(text: string): bigint {
+  if (/^(?:0x)?[0-9a-f]{1,16}$/i.test(text)) return BigInt(text.replace(/^(?:0x)?/i, "0x"));
+  throw new SyntaxError(`expected an address in hexadecimal such as 0x1000, found ${text}`);
+}
