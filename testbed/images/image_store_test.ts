@@ -25,7 +25,7 @@ Deno.test("an empty cache lists nothing and names nothing", async () => {
     assertEquals(await store.find("a"), null);
     await assertRejects(
       () => store.show("a"),
-      ImageError,
+      RangeError,
       'no image "a" in the cache (found: none)',
     );
   });

@@ -1,0 +1,39 @@
+/** Runs qemu-system-x86_64 as an independent machine on which images and load plans are proved. */
+
+/** Whether tests with QEMU are wanted: `XENARIUM_QEMU=1`. */
+export const qemuWanted = Deno.env.get("XENARIUM_QEMU") === "1";
+
+/** Well above what a boot takes, so that only a hang reaches it. */
+const LIMIT_MS = 55_000;
+
+/**
+ * Runs QEMU's `pc` machine with 256 MiB and its serial port as output until it ends or prints
+ * `until`, and returns what it printed.
+ */
+export async function runQemu(args: readonly string[], until: string): Promise<string> {
+  const process = new Deno.Command("qemu-system-x86_64", {
+    args: ["-M", "pc", "-m", "256", "-nographic", "-no-reboot", "-nodefaults"].concat(
+      ["-serial", "stdio", ...args],
+    ),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const timer = setTimeout(() => process.kill("SIGKILL"), LIMIT_MS);
+  let output = "";
+  try {
+    for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      if (output.includes(until)) break;
+    }
+  } finally {
+    clearTimeout(timer);
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await process.status;
+  }
+  return output;
+}
