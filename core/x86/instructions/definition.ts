@@ -48,12 +48,15 @@ export function buildProgram(
   catalogue: SystemCatalogue,
 ): Program {
   const o = new Builder(form, catalogue);
-  if (definition.unit) {
-    const trap = o.field(UNIT_TRAPS[definition.unit]);
-    o.if(o.isNonzero(trap), () => {
-      o.if(o.eq(trap, o.const(6)), () => o.raise(6), () => o.raise(7));
-    });
-  }
+  if (definition.unit) requireUnit(o, definition.unit);
   definition.run(o, ...form.operands.map((_, slot) => ({ slot })));
   return o.program();
+}
+
+/** Raises #UD or #NM if the unit is not available; for definitions whose unit their operands decide. */
+export function requireUnit(o: Builder, unit: Unit): void {
+  const trap = o.field(UNIT_TRAPS[unit]);
+  o.if(o.isNonzero(trap), () => {
+    o.if(o.eq(trap, o.const(6)), () => o.raise(6), () => o.raise(7));
+  });
 }
