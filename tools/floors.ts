@@ -22,6 +22,8 @@ export interface Floor {
 
 /** What tests in host-free folders may import besides their folder's own imports. */
 const TEST_PACKAGES = ["@std/", "fast-check", "iced-x86", "npm:iced-x86@", "npm:fast-check@"];
+/** Tests, and what only tests use. */
+const TEST_FILE = /_test\.ts$|\/testing\//;
 const ANY_PACKAGE = [""];
 const HARDWARE = ["core/lib", "core/abi", "core/memory", "core/clock", "core/trace"];
 
@@ -83,7 +85,7 @@ function forbidden(
   floor: Floor,
   { specifier, target, local }: Import,
 ): string | undefined {
-  const isTest = path.endsWith("_test.ts");
+  const isTest = TEST_FILE.test(path);
   if (!local) {
     const allowed = isTest ? [...floor.packages, ...TEST_PACKAGES] : floor.packages;
     if (allowed.some((prefix) => specifier.startsWith(prefix))) return undefined;
@@ -121,10 +123,11 @@ function fileCycles(graph: Graph): Finding[] {
   }));
 }
 
-/** Cycles of folders; a folder and the folders in it count as one. */
+/** Cycles of folders, tests aside; a folder and the folders in it count as one. */
 function folderCycles(graph: Graph): Finding[] {
   const edges = new Map<string, Set<string>>();
   for (const [path, { imports }] of graph) {
+    if (TEST_FILE.test(path)) continue;
     const from = folderOf(path);
     const to = edges.get(from) ?? new Set();
     edges.set(from, to);

@@ -5,7 +5,7 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import { bootCommand } from "./boot.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { imagesCommand } from "./images.ts";
-import { runCommand, startCommand } from "./run.ts";
+import { benchCommand, runCommand, startCommand } from "./run.ts";
 import type { Services } from "./services.ts";
 
 const EXAMPLES = `
@@ -49,10 +49,7 @@ export function buildProgram(
       .description("TypeScript at a prompt, with machines that can be looked at")
       .argument("[file...]", "scripts to run first; what they export is there by its name")
       .action(async (files) => finish(await services.repl(files))),
-    new Command("bench")
-      .description("measure; beside other emulators where they are installed")
-      .argument("[filter...]", "parts of the names of what to measure")
-      .action(async (filters) => finish(await services.bench(filters))),
+    benchCommand(services, finish),
   ];
   for (const command of commands) program.addCommand(command);
   // The package is typed for plain commander; the object is the same.

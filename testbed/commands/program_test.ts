@@ -67,7 +67,14 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
         }),
     },
     repl: () => Promise.resolve(0),
-    bench: () => Promise.resolve(0),
+    benches: {
+      names: () => Promise.resolve(["boot_debian", "sieve"]),
+      load: (name) =>
+        Promise.resolve({
+          summary: `measures ${name}`,
+          run: ({ print }) => Promise.resolve(print(name)),
+        }),
+    },
     openText: (path) => {
       const lines: string[] = [];
       files.set(path, lines);
@@ -211,4 +218,11 @@ Deno.test("run tells a scenario, or lists what there is; start runs the default 
   assertEquals((await xenarium(["run", "start"])).out, "told\n");
   assertMatch((await xenarium(["run"])).out, /start +a tiny kernel/);
   assertEquals((await xenarium(["start"])).out, "told\n");
+});
+
+Deno.test("bench measures all, or what a filter names; it lists what there is", async () => {
+  assertEquals((await xenarium(["bench"])).out, "boot_debian\nsieve\n");
+  assertEquals((await xenarium(["bench", "sie"])).out, "sieve\n");
+  assertMatch((await xenarium(["bench", "--list"])).out, /sieve +measures sieve/);
+  assertMatch((await xenarium(["bench", "x"])).error, /there are: boot_debian, sieve/);
 });

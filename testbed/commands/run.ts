@@ -1,9 +1,10 @@
 /** `xenarium run` and `xenarium start`: scenarios by name. */
 
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { Scenario } from "../scenario.ts";
 import { table } from "../tables.ts";
 import { ExitCode } from "./exit_codes.ts";
-import type { Services } from "./services.ts";
+import type { ScenarioShelf, Services } from "./services.ts";
 
 /** The scenario that `xenarium start` runs: it needs nothing but this program. */
 export const DEFAULT_SCENARIO = "start";
@@ -21,8 +22,9 @@ export function runCommand(services: Services, finish: (code: number) => void): 
     .argument("[scenario]", "its name, or the path of a TypeScript file")
     .addHelpText("after", EXAMPLES)
     .action(async (name) => {
-      if (name !== undefined) finish(await runScenario(services, name));
-      else services.terminal.write(`${await listScenarios(services)}\n`);
+      if (name !== undefined) {
+        finish(await runScenario(services, await services.scenarios.load(name)));
+      } else services.terminal.write(`${await listScenarios(services.scenarios, "scenario")}\n`);
     });
 }
 
@@ -33,13 +35,40 @@ export function startCommand(
 ): CommandUnknownOpts {
   return new Command("start")
     .description("boot a tiny kernel of our own and show what it reports; needs no download")
-    .action(async () => finish(await runScenario(services, DEFAULT_SCENARIO)));
+    .action(async () =>
+      finish(await runScenario(services, await services.scenarios.load(DEFAULT_SCENARIO)))
+    );
+}
+
+/** `bench [filter...]`. */
+export function benchCommand(
+  services: Services,
+  finish: (code: number) => void,
+): CommandUnknownOpts {
+  return new Command("bench")
+    .description("measure; beside other emulators where they are installed")
+    .argument("[filter...]", "parts of the names of what to measure")
+    .option("--list", "list the measurements")
+    .action(async (filters, { list }) => {
+      const { benches, terminal } = services;
+      if (list) return terminal.write(`${await listScenarios(benches, "measurement")}\n`);
+      const all = await benches.names();
+      const names = all.filter((name) =>
+        filters.length === 0 || filters.some((filter) => name.includes(filter))
+      );
+      if (names.length === 0) {
+        throw new RangeError(`no measurement fits; there are: ${all.join(", ") || "none"}`);
+      }
+      for (const name of names) {
+        const code = await runScenario(services, await benches.load(name));
+        if (code !== ExitCode.success) return finish(code);
+      }
+    });
 }
 
 /** Runs one scenario to its end; returns the exit code. */
-export async function runScenario(services: Services, nameOrPath: string): Promise<number> {
+async function runScenario(services: Services, scenario: Scenario): Promise<number> {
   const { terminal, createMachine } = services;
-  const scenario = await services.scenarios.load(nameOrPath);
   const interrupted = new AbortController();
   const ignoreInterrupts = terminal.onInterrupt(() => interrupted.abort());
   try {
@@ -54,10 +83,10 @@ export async function runScenario(services: Services, nameOrPath: string): Promi
   return interrupted.signal.aborted ? ExitCode.interrupted : ExitCode.success;
 }
 
-async function listScenarios({ scenarios }: Services): Promise<string> {
-  const names = await scenarios.names();
+async function listScenarios(shelf: ScenarioShelf, what: string): Promise<string> {
+  const names = await shelf.names();
   const rows = await Promise.all(
-    names.map(async (name) => [name, (await scenarios.load(name)).summary]),
+    names.map(async (name) => [name, (await shelf.load(name)).summary]),
   );
-  return rows.length === 0 ? "no scenarios" : table(["scenario", ""], rows);
+  return rows.length === 0 ? `no ${what}s` : table([what, ""], rows);
 }

@@ -53,10 +53,10 @@ export interface Services {
   readonly createMachine: CreateMachine;
   images(): Promise<ImageCatalogue>;
   readonly scenarios: ScenarioShelf;
+  /** Measurements have the shape of scenarios. */
+  readonly benches: ScenarioShelf;
   /** Runs the REPL; resolves with an exit code. */
   repl(files: readonly string[]): Promise<number>;
-  /** Runs the measurements whose name contains one of the filters (all, without one). */
-  bench(filters: readonly string[]): Promise<number>;
   /** Opens a text file for writing, emptied. */
   openText(path: string): TextSink;
 }

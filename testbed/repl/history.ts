@@ -5,11 +5,11 @@ import { dirname } from "node:path";
 /** How many lines are kept. */
 export const MAX_HISTORY_LINES = 2000;
 
-/** The file of the history: in `$XENARIUM_CACHE`, else in the user's cache folder. */
-export function historyPath(environment: { get(name: string): string | undefined }): string {
-  const cache = environment.get("XENARIUM_CACHE") ??
-    `${environment.get("XDG_CACHE_HOME") ?? `${environment.get("HOME") ?? "."}/.cache`}/xenarium`;
-  return `${cache}/history`;
+/** The file of the history: in `$XENARIUM_CACHE`, else in `~/.cache/xenarium`; `null` without either. */
+export function historyPath(environment: { get(name: string): string | undefined }): string | null {
+  const home = environment.get("HOME");
+  const cache = environment.get("XENARIUM_CACHE") ?? (home && `${home}/.cache/xenarium`);
+  return cache ? `${cache}/history` : null;
 }
 
 /** Reads the history, oldest first; an absent file is an empty history. */
