@@ -41,21 +41,19 @@ export function conformancePage(deviations: readonly Deviation[]): string {
     "What is not listed here is meant to behave as its manual says.",
     "",
   ];
-  let folder = "";
-  for (const { path, text } of deviations) {
-    const parts = path.split("/");
-    const heading = parts.slice(0, Math.min(2, parts.length - 1)).join("/");
-    if (heading !== folder) lines.push(`## ${heading}`, "");
-    folder = heading;
-    lines.push(`- [${parts[parts.length - 1]}](../${path}): ${text}`);
-    if (isLastOf(folder, path, deviations)) lines.push("");
+  const folders = new Map<string, Deviation[]>();
+  for (const deviation of deviations) {
+    const parts = deviation.path.split("/");
+    const folder = parts.slice(0, Math.min(2, parts.length - 1)).join("/");
+    folders.set(folder, [...folders.get(folder) ?? [], deviation]);
+  }
+  for (const [folder, inFolder] of folders) {
+    const rows = inFolder.map(({ path, text }) =>
+      `- [${path.slice(path.lastIndexOf("/") + 1)}](../${path}): ${text}`
+    );
+    lines.push(`## ${folder}`, "", ...rows, "");
   }
   return lines.join("\n").trimEnd() + "\n";
-}
-
-function isLastOf(folder: string, path: string, deviations: readonly Deviation[]): boolean {
-  const inFolder = deviations.filter((each) => each.path.startsWith(`${folder}/`));
-  return inFolder[inFolder.length - 1]?.path === path;
 }
 
 /** The tag's text up to the end of its paragraph, without the comment's margin. */
