@@ -1,0 +1,49 @@
+/** The `xenarium` command: puts the testbed, the scenarios and the measurements together. */
+
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { hostTerminal } from "./testbed/commands/host_terminal.ts";
+import { runProgram } from "./testbed/commands/program.ts";
+import { scenarioShelf } from "./testbed/commands/scenario_shelf.ts";
+import type { Services } from "./testbed/commands/services.ts";
+
+/** What each command needs is loaded when it is used, so that help and completion answer at once. */
+const services: Services = {
+  terminal: hostTerminal,
+  scenarios: scenarioShelf(new URL("./scenarios/", import.meta.url)),
+  benches: scenarioShelf(new URL("./bench/", import.meta.url)),
+
+  async createMachine(options) {
+    return await (await import("./testbed/machine.ts")).createMachine(options);
+  },
+
+  async images() {
+    return (await import("./testbed/images/mod.ts")).imageCatalogue();
+  },
+
+  async repl(files) {
+    const { historyPath } = await import("./testbed/repl/history.ts");
+    const { machines } = await import("./testbed/machine_registry.ts");
+    const { runShell } = await import("./testbed/repl/shell.ts");
+    return await runShell({
+      input: process.stdin,
+      output: process.stdout,
+      machines,
+      globals: await import("./mod.ts"),
+      historyPath: historyPath(Deno.env),
+      base: pathToFileURL(`${Deno.cwd()}/`),
+      files,
+    });
+  },
+
+  openText(path) {
+    const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    const encoder = new TextEncoder();
+    return {
+      writeLine: (line) => void file.writeSync(encoder.encode(`${line}\n`)),
+      close: () => file.close(),
+    };
+  },
+};
+
+Deno.exit(await runProgram(services, Deno.args));
