@@ -10,6 +10,16 @@ import type { Services } from "./testbed/commands/services.ts";
 /** What each command needs is loaded when it is used, so that help and completion answer at once. */
 const services: Services = {
   terminal: hostTerminal,
+  questions: {
+    async choose(question, choices) {
+      const { checkbox } = await import("@inquirer/prompts");
+      return await checkbox({ message: question, choices, required: true });
+    },
+    async confirm(question) {
+      const { confirm } = await import("@inquirer/prompts");
+      return await confirm({ message: question, default: false });
+    },
+  },
   scenarios: scenarioShelf(new URL("./scenarios/", import.meta.url)),
   benches: scenarioShelf(new URL("./bench/", import.meta.url)),
 

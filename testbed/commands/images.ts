@@ -19,10 +19,11 @@ export function imagesCommand(services: Services): CommandUnknownOpts {
   const command = new Command("images")
     .description("kernels and disks by name: get, list, show, remove")
     .addHelpText("after", EXAMPLES);
-  command.command("add <name...>")
-    .description("get images from Debian's packages into the cache")
-    .action(async (names) => {
+  command.command("add [name...]")
+    .description("get images from Debian's packages into the cache; asks which, without a name")
+    .action(async (given) => {
       const images = await services.images();
+      const names = given.length > 0 ? given : await chooseNames(services, images.known);
       for (const name of names) requireKnown(name, images.known);
       for (const name of names) {
         const image = await withProgress(
@@ -51,12 +52,26 @@ export function imagesCommand(services: Services): CommandUnknownOpts {
       terminal.write(`${describe(await (await services.images()).show(name))}\n`);
     });
   command.command("remove <name...>")
-    .description("delete images from the cache")
-    .action(async (names) => {
+    .description("delete images from the cache; asks first, at a terminal")
+    .option("-y, --yes", "do not ask")
+    .action(async (names, { yes }) => {
       const images = await services.images();
-      for (const name of names) await images.remove(name);
+      for (const name of names) {
+        const { sizeBytes } = await images.show(name);
+        const question = `Remove ${name} (${formatSize(sizeBytes)})?`;
+        const sure = yes || !terminal.interactive || await services.questions.confirm(question);
+        if (sure) await images.remove(name);
+      }
     });
   return command;
+}
+
+async function chooseNames(
+  { terminal, questions }: Services,
+  known: readonly string[],
+): Promise<string[]> {
+  if (terminal.interactive) return await questions.choose("Which images?", known);
+  throw new RangeError(`expected the name of an image: ${known.join(", ")}`);
 }
 
 function requireKnown(name: string, known: readonly string[]): void {

@@ -8,6 +8,7 @@ interface Setting {
   readonly script?: readonly ScriptStep[];
   readonly keys?: string;
   readonly interactive?: boolean;
+  readonly sure?: boolean;
 }
 
 interface Outcome {
@@ -39,7 +40,10 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
     },
     list: () => Promise.resolve([DEBIAN]),
     show: () => Promise.resolve(DEBIAN),
-    remove: () => Promise.resolve(),
+    remove: (name) => {
+      out += ` removed ${name}`;
+      return Promise.resolve();
+    },
   };
   const services: Services = {
     terminal: {
@@ -51,6 +55,13 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
       },
       setRaw: () => {},
       onInterrupt: () => () => {},
+    },
+    questions: {
+      choose: (_question, choices) => Promise.resolve(choices.slice(0, 1)),
+      confirm: (question) => {
+        out += question;
+        return Promise.resolve(setting.sure ?? false);
+      },
     },
     createMachine(options: MachineOptions) {
       if (options.kernel === "missing") throw new RangeError("--kernel: no image named missing");
@@ -225,4 +236,21 @@ Deno.test("bench measures all, or what a filter names; it lists what there is", 
   assertEquals((await xenarium(["bench", "sie"])).out, "sieve\n");
   assertMatch((await xenarium(["bench", "--list"])).out, /sieve +measures sieve/);
   assertMatch((await xenarium(["bench", "x"])).error, /there are: boot_debian, sieve/);
+});
+
+Deno.test("images remove asks at a terminal, unless told not to", async () => {
+  const remove = ["images", "remove", "debian"];
+  const atTerminal = { interactive: true };
+  assertEquals((await xenarium(remove, atTerminal)).out, "Remove debian (8MiB)?");
+  assertEquals(
+    (await xenarium(remove, { ...atTerminal, sure: true })).out,
+    "Remove debian (8MiB)? removed debian",
+  );
+  assertEquals((await xenarium([...remove, "--yes"], atTerminal)).out, " removed debian");
+  assertEquals((await xenarium(remove)).out, " removed debian");
+});
+
+Deno.test("images add without a name asks which, or says what there is", async () => {
+  assertMatch((await xenarium(["images", "add"])).error, /name of an image: debian, debian-686/);
+  assertMatch((await xenarium(["images", "add"], { interactive: true })).out, /^image +debian$/m);
 });

@@ -17,6 +17,13 @@ export interface Terminal {
   onInterrupt(handler: () => void): () => void;
 }
 
+/** Questions to the person at the terminal; only asked if there is one. */
+export interface Questions {
+  /** Lets one or more be chosen. */
+  choose(question: string, choices: readonly string[]): Promise<string[]>;
+  confirm(question: string): Promise<boolean>;
+}
+
 /** One image of the store. */
 export interface ImageRow {
   readonly name: string;
@@ -50,6 +57,7 @@ export interface ScenarioShelf {
 /** Everything that a command may need. */
 export interface Services {
   readonly terminal: Terminal;
+  readonly questions: Questions;
   readonly createMachine: CreateMachine;
   images(): Promise<ImageCatalogue>;
   readonly scenarios: ScenarioShelf;
