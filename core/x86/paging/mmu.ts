@@ -30,7 +30,20 @@ export interface SecondStage {
   translate(address: number, access: number): number;
 }
 
+/** A data breakpoint: `bytes` bytes from a linear address in halves, aligned. */
+export interface DataBreakpoint {
+  readonly low: number;
+  readonly high: number;
+  readonly bytes: number;
+  /** Whether loads hit it as well as stores. */
+  readonly onRead: boolean;
+  /** The bit of `debugPending` (of DR6) that a hit sets. */
+  readonly bit: number;
+}
+
 const FAULT_ADDRESS = offsetOf("faultAddress");
+const DATA_TLB = offsetOf("dataTlb");
+const CODE_TLB = offsetOf("codeTlb");
 const RESULT = offsetOf("result");
 const ARGUMENT0 = offsetOf("argument0");
 
@@ -51,6 +64,9 @@ export class Mmu {
   failed = false;
   /** The second stage in force, or null on a bare machine. */
   secondStage: SecondStage | null = null;
+  #breakpoints: readonly DataBreakpoint[] = [];
+  /** Called when an access hits a data breakpoint, after `debugPending` was set. */
+  onBreakpoint: () => void = () => {};
   /** Linear offset of the page that the last {@link translate} found, or -1 if it is no memory. */
   #physical = 0;
 
@@ -81,8 +97,17 @@ export class Mmu {
     const held = smap && (this.state.flags & Eflags.AC) === 0;
     this.#view = cpl === 3 ? View.user : held ? View.supervisorSmap : View.supervisor;
     this.#codeView = cpl === 3 ? 1 : 0;
-    this.state.dataTlb = BigInt(this.#bank.data[this.#view].base);
-    this.state.codeTlb = BigInt(this.#bank.code[this.#codeView].base);
+    const data = this.#bank.data[this.#view].base;
+    const code = this.#bank.code[this.#codeView].base;
+    this.state.setHalves(DATA_TLB, data, Math.floor(data / 0x1_0000_0000));
+    this.state.setHalves(CODE_TLB, code, Math.floor(code / 0x1_0000_0000));
+  }
+
+  /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
+  setBreakpoints(breakpoints: readonly DataBreakpoint[]): void {
+    if (this.#breakpoints.length === 0 && breakpoints.length === 0) return;
+    this.#breakpoints = breakpoints;
+    this.flushEverything();
   }
 
   /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
@@ -136,14 +161,18 @@ export class Mmu {
       u32[result + 2] =
       u32[result + 3] =
         0;
-    return this.#check(low, high, size, Access.read) &&
+    const done = this.#check(low, high, size, Access.read) &&
       this.#transfer(low, high, bytes, Access.read, this.#view, RESULT);
+    if (done && this.#breakpoints.length !== 0) this.#hitBreakpoints(low, high, bytes, false);
+    return done;
   }
 
   /** Writes `size` bytes of the state's `argument0` field to a linear address; see {@link readSlow}. */
   writeSlow(low: number, high: number, size: number): boolean {
-    return this.#check(low, high, size, Access.write) &&
+    const done = this.#check(low, high, size, Access.write) &&
       this.#transfer(low, high, size & 0xff, Access.write, this.#view, ARGUMENT0);
+    if (done && this.#breakpoints.length !== 0) this.#hitBreakpoints(low, high, size & 0xff, true);
+    return done;
   }
 
   /** As readSlow, but fails unless the bytes could also be written: the load of a read-modify-write. */
@@ -272,6 +301,23 @@ export class Mmu {
     }
   }
 
+  #hasBreakpoint(low: number, high: number): boolean {
+    return this.#breakpoints.some((point) =>
+      point.high === high && ((point.low ^ low) & 0xfffff000) === 0
+    );
+  }
+
+  #hitBreakpoints(low: number, high: number, bytes: number, write: boolean): void {
+    for (const point of this.#breakpoints) {
+      const first = low >>> 0;
+      const overlaps = point.high === high && first < (point.low >>> 0) + point.bytes &&
+        (point.low >>> 0) < first + bytes;
+      if (!overlaps || (!write && !point.onRead)) continue;
+      this.state.debugPending |= point.bit;
+      this.onBreakpoint();
+    }
+  }
+
   /** Walks, checks permissions, sets A and D, enters the result. */
   #fillTlb(table: TlbTable, low: number, high: number, access: number, view: number): number {
     let physical: number;
@@ -295,7 +341,17 @@ export class Mmu {
     const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&
       writePage === linearPage &&
       this.memory.isUnwatched(writePage);
-    table.fill(low, high, page, bits, linearPage * FRAME_BYTES, linearPage >= 0, directWrite);
+    const slow = this.#breakpoints.length !== 0 && this.#hasBreakpoint(low, high);
+    const directRead = linearPage >= 0 && !slow;
+    table.fill(
+      low,
+      high,
+      page,
+      bits,
+      linearPage * FRAME_BYTES,
+      directRead,
+      directWrite && !slow,
+    );
     return page;
   }
 

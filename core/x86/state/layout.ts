@@ -155,7 +155,7 @@ const FIELDS = [
   field(
     "inhibit",
     "u32",
-    "1 while the STI / MOV SS shadow holds interrupts off for one instruction",
+    "the shadow that holds interrupts off for one instruction: see Inhibit",
   ),
   field("nmiBlocked", "u32", "1 between the delivery of an NMI and the next IRET"),
   field("debugPending", "u32", "DR6 bits of a debug trap to raise after the current instruction"),
@@ -176,6 +176,8 @@ const FIELDS = [
   field("miscEnable", "i64", "IA32_MISC_ENABLE"),
   field("monitorAddress", "i64", "physical address armed by MONITOR"),
   field("monitorArmed", "u32", "1 while MONITOR is armed"),
+  field("interruptRequest", "u32", "1 while the local APIC has an interrupt for this CPU"),
+  field("signals", "u32", "NMI, INIT and SIPI that wait for an instruction boundary: see Signal"),
 ] as const satisfies readonly FieldSpec[];
 
 /** The name of a field of the CPU state. */
@@ -251,6 +253,12 @@ export const Status = {
   /** An instruction asked the engine to return to its caller after it has retired. */
   stop: 2,
 } as const;
+
+/** Values of the `inhibit` field; that of MOV SS holds off debug traps too. */
+export const Inhibit = { none: 0, sti: 1, movSs: 2 } as const;
+
+/** Bits of the `signals` field; the vector of a start-up IPI is in bits 15..8. */
+export const Signal = { nmi: 1, init: 2, sipi: 4 } as const;
 
 /** Values of the `activity` field (names of the VMX guest activity states). */
 export const Activity = { active: 0, hlt: 1, shutdown: 2, waitForSipi: 3 } as const;
