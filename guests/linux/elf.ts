@@ -41,20 +41,22 @@ const ehdr64 = defineLayout("Elf64_Ehdr", 64, {
   e_shstrndx: [62, 2],
 });
 
-/** `Elf32_Phdr`, without the virtual address, which no boot protocol uses. */
+/** `Elf32_Phdr`, the fields that matter for loading. */
 export const phdr32 = defineLayout("Elf32_Phdr", 32, {
   p_type: [0, 4],
   p_offset: [4, 4],
+  p_vaddr: [8, 4],
   p_paddr: [12, 4],
   p_filesz: [16, 4],
   p_memsz: [20, 4],
   p_align: [28, 4],
 });
 
-/** `Elf64_Phdr`, without the virtual address, which no boot protocol uses. */
+/** `Elf64_Phdr`, the fields that matter for loading. */
 export const phdr64 = defineLayout("Elf64_Phdr", 56, {
   p_type: [0, 4],
   p_offset: [8, 8],
+  p_vaddr: [16, 8],
   p_paddr: [24, 8],
   p_filesz: [32, 8],
   p_memsz: [40, 8],
@@ -126,6 +128,7 @@ export interface Elf {
   readonly bits: 32 | 64;
   /** `executable` is ET_EXEC or ET_DYN; `relocatable` is ET_REL, as kernel modules are. */
   readonly type: "executable" | "relocatable";
+  /** The physical address of the entry point. */
   readonly entry: number;
   /** PT_LOAD segments with a size in memory. */
   readonly segments: readonly ElfSegment[];
@@ -151,7 +154,8 @@ export function parseElf(bytes: Uint8Array, subject = "ELF kernel"): Elf {
   }
   const segments: ElfSegment[] = [];
   const notes: ElfNote[] = [];
-  for (const part of programHeaders(view, bits)) {
+  const parts = programHeaders(view, bits);
+  for (const part of parts) {
     if (part.type === PT_LOAD && part.memoryBytes > 0) {
       segments.push(loadSegment(view, part));
     } else if (part.type === PT_NOTE) {
@@ -163,7 +167,7 @@ export function parseElf(bytes: Uint8Array, subject = "ELF kernel"): Elf {
   return {
     bits,
     type: type === 1 ? "relocatable" : "executable",
-    entry: view.get(header, "e_entry"),
+    entry: physicalEntry(view, view.getBig(header, "e_entry"), parts),
     segments,
     notes,
   };
@@ -222,6 +226,7 @@ function readHeader(view: ByteView): { bits: 32 | 64; header: typeof ehdr32 | ty
 interface ProgramHeader {
   readonly type: number;
   readonly offset: number;
+  readonly virtualAddress: bigint;
   readonly address: number;
   readonly fileBytes: number;
   readonly memoryBytes: number;
@@ -245,11 +250,29 @@ function programHeaders(view: ByteView, bits: 32 | 64): ProgramHeader[] {
     return {
       type: view.get(layout, "p_type", base),
       offset: view.get(layout, "p_offset", base),
+      virtualAddress: view.getBig(layout, "p_vaddr", base),
       address: view.get(layout, "p_paddr", base),
       fileBytes: view.get(layout, "p_filesz", base),
       memoryBytes: view.get(layout, "p_memsz", base),
     };
   });
+}
+
+/**
+ * Some kernels (Linux) name a physical entry point, others (GNU Mach) a virtual one: an entry inside the
+ * virtual range of a segment is the same place in its physical range.
+ */
+function physicalEntry(view: ByteView, entry: bigint, parts: readonly ProgramHeader[]): number {
+  const home = parts.find(({ type, virtualAddress, memoryBytes }) =>
+    type === PT_LOAD && virtualAddress <= entry && entry < virtualAddress + BigInt(memoryBytes)
+  );
+  const physical = home ? entry - home.virtualAddress + BigInt(home.address) : entry;
+  if (physical >= 1n << 52n) {
+    throw new BootError(
+      `${view.subject} has its entry at 0x${entry.toString(16)}, which is in none of its segments`,
+    );
+  }
+  return Number(physical);
 }
 
 function loadSegment(view: ByteView, part: ProgramHeader): ElfSegment {

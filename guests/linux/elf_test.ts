@@ -24,12 +24,31 @@ for (const bits of [32, 64] as const) {
   });
 }
 
+test("an entry in the virtual range of a segment is moved to its physical range", () => {
+  const high = 0xffff_ffff_8100_0000n;
+  const cases: [TestElf, number][] = [
+    [{ bits: 32, entry: 0xc100_0010 }, 0x100_0010],
+    [{ bits: 32, entry: 0x100_0010 }, 0x100_0010],
+    [{ bits: 64, entry: high + 0x10n }, 0x100_0010],
+  ];
+  for (const [elf, entry] of cases) {
+    const virtualAddress = elf.bits === 32 ? 0xc100_0000n : high;
+    const segments = [{ address: 0x100_0000, virtualAddress, data: pattern(64) }];
+    assertEquals(parseElf(elfImage({ ...elf, segments })).entry, entry);
+  }
+});
+
 const load = { address: 0x10_0000, data: pattern(8) };
 const malformed: readonly [what: string, elf: TestElf, message: string][] = [
   ["code for arm64", { machine: 183 }, "is for arm64 (AArch64); this machine runs i386 and x86-64"],
   ["code for RISC-V", { machine: 243 }, "is for RISC-V"],
   ["big-endian code", { machine: 22, bigEndian: true }, "is for S390, big-endian"],
   ["an unknown machine", { machine: 9999 }, "is for machine number 9999"],
+  [
+    "an entry nowhere",
+    { entry: 0xffff_ffff_8000_0000n },
+    "entry at 0xffffffff80000000, which is in none",
+  ],
   ["a core dump", { type: 4 }, "ELF type 4, expected an executable (ET_EXEC)"],
   [
     "a segment past the end of the file",

@@ -60,7 +60,7 @@ export class ByteView {
       case 4:
         return this.#view.getUint32(offset, true);
       case 8: {
-        const value = this.#view.getBigUint64(offset, true);
+        const value = this.readBig(offset, what);
         if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
           throw new BootError(
             `${this.subject}: ${what} is 0x${value.toString(16)}, expected an address below 2^53`,
@@ -69,6 +69,12 @@ export class ByteView {
         return Number(value);
       }
     }
+  }
+
+  /** Reads an unsigned value of eight bytes, however large. */
+  readBig(offset: number, what: string): bigint {
+    this.#check(offset, 8, what);
+    return this.#view.getBigUint64(offset, true);
   }
 
   /** Writes an unsigned value. */
@@ -90,6 +96,15 @@ export class ByteView {
   get<FieldName extends string>(layout: Layout<FieldName>, field: FieldName, base = 0): number {
     const [offset, sizeBytes] = layout.fields[field];
     return this.read(base + offset, sizeBytes, `${layout.name}.${field}`);
+  }
+
+  /** Reads `field` of the structure `layout` that starts at `base`, however large. */
+  getBig<FieldName extends string>(layout: Layout<FieldName>, field: FieldName, base = 0): bigint {
+    const [offset, sizeBytes] = layout.fields[field];
+    const what = `${layout.name}.${field}`;
+    return sizeBytes === 8
+      ? this.readBig(base + offset, what)
+      : BigInt(this.read(base + offset, sizeBytes, what));
   }
 
   /** Writes `field` of the structure `layout` that starts at `base`. */

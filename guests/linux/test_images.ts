@@ -55,6 +55,8 @@ export function bzImage(
 export interface TestSegment {
   readonly type?: number;
   readonly address: number;
+  /** By default the physical address. */
+  readonly virtualAddress?: bigint;
   readonly data: Uint8Array;
   readonly memoryBytes?: number;
   /** Overrides the size in the file. */
@@ -67,7 +69,7 @@ export interface TestElf {
   readonly machine?: number;
   readonly bigEndian?: boolean;
   readonly type?: number;
-  readonly entry?: number;
+  readonly entry?: number | bigint;
   readonly segments?: readonly TestSegment[];
 }
 
@@ -79,8 +81,10 @@ export function elfImage(elf: TestElf = {}): Uint8Array<ArrayBuffer> {
   const phdrBytes = wide ? 56 : 32;
   const header = new DataView(new ArrayBuffer(headerBytes + segments.length * phdrBytes));
   const little = !elf.bigEndian;
-  const word = (at: number, value: number) =>
-    wide ? header.setBigUint64(at, BigInt(value), little) : header.setUint32(at, value, little);
+  const word = (at: number, value: number | bigint) =>
+    wide
+      ? header.setBigUint64(at, BigInt(value), little)
+      : header.setUint32(at, Number(value), little);
   [0x7f, 0x45, 0x4c, 0x46, wide ? 2 : 1, elf.bigEndian ? 2 : 1, 1]
     .forEach((byte, at) => header.setUint8(at, byte));
   header.setUint16(16, elf.type ?? 2, little);
@@ -95,8 +99,10 @@ export function elfImage(elf: TestElf = {}): Uint8Array<ArrayBuffer> {
     const sizes = [segment.fileBytes ?? segment.data.length];
     sizes.push(segment.memoryBytes ?? sizes[0]);
     header.setUint32(at, segment.type ?? 1, little);
-    if (wide) [offset, 0, segment.address, ...sizes].forEach((v, i) => word(at + 8 + i * 8, v));
-    else [offset, 0, segment.address, ...sizes].forEach((v, i) => word(at + 4 + i * 4, v));
+    const virtual = segment.virtualAddress ?? segment.address;
+    [offset, virtual, segment.address, ...sizes].forEach((value, position) =>
+      word(at + (wide ? 8 + position * 8 : 4 + position * 4), value)
+    );
     offset += segment.data.length;
   });
   return concatBytes([new Uint8Array(header.buffer), ...segments.map(({ data }) => data)]);
