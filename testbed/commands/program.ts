@@ -25,6 +25,7 @@ export async function runProgram(services: Services, args: readonly string[]): P
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.usage;
+    if (error instanceof Error && error.name === "ExitPromptError") return ExitCode.interrupted;
     terminal.writeError(`xenarium: ${messageOf(error)}\n`);
     return ExitCode.usage;
   }
