@@ -7,7 +7,7 @@ const PROMPT = "xenarium> ";
 
 function command(history: string): string[] {
   const grants = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
-  return [Deno.execPath(), "run", "--quiet", ...grants, SESSION, history];
+  return [Deno.execPath(), "run", "--quiet", "--no-check", ...grants, SESSION, history];
 }
 
 /** Runs `body` in a session at a terminal; the session ends by Ctrl-D. */
