@@ -2,9 +2,16 @@
 
 import { type Encoding, parseEncoding } from "../decode/encoding.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { BITS } from "./bits.ts";
 import { CONTROL } from "./control.ts";
 import { MOVES } from "./moves.ts";
+import { MULTIPLY_DIVIDE } from "./multiply_divide.ts";
 import { SHIFTS_AND_ROTATIONS } from "./shifts.ts";
+import { MMX_SSE_MOVES } from "./mmx_sse_moves.ts";
+import { SIMD_ELEMENTS } from "./simd_elements.ts";
+import { SIMD_INTEGER } from "./simd_integer.ts";
+import { SIMD_SHUFFLE } from "./simd_shuffle.ts";
+import { SSE_STRINGS } from "./sse_strings.ts";
 import { STACK } from "./stack.ts";
 import type { InstructionGroup } from "./definition.ts";
 
@@ -15,6 +22,13 @@ export const GROUPS: readonly InstructionGroup[] = [
   STACK,
   CONTROL,
   SHIFTS_AND_ROTATIONS,
+  BITS,
+  MULTIPLY_DIVIDE,
+  MMX_SSE_MOVES,
+  SIMD_INTEGER,
+  SIMD_SHUFFLE,
+  SIMD_ELEMENTS,
+  SSE_STRINGS,
 ];
 
 /** Every encoding, in the order of the groups. */
