@@ -6,8 +6,8 @@ import {
   pcMemoryMap,
   planBoot,
 } from "../../guests/linux/mod.ts";
-import { debian, type DebianFlavour, READY_MARKER } from "../../testbed/images/mod.ts";
-import { requireDebian } from "./debian_image.ts";
+import { debian, type DebianFlavour, decompress, READY_MARKER } from "../../testbed/images/mod.ts";
+import { requireDebian, requirePackage } from "./debian_image.ts";
 import { qemuWanted, runQemu } from "./qemu.ts";
 import { startRom } from "./start_rom.ts";
 
@@ -69,3 +69,21 @@ for (const { flavour, kernel, asked, expected } of plans) {
     },
   });
 }
+
+Deno.test({
+  name: "the plan for GNU Mach through Multiboot boots on QEMU's CPU up to the missing user land",
+  ignore: !qemuWanted,
+  fn: async () => {
+    const folder = await requirePackage("gnumach-image-1.8-486", "i386");
+    if (!folder) return;
+    const packed = await Deno.readFile(`${folder}/boot/gnumach-1.8-486.gz`);
+    const plan = planBoot({
+      kernel: await decompress(packed, "GNU Mach"),
+      memoryMap: pcMemoryMap({ ramBytes: 256 * 2 ** 20 }),
+      commandLine: "console=com0",
+    });
+    assertEquals(plan.protocol, "multiboot");
+    const lastWords = "No bootstrap code loaded with the kernel!";
+    assertStringIncludes(await runPlan(plan, lastWords), lastWords);
+  },
+});

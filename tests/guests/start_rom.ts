@@ -12,6 +12,9 @@ const GDT_AT = 0x800;
 const OWN_GDTR_AT = 0x900;
 const PLAN_GDTR_AT = 0x910;
 const PROTECTED_AT = 0x100;
+const SPURIOUS = 0xfee0_00f0;
+const LINT0 = 0xfee0_0350;
+const EXTINT = 0x700;
 const EFER = 0xc000_0080;
 const EFER_LME = 0x100;
 
@@ -43,6 +46,11 @@ function protectedCode(entry: ProtectedEntry | LongModeEntry): number[] {
   // lgdt [PLAN_GDTR_AT], with the data segments loaded again from it
   code.push(0x0f, 0x01, 0x15, ...le32(ROM_ADDRESS + PLAN_GDTR_AT));
   code.push(0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0x8e, 0xe0, 0x8e, 0xe8);
+  // What firmware does: interrupts of the 8259 pass through the local APIC ("virtual wire mode").
+  for (const [register, value] of [[SPURIOUS, 0x1ff], [LINT0, EXTINT]]) {
+    // mov dword [register], value
+    code.push(0xc7, 0x05, ...le32(register), ...le32(value));
+  }
   // mov cr4, eax
   code.push(0xb8, ...le32(entry.cr4), 0x0f, 0x22, 0xe0);
   if (entry.kind === "long64") {
