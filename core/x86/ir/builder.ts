@@ -335,21 +335,27 @@ export class Builder {
       this.store("operand", this.address(operand), width, value);
     }
   }
-  /** Reads a 128-bit operand, or the low `width` bits of one zero-extended to 128 from memory. */
+  /** Reads an XMM register, or zero-extended to 128 bits: an MMX register, `width` bits of memory. */
   readVector(operand: Operand): V128 {
     const form = this.operandForm(operand);
     if (form.kind === "register") {
-      return this.#read<"v128">({ kind: "operand", slot: operand.slot }, 128);
+      const place: Place = { kind: "operand", slot: operand.slot };
+      if (form.width === 128) return this.#read<"v128">(place, 128);
+      return this.vector(this.#read<"i64">(place, 64), this.const(0));
     }
     const width = form.width as AccessWidth;
     const loaded = this.loadAny("operand", this.address(operand), width, false);
     return width === 128 ? loaded as V128 : this.vector(loaded as I64, this.const(0));
   }
-  /** Writes a 128-bit operand: the whole register, or as many bits of memory as the operand has. */
+  /**
+   * Writes an XMM register, an MMX register (and ones to the sign and exponent above it), or as many bits of
+   * memory as the operand has.
+   */
   writeVector(operand: Operand, value: V128): void {
     const form = this.operandForm(operand);
     if (form.kind === "register") {
-      this.#write({ kind: "operand", slot: operand.slot }, 128, value);
+      const bits = form.width === 128 ? value : this.vector(this.low(value), this.const(0xffff));
+      this.#write({ kind: "operand", slot: operand.slot }, 128, bits);
     } else if (form.width === 128) this.store("operand", this.address(operand), 128, value);
     else this.store("operand", this.address(operand), form.width as Width, this.low(value));
   }
@@ -455,20 +461,25 @@ export class Builder {
   /** Continues at a computed offset; checks the code segment's limit, or in 64-bit mode the canonical form. */
   jump(target: I64): void {
     const masked = this.zext(target, this.width === 8 ? 32 : this.width);
-    const bad = this.form.long
-      ? this.ne(this.sar(this.shl(masked, this.const(16)), this.const(16)), masked)
-      : this.ltU(this.field("codeLast"), masked);
-    this.if(bad, () => this.raise(13, 0));
-    this.#jump(masked, false);
+    this.checkTarget(masked);
+    this.continueAt(masked);
   }
   /** Continues at the following instruction plus the displacement operand (near relative branches). */
   jumpRelative(operand: Operand): void {
     const target = this.relativeTarget(operand);
-    if (this.form.long) {
-      const canonical = this.sar(this.shl(target, this.const(16)), this.const(16));
-      this.if(this.ne(canonical, target), () => this.raise(13, 0));
-    } else this.if(this.ltU(this.field("codeLast"), target), () => this.raise(13, 0));
-    this.#jump(target, true);
+    this.checkTarget(target);
+    this.continueAt(target, true);
+  }
+  /** Raises #GP(0) if a target, truncated to the operand size, lies beyond the limit or is not canonical. */
+  checkTarget(target: I64): void {
+    const bad = this.form.long
+      ? this.ne(this.sar(this.shl(target, this.const(16)), this.const(16)), target)
+      : this.ltU(this.field("codeLast"), target);
+    this.if(bad, () => this.raise(13, 0));
+  }
+  /** Continues at a checked target; nothing after it in this branch happens. `direct`: it is a relative one. */
+  continueAt(target: I64, direct = false): void {
+    this.#jump(target, direct);
   }
   /** The target of a near relative branch, truncated to the operand size. */
   relativeTarget(operand: Operand): I64 {

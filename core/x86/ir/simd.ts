@@ -102,12 +102,20 @@ const cache = new Map<string, SimdFunction>();
 export function simdOperation(name: string): SimdFunction {
   let operation = cache.get(name);
   if (!operation) {
-    operation = BITWISE[name] ?? shaped(name) ?? (() => {
-      throw new RangeError(`the evaluator knows no vector operation named ${name}`);
-    })();
+    operation = BITWISE[name] ?? shaped(name) ?? floating(name);
     cache.set(name, operation);
   }
   return operation;
+}
+
+/** Floating-point operations occur in fast paths only, which the evaluator never takes. */
+function floating(name: string): SimdFunction {
+  if (!/f32x4|f64x2/.test(name)) {
+    throw new RangeError(`the evaluator knows no vector operation named ${name}`);
+  }
+  return () => {
+    throw new RangeError(`the evaluator computes no floating point, found ${name}`);
+  };
 }
 
 function shaped(name: string): SimdFunction | undefined {
