@@ -57,6 +57,8 @@ export function resetCpu(cpu: Cpu): void {
   cpu.msrs.reset();
   state.cr0 = 0;
   state.signals = 0;
+  // The board may gate A20 afterwards.
+  state.a20Mask = 0xffffffff;
   initCpu(cpu);
   state.cr0 = Cr0.CD | Cr0.NW | Cr0.ET;
   cpu.mmu.flushEverything();
