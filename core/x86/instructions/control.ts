@@ -163,7 +163,7 @@ const FAR: readonly Definition[] = [
     mnemonic: "IRET",
     encodings: ["CF: -"],
     run(o) {
-      o.system("interruptReturn", o.const(o.width));
+      o.system("iret", o.const(o.width));
     },
   },
 ];
@@ -184,28 +184,28 @@ const INTERRUPTS: readonly Definition[] = [
     mnemonic: "INT",
     encodings: ["CD: Ib"],
     run(o, vector) {
-      o.system("interrupt", o.read(vector));
+      o.system("int", o.read(vector));
     },
   },
   {
     mnemonic: "INT3",
     encodings: ["CC: -"],
     run(o) {
-      o.system("breakpoint");
+      o.system("int3");
     },
   },
   {
     mnemonic: "INTO",
     encodings: ["CE: - not64"],
     run(o) {
-      o.if(overflow(o), () => o.system("overflowTrap"));
+      o.if(overflow(o), () => o.system("into"));
     },
   },
   {
     mnemonic: "INT1",
     encodings: ["F1: -"],
     run(o) {
-      o.system("debugTrap");
+      o.system("int1");
     },
   },
   {

@@ -204,7 +204,7 @@ const FLAGS: readonly Definition[] = [
       );
       o.if(
         o.isNonzero(special),
-        () => o.system("popFlags", value, o.const(o.width)),
+        () => o.system("popf", value, o.const(o.width)),
         () => {
           const always = o.const(POPPED_ALWAYS | (o.width === 16 ? 0 : Eflags.ID));
           const none = o.const(0);

@@ -154,19 +154,19 @@ test("PUSHF composes EFLAGS; POPF loads what privilege allows", () => {
       code: "9d",
       memory: { 0x8000: "02 02" },
       after: { rsp: 0x8008 },
-      calls: [["popFlags", 0x202, 64]],
+      calls: [["popf", 0x202, 64]],
     },
     {
       code: "9d",
       memory: { 0x8000: "02 01" },
       after: { rsp: 0x8008 },
-      calls: [["popFlags", 0x102, 64]],
+      calls: [["popf", 0x102, 64]],
     },
     {
       code: "9d",
       memory: { 0x8000: "02 00 04" },
       after: { rsp: 0x8008 },
-      calls: [["popFlags", 0x40002, 64]],
+      calls: [["popf", 0x40002, 64]],
     },
   ]);
 });

@@ -3,6 +3,7 @@
 import { type Encoding, parseEncoding } from "../decode/encoding.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
 import { BITS } from "./bits.ts";
+import { DECIMAL } from "./decimal.ts";
 import { CONTROL } from "./control.ts";
 import { MOVES } from "./moves.ts";
 import { MULTIPLY_DIVIDE } from "./multiply_divide.ts";
@@ -12,6 +13,8 @@ import { SIMD_ELEMENTS } from "./simd_elements.ts";
 import { SIMD_INTEGER } from "./simd_integer.ts";
 import { SIMD_SHUFFLE } from "./simd_shuffle.ts";
 import { SSE_STRINGS } from "./sse_strings.ts";
+import { STRINGS } from "./strings.ts";
+import { SYSTEM } from "./system.ts";
 import { STACK } from "./stack.ts";
 import type { InstructionGroup } from "./definition.ts";
 
@@ -24,6 +27,9 @@ export const GROUPS: readonly InstructionGroup[] = [
   SHIFTS_AND_ROTATIONS,
   BITS,
   MULTIPLY_DIVIDE,
+  STRINGS,
+  SYSTEM,
+  DECIMAL,
   MMX_SSE_MOVES,
   SIMD_INTEGER,
   SIMD_SHUFFLE,

@@ -1,0 +1,138 @@
+/**
+ * String instructions (SDM vol. 2, "REP/REPE/REPZ/REPNE/REPNZ" and the entries of each mnemonic).
+ *
+ * One execution is one iteration: while iterations remain, the instruction executes again, so that interrupts,
+ * breakpoints and the instruction count see each of them. A REP with a count of 0 retires once.
+ */
+
+import type { Builder } from "../ir/builder.ts";
+import type { Bool, I64, Width } from "../ir/ir.ts";
+import { Eflags } from "../state/bits.ts";
+import type { Definition, Dependence, InstructionGroup } from "./definition.ts";
+import { setSubtractionFlags, zero } from "./flags.ts";
+
+const DEPENDS: readonly Dependence[] = ["address", "memory", "repeat"];
+
+function addressWidth(o: Builder): Width {
+  return o.form.addressWidth as Width;
+}
+
+/** The source and destination offsets. */
+function source(o: Builder): I64 {
+  return o.register("rsi", addressWidth(o));
+}
+function destination(o: Builder): I64 {
+  return o.register("rdi", addressWidth(o));
+}
+
+/** Moves index registers on by one item, down if DF is set. */
+function advance(o: Builder, ...registers: readonly ("rsi" | "rdi")[]): void {
+  const width = addressWidth(o);
+  const down = o.isNonzero(o.and(o.field("flags"), o.const(Eflags.DF)));
+  const bytes = o.width / 8;
+  const step = o.select(down, o.const(-bytes), o.const(bytes));
+  for (const name of registers) {
+    o.setRegister(name, width, o.zext(o.add(o.register(name, width), step), width));
+  }
+}
+
+/**
+ * Wraps an iteration in its REP prefix. `body` carries one iteration out; after it, `goesOn` says whether another
+ * may follow (of REPE and REPNE: whether ZF is as the prefix wants it).
+ */
+function repeated(o: Builder, body: () => void, goesOn: (() => Bool) | null = null): void {
+  if (o.form.repeat === "none") return body();
+  const width = addressWidth(o);
+  const count = o.register("rcx", width);
+  o.if(o.isNonzero(count), () => {
+    body();
+    const left = o.zext(o.sub(count, o.const(1)), width);
+    o.setRegister("rcx", width, left);
+    const more = o.isNonzero(left);
+    o.if(goesOn ? o.bothOf(more, goesOn()) : more, () => o.repeat());
+  });
+}
+
+/** Whether ZF is as REPE or REPNE demands for another iteration. */
+function zeroFlagMatches(o: Builder): Bool {
+  return o.form.repeat === "repne" ? o.isNot(zero(o)) : zero(o);
+}
+
+function stringInstruction(
+  mnemonic: string,
+  encodings: readonly string[],
+  iteration: (o: Builder) => void,
+): Definition {
+  return {
+    mnemonic,
+    encodings,
+    depends: DEPENDS,
+    run(o) {
+      repeated(o, () => iteration(o));
+    },
+  };
+}
+
+/** A comparing instruction: `REPE` and `REPNE` look at ZF. */
+function comparison(
+  mnemonic: string,
+  encodings: readonly string[],
+  iteration: (o: Builder) => void,
+): Definition {
+  return {
+    mnemonic,
+    encodings,
+    depends: DEPENDS,
+    run(o) {
+      repeated(o, () => iteration(o), () => zeroFlagMatches(o));
+    },
+  };
+}
+
+function compare(o: Builder, a: I64, b: I64): void {
+  setSubtractionFlags(o, a, b, o.zext(o.sub(a, b), o.width));
+}
+
+const definitions: readonly Definition[] = [
+  stringInstruction("MOVS", ["A4: - b", "A5: -"], (o) => {
+    const value = o.load("operand", source(o), o.width);
+    o.store("es", destination(o), o.width, value);
+    advance(o, "rsi", "rdi");
+  }),
+  stringInstruction("STOS", ["AA: - b", "AB: -"], (o) => {
+    o.store("es", destination(o), o.width, o.register("rax", o.width));
+    advance(o, "rdi");
+  }),
+  stringInstruction("LODS", ["AC: - b", "AD: -"], (o) => {
+    const value = o.load("operand", source(o), o.width);
+    o.setRegister("rax", o.width, value);
+    advance(o, "rsi");
+  }),
+  comparison("CMPS", ["A6: - b", "A7: -"], (o) => {
+    const a = o.load("operand", source(o), o.width);
+    const b = o.load("es", destination(o), o.width);
+    compare(o, a, b);
+    advance(o, "rsi", "rdi");
+  }),
+  comparison("SCAS", ["AE: - b", "AF: -"], (o) => {
+    const b = o.load("es", destination(o), o.width);
+    compare(o, o.register("rax", o.width), b);
+    advance(o, "rdi");
+  }),
+  stringInstruction("INS", ["6C: - b", "6D: - max32"], (o) => {
+    const offset = destination(o);
+    // The store must not fault once the port has been read.
+    o.loadForWrite("es", offset, o.width);
+    const value = o.system("in", o.register("rdx", 16), o.const(o.width / 8));
+    o.store("es", offset, o.width, value);
+    advance(o, "rdi");
+  }),
+  stringInstruction("OUTS", ["6E: - b", "6F: - max32"], (o) => {
+    const value = o.load("operand", source(o), o.width);
+    o.system("out", o.register("rdx", 16), o.const(o.width / 8), value);
+    advance(o, "rsi");
+  }),
+];
+
+/** String instructions. */
+export const STRINGS: InstructionGroup = { name: "strings", definitions };
