@@ -73,6 +73,15 @@ const SEGMENT_PARTS = [
   field("Access", "u32", "bit 0 readable, bit 1 writable, bit 2 usable (not null)"),
 ] as const;
 
+/** The fields of one part, in all segment registers. */
+type SegmentField<Part = (typeof SEGMENT_PARTS)[number]> = Part extends
+  { readonly name: infer Name extends string; readonly type: infer Type extends FieldType } ? {
+    readonly name: `${SegmentRegister}${Name}`;
+    readonly type: Type;
+    readonly about: string;
+  }
+  : never;
+
 const FIELDS = [
   ...GENERAL_REGISTERS.map((name) => field(name, "i64", "general register")),
   field("zero", "i64", "always zero: the base or index that an address lacks"),
@@ -132,7 +141,7 @@ const FIELDS = [
   field("fpuDp", "i64", "offset of the last x87 operand"),
   // Segments and tables.
   ...SEGMENT_REGISTERS.flatMap((segment) =>
-    SEGMENT_PARTS.map((part) => ({ ...part, name: `${segment}${part.name}` as const }))
+    SEGMENT_PARTS.map((part) => ({ ...part, name: `${segment}${part.name}` }) as SegmentField)
   ),
   field("gdtrBase", "i64", "GDT linear base"),
   field("idtrBase", "i64", "IDT linear base"),

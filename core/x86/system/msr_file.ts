@@ -16,7 +16,10 @@ export class MsrFile implements Snapshot {
 
   /** Power-on values. */
   reset(): void {
-    for (const row of STORED_MSRS) this.write(row.number, row.resetLow(this.model), row.resetHigh);
+    for (const row of STORED_MSRS) {
+      if (row.vendor !== undefined && row.vendor !== this.model.behaviour) continue;
+      this.write(row.number, row.resetLow(this.model), row.resetHigh);
+    }
   }
 
   low(number: number): number {
