@@ -53,6 +53,8 @@ const Permission = { user: 4, writable: 2 } as const;
 /** One CPU's memory management unit. */
 export class Mmu {
   readonly #walk = new RadixWalk();
+  /** For reading only: stores go through MachineMemory's barrier. */
+  readonly #bytes: DataView;
   readonly #banks: TlbBank[] = [];
   readonly #bankVmIds: number[] = [];
   #bank: TlbBank;
@@ -76,6 +78,7 @@ export class Mmu {
     readonly memory: MachineMemory,
     readonly tlbBase: number,
   ) {
+    this.#bytes = new DataView(memory.buffer);
     for (let i = 0; i < BANKS; i++) {
       this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
       this.#bankVmIds.push(i === 0 ? 0 : -1);
@@ -194,6 +197,14 @@ export class Mmu {
    * fault; the value is unsigned.
    */
   readSystem(low: number, high: number, size: 1 | 2 | 4, view: number): number {
+    const offset = low & 0xfff;
+    if (offset + size <= FRAME_BYTES) {
+      const page = this.translate(low, high, Access.read, view);
+      if (page < 0) return -1;
+      const linearPage = this.memory.readMap[page] ?? -1;
+      if (size !== 4 || linearPage < 0) return this.memory.read(page * FRAME_BYTES + offset, size);
+      return this.#bytes.getUint32(linearPage * FRAME_BYTES + offset, true);
+    }
     const u32 = this.state.u32;
     u32[RESULT >> 2] = 0;
     return this.#transfer(low, high, size, Access.read, view, RESULT) ? u32[RESULT >> 2] : -1;
@@ -201,6 +212,13 @@ export class Mmu {
 
   /** Writes 1, 2 or 4 bytes through `view`, for system code; false with an exception pending on a fault. */
   writeSystem(low: number, high: number, size: 1 | 2 | 4, value: number, view: number): boolean {
+    const offset = low & 0xfff;
+    if (offset + size <= FRAME_BYTES) {
+      const page = this.translate(low, high, Access.write, view);
+      if (page < 0) return false;
+      this.memory.write(page * FRAME_BYTES + offset, size, value);
+      return true;
+    }
     this.state.u32[ARGUMENT0 >> 2] = value;
     return this.#transfer(low, high, size, Access.write, view, ARGUMENT0);
   }
