@@ -77,9 +77,17 @@ export function setCarryOverflowAdjust(
   o.setField("carrySource", source);
 }
 
-/** Changes CF alone. */
+/** Changes CF alone: bits 63 and 62 of its source change together, so that OF stays. */
 export function setCarry(o: Builder, value: Bool): void {
-  setCarryOverflowAdjust(o, value, overflow(o), adjust(o));
+  const source = o.field("carrySource");
+  const changes = o.differ(value, o.ltS(source, o.const(0)));
+  const flipped = o.xor(source, o.const(3n << 62n));
+  o.setField("carrySource", o.select(changes, flipped, source));
+}
+
+/** Complements CF alone. */
+export function complementCarry(o: Builder): void {
+  o.setField("carrySource", o.xor(o.field("carrySource"), o.const(3n << 62n)));
 }
 
 /** The carry vector of a + b (+ carry in) = result: bits that both have, or one has and the sum lost. */

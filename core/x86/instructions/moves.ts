@@ -7,6 +7,7 @@ import { Eflags } from "../state/bits.ts";
 import type { Definition, InstructionGroup } from "./definition.ts";
 import {
   carry,
+  complementCarry,
   condition,
   overflow,
   readStatusFlags,
@@ -204,7 +205,8 @@ const CONVERSIONS: readonly Definition[] = [
   {
     mnemonic: "MOVBE",
     feature: "MOVBE",
-    encodings: ["0F 38 F0 /r: Gv,Mv", "0F 38 F1 /r: Mv,Gv"],
+    // F2 is CRC32, F3 nothing.
+    encodings: ["NP", "66"].flatMap((p) => [`${p} 0F 38 F0 /r: Gv,Mv`, `${p} 0F 38 F1 /r: Mv,Gv`]),
     run(o, destination, source) {
       o.write(destination, swapBytes(o, o.read(source), o.width));
     },
@@ -268,7 +270,7 @@ const FLAG_INSTRUCTIONS: readonly Definition[] = [
     mnemonic: "CMC",
     encodings: ["F5: -"],
     run(o) {
-      setCarry(o, o.isNot(carry(o)));
+      complementCarry(o);
     },
   },
   changeFlags("CLD", "FC: -", Eflags.DF, false),
