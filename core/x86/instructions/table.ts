@@ -12,6 +12,9 @@ import { MMX_SSE_MOVES } from "./mmx_sse_moves.ts";
 import { SIMD_ELEMENTS } from "./simd_elements.ts";
 import { SIMD_INTEGER } from "./simd_integer.ts";
 import { SIMD_SHUFFLE } from "./simd_shuffle.ts";
+import { SSE_COMPARE } from "./sse_compare.ts";
+import { SSE_CONVERT } from "./sse_convert.ts";
+import { SSE_FLOAT } from "./sse_float.ts";
 import { SSE_STRINGS } from "./sse_strings.ts";
 import { STRINGS } from "./strings.ts";
 import { SYSTEM } from "./system.ts";
@@ -35,6 +38,9 @@ export const GROUPS: readonly InstructionGroup[] = [
   SIMD_SHUFFLE,
   SIMD_ELEMENTS,
   SSE_STRINGS,
+  SSE_FLOAT,
+  SSE_COMPARE,
+  SSE_CONVERT,
 ];
 
 /** Every encoding, in the order of the groups. */
