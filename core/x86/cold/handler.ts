@@ -64,8 +64,11 @@ export function writeHandler(
   systemId: (name: string) => number,
 ): void {
   const writer = new HandlerWriter(code, bound.form, runtime, systemId);
+  const looksUp = endsInSystemCall(bound.program.statements);
+  // The call may lie in a branch that is not taken.
+  if (looksUp) writer.setNextRip();
   writer.statements(bound.program.statements);
-  writer.finish(endsInSystemCall(bound.program.statements) ? "look up nextRip" : "next record");
+  writer.finish(looksUp ? "look up nextRip" : "next record");
 }
 
 /** Whether a system function that ends the block is called anywhere. */
@@ -98,6 +101,14 @@ class HandlerWriter {
 
   statements(statements: readonly Statement[]): void {
     for (const statement of statements) this.#statement(statement);
+  }
+
+  /** Makes the state's `nextRip` the following instruction's. */
+  setNextRip(): void {
+    const { code } = this;
+    code.get(CPU);
+    pushIp(code, Record.nextOffset);
+    code.memory("i64.store", offsetOf("nextRip"));
   }
 
   finish(exit: Exit): void {
