@@ -57,7 +57,7 @@ const masks = perShape(["PS", "PD", "SS", "SD"], (shape) => ({
         o,
         o.fastPaths(),
         () => comparePlain(o, shape, a, b, predicate),
-        () => o.systemVector("sse.compare", a, b, elements, predicate),
+        () => o.systemVector("sseCompare", a, b, elements, predicate),
       ),
     );
   },
@@ -86,7 +86,7 @@ function compareForFlags(mnemonic: string, opcode: string): Definition[] {
         });
       });
       o.if(o.isZero(o.get(done)), () => {
-        const name = `sse.${mnemonic.toLowerCase()}`;
+        const name = mnemonic === "COMIS" ? "sseCompareOrdered" : "sseCompareUnordered";
         writeStatusFlags(o, o.system(name, a, b, elementsArgument(o, width, 1)));
       });
     },
@@ -144,7 +144,7 @@ const rounding = perShape(["PS", "PD", "SS", "SD"], (shape) => ({
         o,
         exactlyAsWasm(o),
         () => roundPlain(o, shape, old, b, immediate),
-        () => o.systemVector("sse.round", old, b, elements, immediate),
+        () => o.systemVector("sseRound", old, b, elements, immediate),
       ),
     );
   },

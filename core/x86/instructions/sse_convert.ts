@@ -69,7 +69,7 @@ function fromIntegers(integerWidth: IntegerWidth, width: FloatWidth, count: numb
       () => fromIntegersFast(o, source, integerWidth, width),
       () => {
         const elements = elementsArgument(o, width, count, integerWidth);
-        return o.systemVector("sse.fromIntegers", source, elements);
+        return o.systemVector("sseFromIntegers", source, elements);
       },
     );
   };
@@ -169,7 +169,7 @@ function toIntegers(
         : packedToIntegers(o, source, width, count, truncate),
     () => {
       const elements = elementsArgument(o, width, count, integerWidth, truncate);
-      return o.systemVector("sse.toIntegers", source, elements);
+      return o.systemVector("sseToIntegers", source, elements);
     },
   );
   // Fast paths leave elements beyond the last one open.
@@ -188,7 +188,7 @@ function widen(count: number): Conversion {
         holds: all(o, 32, count, plain(o, 32, source)),
         value: o.simd("f64x2.promote_low_f32x4", source),
       }),
-      () => o.systemVector("sse.convertFormat", source, elementsArgument(o, 32, count)),
+      () => o.systemVector("sseConvertFormat", source, elementsArgument(o, 32, count)),
     );
 }
 
@@ -208,7 +208,7 @@ function narrow(count: number): Conversion {
         );
         return { holds, value };
       },
-      () => o.systemVector("sse.convertFormat", source, elementsArgument(o, 64, count)),
+      () => o.systemVector("sseConvertFormat", source, elementsArgument(o, 64, count)),
     );
 }
 

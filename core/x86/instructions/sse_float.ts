@@ -41,7 +41,19 @@ function ofPlain(o: Builder, { width }: FloatShape, a: V128, b: V128, right: V12
   return o.simd("v128.and", operands, right);
 }
 
-const FAST: { readonly [Name in "add" | "sub" | "mul" | "div"]: FastBinary } = {
+type Arithmetic = "add" | "sub" | "mul" | "div";
+
+/** The system functions that are exact. */
+const EXACT = {
+  add: "sseAdd",
+  sub: "sseSub",
+  mul: "sseMul",
+  div: "sseDiv",
+  min: "sseMin",
+  max: "sseMax",
+} as const;
+
+const FAST: { readonly [Name in Arithmetic]: FastBinary } = {
   add: (o, shape, a, b) => sumOrDifference(o, shape, "add", a, b),
   sub: (o, shape, a, b) => sumOrDifference(o, shape, "sub", a, b),
   mul: (o, shape, a, b) => {
@@ -86,11 +98,11 @@ function attempt(
   return { holds, value: merge(o, shape, old, value) };
 }
 
-/** Combines elements by the system function `sse.<name>`, or in place. */
+/** Combines elements in place, or by the system function. */
 function compute(
   o: Builder,
   shape: FloatShape,
-  name: "add" | "sub" | "mul" | "div",
+  name: Arithmetic,
   a: V128,
   b: V128,
 ): V128 {
@@ -98,7 +110,7 @@ function compute(
     o,
     exactlyAsWasm(o),
     () => attempt(o, shape, a, FAST[name](o, shape, a, b)),
-    () => o.systemVector(`sse.${name}`, a, b, elementsArgument(o, shape.width, shape.count)),
+    () => o.systemVector(EXACT[name], a, b, elementsArgument(o, shape.width, shape.count)),
   );
 }
 
@@ -116,7 +128,7 @@ export function perShape(
 
 const ALL_SHAPES = ["PS", "PD", "SS", "SD"] as const;
 
-function arithmetic(name: "add" | "sub" | "mul" | "div", opcode: string): Definition[] {
+function arithmetic(name: Arithmetic, opcode: string): Definition[] {
   return perShape(ALL_SHAPES, (shape) => ({
     mnemonic: name.toUpperCase() + shape.suffix,
     encodings: [`${shape.prefix} 0F ${opcode} /r: Vdq,${shape.source}`],
@@ -143,7 +155,7 @@ function extremum(name: "min" | "max", opcode: string): Definition[] {
         const right = o.simd("v128.and", plain(o, width, a), plain(o, width, b));
         return attempt(o, shape, a, { value, right });
       };
-      const exact = () => o.systemVector(`sse.${name}`, a, b, elementsArgument(o, width, count));
+      const exact = () => o.systemVector(EXACT[name], a, b, elementsArgument(o, width, count));
       o.writeVector(destination, withFastPath(o, o.fastPaths(), fast, exact));
     },
   }));
@@ -161,7 +173,7 @@ const squareRoots = perShape(ALL_SHAPES, (shape) => ({
       const right = o.simd("v128.and", plain(o, width, b), finite(o, width, value));
       return attempt(o, shape, old, { value, right });
     };
-    const exact = () => o.systemVector("sse.sqrt", old, b, elementsArgument(o, width, count));
+    const exact = () => o.systemVector("sseSquareRoot", old, b, elementsArgument(o, width, count));
     o.writeVector(destination, withFastPath(o, exactlyAsWasm(o), fast, exact));
   },
 }));
@@ -175,7 +187,7 @@ function approximation(mnemonic: string, opcode: string, name: string): Definiti
       const b = readAligned(o, source);
       const old = o.readVector(destination);
       const elements = elementsArgument(o, shape.width, shape.count);
-      o.writeVector(destination, o.systemVector(`sse.${name}`, old, b, elements));
+      o.writeVector(destination, o.systemVector(name, old, b, elements));
     },
   }));
 }
@@ -224,7 +236,7 @@ const alternating = perShape(["PS", "PD"], (shape) => ({
       const signs = width === 32 ? both(o, 0x80000000n) : o.vectorConst(1n << 63n, 0);
       return attempt(o, shape, a, FAST.add(o, shape, a, o.simd("v128.xor", b, signs)));
     };
-    const exact = () => o.systemVector("sse.addSubtract", a, b, elementsArgument(o, width, count));
+    const exact = () => o.systemVector("sseAddSubtract", a, b, elementsArgument(o, width, count));
     o.writeVector(destination, withFastPath(o, exactlyAsWasm(o), fast, exact));
   },
 }));
@@ -240,7 +252,7 @@ const dotProducts = perShape(["PS", "PD"], (shape) => ({
     const elements = elementsArgument(o, shape.width, shape.count);
     o.writeVector(
       destination,
-      o.systemVector("sse.dotProduct", a, b, elements, o.read(selectors)),
+      o.systemVector("sseDotProduct", a, b, elements, o.read(selectors)),
     );
   },
 }));
@@ -282,8 +294,8 @@ export const SSE_FLOAT: InstructionGroup = {
     ...extremum("min", "5D"),
     ...extremum("max", "5F"),
     ...squareRoots,
-    ...approximation("RSQRT", "52", "reciprocalSqrt"),
-    ...approximation("RCP", "53", "reciprocal"),
+    ...approximation("RSQRT", "52", "sseReciprocalRoot"),
+    ...approximation("RCP", "53", "sseReciprocal"),
     ...horizontal("HADD", "7C", "add"),
     ...horizontal("HSUB", "7D", "sub"),
     ...alternating,

@@ -41,7 +41,7 @@ function compareStrings(
         ? o.vector(o.register("rax"), o.register("rdx"))
         : o.vectorConst(0, 0);
       const answer = o.system(
-        "sse.compareStrings",
+        "sseCompareStrings",
         a,
         b,
         o.or(immediate, o.const(flag)),

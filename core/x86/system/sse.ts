@@ -37,7 +37,7 @@ import {
 import { Cr4, Eflags, Exception } from "../state/bits.ts";
 import { offsetOf } from "../state/layout.ts";
 import type { SystemFunction } from "./functions.ts";
-import { SSE_STRING_FUNCTIONS } from "./sse_strings.ts";
+import { compareStringOperands } from "./sse_strings.ts";
 
 /** Fields of the argument that describes elements. */
 export const Elements = {
@@ -275,10 +275,6 @@ function convertFormat(cpu: Cpu): void {
   cpu.state.set128(RESULT, withElements(0n, results, targetWidth));
 }
 
-function named(name: string, run: (cpu: Cpu) => void): SystemFunction {
-  return { name, run, endsBlock: false, sensitive: false };
-}
-
 /** RCPPS and RSQRTPS raise nothing. */
 function approximate(approximation: (bits: bigint) => bigint) {
   return unary((env, _, bits) => {
@@ -287,25 +283,31 @@ function approximate(approximation: (bits: bigint) => bigint) {
   });
 }
 
+const RUN = {
+  sseAdd: binary(() => add),
+  sseSub: binary(() => sub),
+  sseMul: binary(() => mul),
+  sseDiv: binary(() => div),
+  sseMin: binary(() => min),
+  sseMax: binary(() => max),
+  sseAddSubtract: binary((i) => i % 2 === 0 ? sub : add),
+  sseSquareRoot: unary(sqrt),
+  sseRound: unary(round),
+  sseReciprocal: approximate(reciprocal),
+  sseReciprocalRoot: approximate(reciprocalSqrt),
+  sseCompare: compareElements,
+  sseCompareOrdered: compareForFlags(true),
+  sseCompareUnordered: compareForFlags(false),
+  sseDotProduct: dotProduct,
+  sseToIntegers: toIntegers,
+  sseFromIntegers: fromIntegers,
+  sseConvertFormat: convertFormat,
+  sseCompareStrings: compareStringOperands,
+};
+
+type SseFunction = keyof typeof RUN;
+
 /** The system functions of SSE. */
-export const SSE_FUNCTIONS: readonly SystemFunction[] = [
-  named("sse.add", binary(() => add)),
-  named("sse.sub", binary(() => sub)),
-  named("sse.mul", binary(() => mul)),
-  named("sse.div", binary(() => div)),
-  named("sse.min", binary(() => min)),
-  named("sse.max", binary(() => max)),
-  named("sse.addSubtract", binary((i) => i % 2 === 0 ? sub : add)),
-  named("sse.sqrt", unary(sqrt)),
-  named("sse.round", unary(round)),
-  named("sse.reciprocal", approximate(reciprocal)),
-  named("sse.reciprocalSqrt", approximate(reciprocalSqrt)),
-  named("sse.compare", compareElements),
-  named("sse.comis", compareForFlags(true)),
-  named("sse.ucomis", compareForFlags(false)),
-  named("sse.dotProduct", dotProduct),
-  named("sse.toIntegers", toIntegers),
-  named("sse.fromIntegers", fromIntegers),
-  named("sse.convertFormat", convertFormat),
-  ...SSE_STRING_FUNCTIONS,
-];
+export const SSE_FUNCTIONS = Object.fromEntries(
+  Object.entries(RUN).map(([name, run]) => [name, { run, endsBlock: false, sensitive: false }]),
+) as { readonly [Name in SseFunction]: Omit<SystemFunction, "name"> };

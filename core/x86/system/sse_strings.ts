@@ -3,9 +3,9 @@
  * PCMPESTRI / PCMPESTRM / PCMPISTRI / PCMPISTRM").
  */
 
+import type { Cpu } from "../cpu.ts";
 import { Eflags } from "../state/bits.ts";
 import { offsetOf } from "../state/layout.ts";
-import type { SystemFunction } from "./functions.ts";
 
 /** Bits of the third argument above the instruction's immediate. */
 export const StringControl = {
@@ -93,20 +93,13 @@ export function compareStrings(
     (BigInt(flags) << BigInt(StringResult.flagsShift));
 }
 
-/** `sse.compareStrings(first, second, control, lengths)`. */
-export const SSE_STRING_FUNCTIONS: readonly SystemFunction[] = [
-  {
-    name: "sse.compareStrings",
-    endsBlock: false,
-    sensitive: false,
-    run({ state }) {
-      const [first, second, , lengths] = ARGUMENTS.map((offset) => state.get128(offset));
-      const control = state.u32[ARGUMENTS[2] >> 2];
-      const width = (control & StringControl.wide) !== 0 ? 64 : 32;
-      const given = (control & StringControl.explicit) === 0
-        ? null
-        : [BigInt.asIntN(width, lengths), BigInt.asIntN(width, lengths >> 64n)] as const;
-      state.set128(RESULT, compareStrings(first, second, control, given));
-    },
-  },
-];
+/** `(first, second, control, lengths)`, for definitions. */
+export function compareStringOperands({ state }: Cpu): void {
+  const [first, second, , lengths] = ARGUMENTS.map((offset) => state.get128(offset));
+  const control = state.u32[ARGUMENTS[2] >> 2];
+  const width = (control & StringControl.wide) !== 0 ? 64 : 32;
+  const given = (control & StringControl.explicit) === 0
+    ? null
+    : [BigInt.asIntN(width, lengths), BigInt.asIntN(width, lengths >> 64n)] as const;
+  state.set128(RESULT, compareStrings(first, second, control, given));
+}
