@@ -72,7 +72,10 @@ export class CpuModel {
     this.behaviour = /AMD|Hygon/.test(options.vendor) ? "amd" : "intel";
     const features = options.features.map(featureNamed);
     this.#features = new Set(features.map((feature) => feature.name));
-    for (const { name, needs } of features) {
+    for (const { name, about, needs } of features) {
+      if (needs.includes(NOT_IMPLEMENTED)) {
+        throw new RangeError(`CPU feature ${name} cannot be advertised: ${about}`);
+      }
       const missing = needs.find((need) => !this.#features.has(need));
       if (missing !== undefined) {
         throw new RangeError(`CPU feature ${name} needs ${missing}, which ${this.name} lacks`);

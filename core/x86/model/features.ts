@@ -19,6 +19,9 @@ export interface Feature {
   readonly needs: readonly string[];
 }
 
+/** What a feature needs that definitions of instructions ask about, but no model can advertise. */
+export const NOT_IMPLEMENTED = "not implemented";
+
 type Row = readonly [name: string, bit: number, about: string, needs?: readonly string[]];
 
 function rows(leaf: number, subleaf: number, register: CpuidRegister, table: readonly Row[]) {
@@ -66,6 +69,7 @@ const TABLE: readonly Feature[] = [
     ["sse4.1", 19, "SSE4.1", ["ssse3"]],
     ["sse4.2", 20, "SSE4.2", ["sse4.1", "popcnt"]],
     ["x2apic", 21, "x2APIC mode", ["apic"]],
+    ["movbe", 22, "MOVBE"],
     ["popcnt", 23, "POPCNT"],
     ["tsc-deadline", 24, "TSC-deadline mode of the APIC timer", ["apic", "tsc"]],
     ["xsave", 26, "XSAVE, XRSTOR and XCR0", ["fxsr"]],
@@ -75,15 +79,22 @@ const TABLE: readonly Feature[] = [
   ...rows(7, 0, "ebx", [
     ["fsgsbase", 0, "RDFSBASE and its like", ["lm"]],
     ["tsc-adjust", 1, "IA32_TSC_ADJUST", ["tsc", "msr"]],
+    ["bmi1", 3, "TZCNT; the VEX-encoded rest of BMI1 is not implemented", [NOT_IMPLEMENTED]],
     ["smep", 7, "supervisor-mode execution prevention"],
     ["erms", 9, "enhanced REP MOVSB and STOSB"],
     ["smap", 20, "supervisor-mode access prevention"],
+    ["clflushopt", 23, "CLFLUSHOPT"],
+    ["clwb", 24, "CLWB"],
   ]),
-  ...rows(7, 0, "ecx", [["umip", 2, "user-mode instruction prevention"]]),
+  ...rows(7, 0, "ecx", [
+    ["umip", 2, "user-mode instruction prevention"],
+    ["rdpid", 22, "RDPID", ["rdtscp"]],
+  ]),
   ...rows(7, 0, "edx", [["arch-capabilities", 29, "IA32_ARCH_CAPABILITIES", ["msr"]]]),
   ...rows(0xd, 1, "eax", [["xsaveopt", 0, "XSAVEOPT", ["xsave"]]]),
   ...rows(0x8000_0001, 0, "ecx", [
     ["lahf64", 0, "LAHF and SAHF in 64-bit mode", ["lm"]],
+    ["lzcnt", 5, "LZCNT"],
     ["3dnowprefetch", 8, "PREFETCH and PREFETCHW"],
   ]),
   ...rows(0x8000_0001, 0, "edx", [
@@ -108,6 +119,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   xd: "nx",
   longmode: "lm",
   em64t: "lm",
+  abm: "lzcnt",
   cmpxchg8b: "cx8",
   cmpxchg16b: "cx16",
   "1gbpages": "pdpe1gb",
