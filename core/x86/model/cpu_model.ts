@@ -1,7 +1,7 @@
 /** What kind of CPU a machine has: vendor, family, features; and from them, CPUID's constant part. */
 
 import { PHYSICAL_ADDRESS_BITS } from "../paging/formats.ts";
-import { featureNamed, FEATURES } from "./features.ts";
+import { featureNamed, FEATURES, NOT_IMPLEMENTED } from "./features.ts";
 
 /** What a model is made from. */
 export interface CpuModelOptions {
