@@ -56,7 +56,12 @@ export function systemCall(cpu: Cpu): void {
   updateMode(cpu);
 }
 
-/** SYSRET: argument 0 is the operand size in bits (64: back to 64-bit code). */
+/**
+ * SYSRET: argument 0 is the operand size in bits (64: back to 64-bit code).
+ *
+ * @deviation The hidden part of SS is loaded with a flat segment on AMD models too, where AMD leaves it as it was;
+ * AMD APM vol. 3, "SYSRET".
+ */
 export function systemReturn(cpu: Cpu): void {
   const { state } = cpu;
   const intel = cpu.model.behaviour === "intel";

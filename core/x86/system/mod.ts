@@ -34,6 +34,6 @@ export {
 export { ModeKey, updateMode } from "./mode.ts";
 export { MsrFile } from "./msr_file.ts";
 export { readMsrValue, writeMsrValue } from "./msr.ts";
-export { initCpu, resetCpu, startCpu } from "./reset.ts";
+export { initCpu, resetCpu, startCpu, stateReplaced } from "./reset.ts";
 export { loadSegment } from "./segment_loads.ts";
 export { mustStep, stepInstruction } from "./stepping.ts";

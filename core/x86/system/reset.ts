@@ -106,6 +106,13 @@ export function initCpu(cpu: Cpu): void {
   updateMode(cpu);
 }
 
+/** To be called after the fields of the state were replaced (a restored snapshot): redoes what derives from them. */
+export function stateReplaced(cpu: Cpu): void {
+  cpu.mmu.flushEverything();
+  watchBreakpoints(cpu);
+  updateMode(cpu);
+}
+
 /** A start-up IPI: a waiting CPU begins in real mode at `vector` x 4096. */
 export function startCpu(cpu: Cpu, vector: number): void {
   if (cpu.state.activity !== Activity.waitForSipi) return;

@@ -64,6 +64,10 @@ function loadStackSegment(cpu: Cpu, selector: number): void {
   installDescriptor(state, Segment.ss, selector, markAccessed(cpu, descriptor));
 }
 
+/**
+ * @deviation A null selector clears the segment's base on AMD models too, where AMD keeps it; AMD APM vol. 2, "FS
+ * and GS Registers in 64-Bit Mode".
+ */
 function loadDataSegment(cpu: Cpu, index: number, selector: number): void {
   const { state } = cpu;
   if (isNull(selector)) {

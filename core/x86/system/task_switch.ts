@@ -148,7 +148,12 @@ function setBusy(cpu: Cpu, selector: number, busy: boolean): void {
   rewriteHigh(cpu, descriptor, high >>> 0);
 }
 
-/** Loads all that needs no descriptor. From here on faults are the new task's. */
+/**
+ * Loads all that needs no descriptor. From here on faults are the new task's.
+ *
+ * @deviation The page directory pointers of PAE paging are not checked for reserved bits by a task switch;
+ * SDM vol. 3, "Task Switching".
+ */
 function loadTask(cpu: Cpu, layout: TssLayout, image: TaskImage, nested: boolean): void {
   const { state } = cpu;
   const { u32 } = state;
