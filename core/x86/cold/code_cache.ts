@@ -9,7 +9,7 @@
 
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
 import type { Decoder } from "../decode/decoder.ts";
-import type { BoundForm, Instruction } from "../decode/instruction.ts";
+import type { BoundForm, Instruction } from "../ir/instruction.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { Statement } from "../ir/ir.ts";
 import { GENERAL_REGISTERS, offsetOf, SEGMENT_REGISTERS } from "../state/layout.ts";

@@ -10,7 +10,7 @@ import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
 import { ModuleWriter } from "../../lib/wasm/writer.ts";
 import type { Cpu } from "../cpu.ts";
 import type { Decoder } from "../decode/decoder.ts";
-import type { BoundForm } from "../decode/instruction.ts";
+import type { BoundForm } from "../ir/instruction.ts";
 import type { Engine } from "../engine.ts";
 import type { ReferenceEngine } from "../reference/reference_engine.ts";
 import { offsetOf, Status } from "../state/layout.ts";

@@ -5,7 +5,7 @@
 
 import { unreachable } from "../../lib/assert.ts";
 import type { FunctionWriter } from "../../lib/wasm/writer.ts";
-import type { BoundForm } from "../decode/instruction.ts";
+import type { BoundForm } from "../ir/instruction.ts";
 import type { Form } from "../ir/form.ts";
 import type { I64, Node, Place, PlaceWidth, SegmentRef, Statement } from "../ir/ir.ts";
 import { DATA_ENTRIES, TlbEntry } from "../paging/tlb.ts";

@@ -5,13 +5,16 @@
  * is made; what depends on the mode comes in a mode key (see system/mode.ts).
  */
 
-import { buildProgram, type Definition } from "../instructions/definition.ts";
+import { buildProgram, type Definition } from "../ir/definition.ts";
 import type { SystemCatalogue } from "../ir/builder.ts";
 import type { AccessModel, Form, OperandForm, Repeat } from "../ir/form.ts";
 import type { Width } from "../ir/ir.ts";
 import { fprOffset, registerOffset, xmmOffset } from "../state/layout.ts";
+import { type Modrm, readAddressing, readModrm } from "./addressing.ts";
 import type { Encoding, MandatoryPrefix, OperandSize, OperandSpec } from "./encoding.ts";
-import type { Addressing, BoundForm, DecodeFailure, Instruction } from "./instruction.ts";
+import type { Addressing, BoundForm, DecodeFailure, Instruction } from "../ir/instruction.ts";
+
+import { ByteReader, type Prefixes, readPrefixes } from "./prefixes.ts";
 
 /** What of a CPU's mode decides how bytes are decoded. */
 export interface DecodeMode {
@@ -26,60 +29,8 @@ export interface DecodeMode {
 }
 
 const MAX_LENGTH = 15;
-const SEGMENT_PREFIXES: Record<number, number> = {
-  0x26: 0,
-  0x2e: 1,
-  0x36: 2,
-  0x3e: 3,
-  0x64: 4,
-  0x65: 5,
-};
 const SS = 2;
 const DS = 3;
-
-/** Prefixes of one instruction. */
-interface Prefixes {
-  operandSize: boolean;
-  addressSize: boolean;
-  lock: boolean;
-  /** The last of F2 and F3, or 0. */
-  repeat: number;
-  /** Overriding segment, or -1. */
-  segment: number;
-  /** REX byte, or 0. */
-  rex: number;
-}
-
-interface Modrm {
-  readonly mod: number;
-  readonly reg: number;
-  readonly rm: number;
-  readonly byte: number;
-}
-
-/** Reads bytes up to an end; `failed` once it was asked for more. */
-class ByteReader {
-  failed = false;
-  constructor(readonly bytes: Uint8Array, public at: number, readonly end: number) {}
-
-  byte(): number {
-    if (this.at >= this.end) {
-      this.failed = true;
-      return 0;
-    }
-    return this.bytes[this.at++];
-  }
-
-  unsigned(width: number): bigint {
-    let value = 0n;
-    for (let shift = 0; shift < width; shift += 8) value |= BigInt(this.byte()) << BigInt(shift);
-    return value;
-  }
-
-  signed(width: number): bigint {
-    return BigInt.asIntN(width, this.unsigned(width));
-  }
-}
 
 /** Decodes for one CPU model. */
 export class Decoder {
@@ -272,43 +223,6 @@ function specificity(encoding: Encoding): number {
     (encoding.feature ? 1 : 0);
 }
 
-function readPrefixes(
-  reader: ByteReader,
-  mode: DecodeMode,
-): { prefixes: Prefixes; opcode: number } {
-  const prefixes: Prefixes = {
-    operandSize: false,
-    addressSize: false,
-    lock: false,
-    repeat: 0,
-    segment: -1,
-    rex: 0,
-  };
-  for (;;) {
-    const byte = reader.byte();
-    if (mode.long && (byte & 0xf0) === 0x40) {
-      prefixes.rex = byte;
-      continue;
-    }
-    if (byte === 0x66) prefixes.operandSize = true;
-    else if (byte === 0x67) prefixes.addressSize = true;
-    else if (byte === 0xf0) prefixes.lock = true;
-    else if (byte === 0xf2 || byte === 0xf3) prefixes.repeat = byte;
-    else if (byte in SEGMENT_PREFIXES) {
-      // In 64-bit mode only FS and GS override anything.
-      if (!mode.long || byte >= 0x64) prefixes.segment = SEGMENT_PREFIXES[byte];
-    } else return { prefixes, opcode: byte };
-    // A REX that is not the last prefix is ignored.
-    prefixes.rex = 0;
-    if (reader.failed) return { prefixes, opcode: 0x90 };
-  }
-}
-
-function readModrm(reader: ByteReader): Modrm {
-  const byte = reader.byte();
-  return { mod: byte >> 6, reg: (byte >> 3) & 7, rm: byte & 7, byte };
-}
-
 function fits(
   encoding: Encoding,
   modrm: Modrm | null,
@@ -496,46 +410,4 @@ function segmentOf(prefixes: Prefixes, addressing: Addressing | null): number {
 function accessModel(segment: number, mode: DecodeMode): AccessModel {
   if (mode.long) return segment >= 4 ? "longBased" : "long";
   return mode.flat && (segment === 0 || segment === SS || segment === DS) ? "flat" : "checked";
-}
-
-const BASES_16 = [[3, 6], [3, 7], [5, 6], [5, 7], [-1, 6], [-1, 7], [5, -1], [3, -1]] as const;
-
-function readAddressing(
-  reader: ByteReader,
-  modrm: Modrm,
-  prefixes: Prefixes,
-  width: 16 | 32 | 64,
-  long: boolean,
-): Addressing {
-  if (width === 16) return readAddressing16(reader, modrm);
-  const { mod } = modrm;
-  const rexBase = (prefixes.rex & 1) << 3;
-  let base = modrm.rm | rexBase;
-  let index = -1;
-  let scale = 0;
-  if (modrm.rm === 4) {
-    const sib = reader.byte();
-    scale = sib >> 6;
-    index = ((sib >> 3) & 7) | ((prefixes.rex & 2) << 2);
-    if (index === 4) index = -1;
-    base = (sib & 7) | rexBase;
-    if ((sib & 7) === 5 && mod === 0) {
-      return { base: -1, index, scale, displacement: reader.signed(32), ripRelative: false, width };
-    }
-  } else if (modrm.rm === 5 && mod === 0) {
-    const displacement = reader.signed(32);
-    return { base: -1, index, scale, displacement, ripRelative: long, width };
-  }
-  const displacement = mod === 1 ? reader.signed(8) : mod === 2 ? reader.signed(32) : 0n;
-  return { base, index, scale, displacement, ripRelative: false, width };
-}
-
-function readAddressing16(reader: ByteReader, { mod, rm }: Modrm): Addressing {
-  if (mod === 0 && rm === 6) {
-    const displacement = reader.signed(16);
-    return { base: -1, index: -1, scale: 0, displacement, ripRelative: false, width: 16 };
-  }
-  const [base, index] = BASES_16[rm];
-  const displacement = mod === 1 ? reader.signed(8) : mod === 2 ? reader.signed(16) : 0n;
-  return { base, index, scale: 0, displacement, ripRelative: false, width: 16 };
 }

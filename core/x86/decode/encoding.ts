@@ -22,14 +22,14 @@
  *
  * Widths: b w d q dq t (8 to 128, t is 80), v (operand size), y (32, or 64 with REX.W), z (16 or 32), bs
  * (byte, sign-extended to the operand size), none (no access). Further operands: AL AX CL DX rAX XMM0,
- * `STi` (x87 register number from the ModRM byte), and numbers.
+ * `ST` (x87 register number 0), `STi` (x87 register number from the ModRM byte), and numbers.
  *
  * Attributes: `lock` (LOCK allowed on memory), `o64` (operand size defaults to 64 in 64-bit mode), `f64` (it is
  * 64 there), `only64`, `not64`, `max32` (REX.W ignored), `b` and `v` (operand size of instructions without
  * operands), `rep` (REP belongs to it), `norexb` (not with REX.B), `f=NAME` (CPUID feature).
  */
 
-import type { Definition } from "../instructions/definition.ts";
+import type { Definition } from "../ir/definition.ts";
 
 export type MandatoryPrefix = "any" | "none" | "66" | "F3" | "F2";
 export type OpcodeMap = 0 | 1 | 2 | 3;
@@ -95,6 +95,7 @@ const FIXED: Record<string, OperandSpec> = {
   DX: { source: "fixed", size: "w", number: 2 },
   rAX: { source: "fixed", size: "v", number: 0 },
   XMM0: { source: "fixed", size: "dq", number: 32 },
+  ST: { source: "constant", size: "t", number: 0 },
   STi: { source: "ST", size: "b", number: 0 },
 };
 

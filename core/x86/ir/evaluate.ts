@@ -6,7 +6,7 @@
  */
 
 import { invariant, unreachable } from "../../lib/assert.ts";
-import type { Instruction } from "../decode/instruction.ts";
+import type { Instruction } from "./instruction.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, SEGMENT_REGISTERS, Status } from "../state/layout.ts";
 import type { Form } from "./form.ts";

@@ -5,7 +5,7 @@
 
 import { type Cpu, GUEST_FAULT } from "../cpu.ts";
 import type { Decoder } from "../decode/decoder.ts";
-import type { Instruction } from "../decode/instruction.ts";
+import type { Instruction } from "../ir/instruction.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { Engine } from "../engine.ts";
 import { type Evaluation, type EvaluationPort, Outcome, prepare } from "../ir/evaluate.ts";

@@ -12,7 +12,7 @@
 import { assertEquals } from "@std/assert";
 import { invariant } from "../../../lib/assert.ts";
 import { type DecodeMode, Decoder } from "../../decode/decoder.ts";
-import type { Instruction } from "../../decode/instruction.ts";
+import type { Instruction } from "../../ir/instruction.ts";
 import type { SystemCatalogue } from "../../ir/builder.ts";
 import { type EvaluationPort, Outcome, prepare } from "../../ir/evaluate.ts";
 import type { Statement } from "../../ir/ir.ts";

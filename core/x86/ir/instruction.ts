@@ -1,8 +1,8 @@
 /** A decoded instruction: what every engine works from. */
 
-import type { Form } from "../ir/form.ts";
-import type { Program } from "../ir/ir.ts";
-import type { Definition } from "../instructions/definition.ts";
+import type { Form } from "./form.ts";
+import type { Program } from "./ir.ts";
+import type { Definition } from "./definition.ts";
 
 /** A form together with its definition and program; one object for each form that was met. */
 export interface BoundForm {
