@@ -19,6 +19,9 @@ import { SSE_STRINGS } from "./sse_strings.ts";
 import { STRINGS } from "./strings.ts";
 import { SYSTEM } from "./system.ts";
 import { STACK } from "./stack.ts";
+import { X87_ARITHMETIC } from "./x87_arithmetic.ts";
+import { X87_CONTROL } from "./x87_control.ts";
+import { X87_TRANSFERS } from "./x87_transfers.ts";
 import type { InstructionGroup } from "./definition.ts";
 
 /** Every group of instructions. */
@@ -41,6 +44,9 @@ export const GROUPS: readonly InstructionGroup[] = [
   SSE_FLOAT,
   SSE_COMPARE,
   SSE_CONVERT,
+  X87_TRANSFERS,
+  X87_ARITHMETIC,
+  X87_CONTROL,
 ];
 
 /** Every encoding, in the order of the groups. */

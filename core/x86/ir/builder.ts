@@ -301,6 +301,23 @@ export class Builder {
     use(index);
     this.#write({ kind: "indexed", base: offsetOf("fpr"), index }, 128, value);
   }
+  /** Bits 63..0 of physical x87 register `index`. */
+  fprSignificand(index: I64): I64 {
+    use(index);
+    return this.#read<"i64">({ kind: "indexed", base: offsetOf("fpr"), index }, 64);
+  }
+  /** Sign (bit 15) and biased exponent of physical x87 register `index`. */
+  fprSignExponent(index: I64): I64 {
+    use(index);
+    return this.#read<"i64">({ kind: "indexed", base: offsetOf("fpr") + 8, index }, 16);
+  }
+  /** Writes both parts of physical x87 register `index`; `signExponent` has 16 bits. */
+  setFprParts(index: I64, significand: I64, signExponent: I64): void {
+    use(index);
+    this.#write({ kind: "indexed", base: offsetOf("fpr"), index }, 64, significand);
+    use(index);
+    this.#write({ kind: "indexed", base: offsetOf("fpr") + 8, index }, 64, signExponent);
+  }
 
   // ---- operands ----
 

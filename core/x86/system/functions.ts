@@ -21,7 +21,9 @@ import * as msr from "./msr.ts";
 import * as io from "./port_io.ts";
 import { loadFarSegment, loadSegmentWithShadow } from "./segment_loads.ts";
 import * as queries from "./segment_queries.ts";
+import { SSE_FUNCTIONS } from "./sse.ts";
 import * as time from "./time_stamp.ts";
+import { X87_FUNCTIONS } from "./x87_functions.ts";
 
 /** One system function. */
 export interface SystemFunction {
@@ -141,6 +143,8 @@ const TABLE = {
   fnsave: plain(floating.saveX87, false),
   frstor: plain(floating.restoreX87, false),
   fninit: plain(floating.initializeX87, false),
+  ...X87_FUNCTIONS,
+  ...SSE_FUNCTIONS,
 } as const satisfies Record<string, Omit<SystemFunction, "name">>;
 
 /** The name of a system function. */

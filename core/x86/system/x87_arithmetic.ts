@@ -8,18 +8,19 @@
 import type { Cpu } from "../cpu.ts";
 import {
   add,
+  ALL_EXCEPTIONS,
   binary32,
   binary64,
   type BinaryOperation,
   compare,
   div,
-  EXCEPTION,
   extended80,
   type FloatFormat,
   fromInteger,
   mul,
   type Relation,
   sub,
+  x87Environment,
 } from "../softfloat/mod.ts";
 import { Eflags, STATUS_FLAGS } from "../state/bits.ts";
 import { writeFlags } from "./flags_image.ts";
@@ -30,6 +31,7 @@ import {
   environment,
   INDEFINITE,
   isEmpty,
+  isUnmasked,
   pop,
   setStackRegister,
   stackFault,
@@ -145,8 +147,8 @@ const FLAGS: Readonly<Record<Relation, number>> = {
 /**
  * Comparison of ST(0). Arguments: source and its kind, bits of `X87Comparison`, the offset of a memory operand.
  *
- * The manual says that an unmasked invalid operation leaves the condition codes; processors report
- * "unordered" all the same, and so does this. Only the pops do not happen then.
+ * The manual says that an unmasked exception leaves the condition codes; processors set them all the same, and
+ * so does this. Only the pops do not happen then.
  */
 export function x87Compare(cpu: Cpu): void {
   const how = argument(cpu, 2);
@@ -159,26 +161,20 @@ export function x87Compare(cpu: Cpu): void {
     return;
   }
   const source = sourceOperand(cpu);
-  const env = environment(cpu);
   const signalling = (how & X87Comparison.quiet) === 0;
-  const relation = compare(
-    env,
-    extended80,
-    stackRegister(cpu, 0),
-    source.bits,
-    signalling,
-    source.format,
-  );
-  const shown = relation ?? ((env.raised & EXCEPTION.invalid) !== 0 ? "unordered" : undefined);
-  if (toFlags && shown) writeFlags(cpu.state, FLAGS[shown], STATUS_FLAGS);
+  const env = x87Environment(ALL_EXCEPTIONS);
+  const first = stackRegister(cpu, 0);
+  // With all exceptions masked there always is a relation.
+  const relation = compare(env, extended80, first, source.bits, signalling, source.format)!;
+  if (toFlags) writeFlags(cpu.state, FLAGS[relation], STATUS_FLAGS);
   conclude(cpu, {
     raised: env.raised,
     // FCOMI leaves C1 unless the stack underflows.
     c1: toFlags ? undefined : false,
-    codes: toFlags || !shown ? undefined : codesOf(shown),
+    codes: toFlags ? undefined : codesOf(relation),
     ...where,
   });
-  if (relation !== undefined) pop(cpu, how & X87Comparison.pops);
+  if (!isUnmasked(cpu, env.raised)) pop(cpu, how & X87Comparison.pops);
 }
 
 function codesOf(relation: Relation): { mask: number; value: number } {

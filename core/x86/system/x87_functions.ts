@@ -1,6 +1,5 @@
 /** The system functions of x87 instructions, as rows of the table of system functions. */
 
-import type { Cpu } from "../cpu.ts";
 import type { SystemFunction } from "./functions.ts";
 import {
   x87Add,
@@ -37,7 +36,7 @@ import {
   x87StoreInteger,
 } from "./x87_transfers.ts";
 
-const RUN: Readonly<Record<string, (cpu: Cpu) => void>> = {
+const RUN = {
   x87StackFault,
   x87MemoryStackFault,
   x87Load,
@@ -68,9 +67,9 @@ const RUN: Readonly<Record<string, (cpu: Cpu) => void>> = {
   x87Arctangent,
 };
 
-/** Arithmetic, comparison and conversion; environment and state images are elsewhere. */
-export const X87_FUNCTIONS: readonly SystemFunction[] = Object.entries(RUN).map(([name, run]) => ({
-  name,
-  run,
-  endsBlock: false,
-}));
+type X87Function = keyof typeof RUN;
+
+/** Arithmetic, comparison and conversion; environment and state images are in floating_state.ts. */
+export const X87_FUNCTIONS = Object.fromEntries(
+  Object.entries(RUN).map(([name, run]) => [name, { run, endsBlock: false, sensitive: false }]),
+) as { readonly [Name in X87Function]: Omit<SystemFunction, "name"> };

@@ -27,6 +27,7 @@ import {
 import { X87Status } from "./x87_calls.ts";
 import {
   conclude,
+  type Conclusion,
   environment,
   INDEFINITE,
   isEmpty,
@@ -36,6 +37,8 @@ import {
   stackFault,
   stackRegister,
 } from "./x87_unit.ts";
+
+const { C0, C2, C3 } = X87Status;
 
 type Unary = (env: FloatEnvironment, bits: bigint) => bigint | undefined;
 type Binary = (env: FloatEnvironment, a: bigint, b: bigint) => bigint | undefined;
@@ -92,25 +95,43 @@ export function x87Scale(cpu: Cpu): void {
   if (result !== undefined) setStackRegister(cpu, 0, result);
 }
 
-/** FPREM and FPREM1: the quotient's low bits go to C0 (bit 2), C3 (bit 1) and C1 (bit 0). */
+/** The exponent field of infinities and NaNs. */
+const SPECIAL_EXPONENT = 0x7fffn;
+/** The condition codes of a remainder or an angle that was not cut short. */
+const REDUCED = { mask: X87Status.C2, value: 0 } as const;
+
+/**
+ * FPREM and FPREM1: the quotient's low bits go to C0 (bit 2), C3 (bit 1) and C1 (bit 0), and C2 says that the
+ * reduction is partial. Without a quotient C0 and C3 stay.
+ */
 function remainder(
   operate: (env: FloatEnvironment, a: bigint, b: bigint) => Remainder | undefined,
 ): (cpu: Cpu) => void {
   return (cpu) => {
     if (isEmpty(cpu, 0) || isEmpty(cpu, 1)) {
-      if (stackFault(cpu, false)) setStackRegister(cpu, 0, INDEFINITE);
+      if (stackFault(cpu, false, { codes: REDUCED })) setStackRegister(cpu, 0, INDEFINITE);
       return;
     }
     const env = environment(cpu);
     const result = operate(env, stackRegister(cpu, 0), stackRegister(cpu, 1));
-    if (result === undefined) return conclude(cpu, { raised: env.raised, c1: false });
-    const { quotientBits, partial } = result;
-    const value = ((quotientBits & 4) !== 0 ? X87Status.C0 : 0) |
-      ((quotientBits & 2) !== 0 ? X87Status.C3 : 0) | (partial ? X87Status.C2 : 0);
-    const mask = X87Status.C0 | X87Status.C2 | X87Status.C3;
-    conclude(cpu, { raised: env.raised, c1: (quotientBits & 1) !== 0, codes: { mask, value } });
-    setStackRegister(cpu, 0, result.remainder);
+    if (result === undefined || isNaNBits(result.remainder)) {
+      conclude(cpu, { raised: env.raised, c1: false, codes: REDUCED });
+    } else {
+      const { quotientBits } = result;
+      const codes = { mask: C0 | C2 | C3, value: quotientCodes(result) };
+      conclude(cpu, { raised: env.raised, c1: (quotientBits & 1) !== 0, codes });
+    }
+    if (result !== undefined) setStackRegister(cpu, 0, result.remainder);
   };
+}
+
+function isNaNBits(bits: bigint): boolean {
+  return ((bits >> 64n) & SPECIAL_EXPONENT) === SPECIAL_EXPONENT;
+}
+
+function quotientCodes({ quotientBits, partial }: Remainder): number {
+  return ((quotientBits & 4) !== 0 ? C0 : 0) | ((quotientBits & 2) !== 0 ? C3 : 0) |
+    (partial ? C2 : 0);
 }
 
 export const x87Remainder: (cpu: Cpu) => void = remainder(partialRemainder);
@@ -123,10 +144,10 @@ interface Pair {
 }
 
 /** Stack faults of instructions with two results; the masked response is two default NaNs. */
-function pairFaults(cpu: Cpu): boolean {
+function pairFaults(cpu: Cpu, codes?: Conclusion["codes"]): boolean {
   const underflow = isEmpty(cpu, 0);
   if (!underflow && isEmpty(cpu, -1)) return false;
-  if (stackFault(cpu, !underflow)) {
+  if (stackFault(cpu, !underflow, { codes })) {
     setStackRegister(cpu, 0, INDEFINITE);
     push(cpu, INDEFINITE);
   }
@@ -144,23 +165,22 @@ export function x87Extract(cpu: Cpu): void {
   push(cpu, result.significand);
 }
 
-const RANGE = X87Status.C2;
+/** C2 of trigonometric instructions: set if the argument was out of range and is left. */
+function rangeCodes(outOfRange: boolean): Conclusion["codes"] {
+  return { mask: C2, value: outOfRange ? C2 : 0 };
+}
 
-/** FSIN and FCOS: C2 says that the argument was out of range and is left. */
+/** FSIN and FCOS. */
 function trigonometric(operate: typeof fsin): (cpu: Cpu) => void {
   return (cpu) => {
     if (isEmpty(cpu, 0)) {
-      if (stackFault(cpu, false)) setStackRegister(cpu, 0, INDEFINITE);
+      if (stackFault(cpu, false, { codes: REDUCED })) setStackRegister(cpu, 0, INDEFINITE);
       return;
     }
     const env = environment(cpu);
     const result = operate(env, stackRegister(cpu, 0));
-    const outOfRange = result === "outOfRange";
-    conclude(cpu, {
-      raised: env.raised,
-      c1: env.roundedUp,
-      codes: { mask: RANGE, value: outOfRange ? RANGE : 0 },
-    });
+    const codes = rangeCodes(result === "outOfRange");
+    conclude(cpu, { raised: env.raised, c1: env.roundedUp, codes });
     if (result !== undefined && result !== "outOfRange") setStackRegister(cpu, 0, result);
   };
 }
@@ -173,15 +193,11 @@ function trigonometricPair(
   operate: (env: FloatEnvironment, bits: bigint) => Pair | "outOfRange" | undefined,
 ): (cpu: Cpu) => void {
   return (cpu) => {
-    if (pairFaults(cpu)) return;
+    if (pairFaults(cpu, REDUCED)) return;
     const env = environment(cpu);
     const result = operate(env, stackRegister(cpu, 0));
-    const outOfRange = result === "outOfRange";
-    conclude(cpu, {
-      raised: env.raised,
-      c1: env.roundedUp,
-      codes: { mask: RANGE, value: outOfRange ? RANGE : 0 },
-    });
+    const codes = rangeCodes(result === "outOfRange");
+    conclude(cpu, { raised: env.raised, c1: env.roundedUp, codes });
     if (result === undefined || result === "outOfRange") return;
     setStackRegister(cpu, 0, result.replaced);
     push(cpu, result.pushed);
