@@ -105,6 +105,9 @@ export class MachineClock implements Clock, Snapshot {
   /** Called when the earliest deadline may have moved forward, so that a running CPU stops in time. */
   onEarlierDeadline: (at: Cycle) => void = () => {};
 
+  /** The cycle of whatever runs at present; time follows it, but never back. */
+  source: () => number = () => 0;
+
   constructor(readonly frequencyHz: number = 1_000_000_000) {
     if (!Number.isSafeInteger(frequencyHz) || frequencyHz < 1) {
       throw new RangeError(`clock frequency must be a whole number of hertz, found ${frequencyHz}`);
@@ -112,6 +115,8 @@ export class MachineClock implements Clock, Snapshot {
   }
 
   get now(): Cycle {
+    const running = this.source();
+    if (running > this.#now) this.#now = running as Cycle;
     return this.#now;
   }
 
@@ -120,7 +125,7 @@ export class MachineClock implements Clock, Snapshot {
   }
 
   ticks(hz: number): number {
-    return hz === this.frequencyHz ? this.#now : mulDivFloor(this.#now, hz, this.frequencyHz);
+    return hz === this.frequencyHz ? this.now : mulDivFloor(this.now, hz, this.frequencyHz);
   }
 
   cycleOfTick(tick: number, hz: number): Cycle {

@@ -8,6 +8,7 @@
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
 import { FRAME_BYTES } from "../../memory/machine_memory.ts";
+import type { MmioDevice } from "../../memory/ports.ts";
 import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
@@ -41,6 +42,11 @@ export interface DataBreakpoint {
   readonly bit: number;
 }
 
+/** Registers of one CPU in one page of physical memory; `page` is its address, or -1. */
+export interface LocalPage extends MmioDevice {
+  readonly page: number;
+}
+
 const FAULT_ADDRESS = offsetOf("faultAddress");
 const DATA_TLB = offsetOf("dataTlb");
 const CODE_TLB = offsetOf("codeTlb");
@@ -62,6 +68,8 @@ export class Mmu {
   #format: RadixFormat | null = null;
   #view = 0;
   #codeView = 0;
+  /** A page of registers that only this CPU sees (its local APIC), before all shared memory. */
+  localDevice: LocalPage | null = null;
   /** Set by a refused table read; see TableReader. */
   failed = false;
   /** The second stage in force, or null on a bare machine. */
@@ -98,7 +106,12 @@ export class Mmu {
     this.#selectBank();
     const smap = (cr4 & Cr4.SMAP) !== 0;
     const held = smap && (this.state.flags & Eflags.AC) === 0;
-    this.#view = cpl === 3 ? View.user : held ? View.supervisorSmap : View.supervisor;
+    const aligned = (this.state.flags & Eflags.AC) !== 0 && (cr0 & Cr0.AM) !== 0;
+    this.#view = cpl === 3
+      ? (aligned ? View.userAligned : View.user)
+      : held
+      ? View.supervisorSmap
+      : View.supervisor;
     this.#codeView = cpl === 3 ? 1 : 0;
     const data = this.#bank.data[this.#view].base;
     const code = this.#bank.code[this.#codeView].base;
@@ -302,15 +315,20 @@ export class Mmu {
   /** Moves `bytes` within one page, in the widest aligned units of at most four. */
   #move(physical: number, bytes: number, access: number, field: number): void {
     const { u8, u16, u32 } = this.state;
+    const offset = physical & 0xfff;
+    const local = this.localDevice?.page === physical - offset ? this.localDevice : null;
     for (let done = 0; done < bytes;) {
       const at = field + done;
       const left = bytes - done;
       const unit = left >= 4 && (at & 3) === 0 ? 4 : left >= 2 && (at & 1) === 0 ? 2 : 1;
       if (access === Access.write) {
         const value = unit === 4 ? u32[at >> 2] : unit === 2 ? u16[at >> 1] : u8[at];
-        this.memory.write(physical + done, unit, value);
+        if (local !== null) local.writeMmio(offset + done, unit, value);
+        else this.memory.write(physical + done, unit, value);
       } else {
-        const value = this.memory.read(physical + done, unit);
+        const value = local !== null
+          ? local.readMmio(offset + done, unit)
+          : this.memory.read(physical + done, unit);
         if (unit === 4) u32[at >> 2] = value;
         else if (unit === 2) u16[at >> 1] = value;
         else u8[at] = value;
@@ -354,12 +372,14 @@ export class Mmu {
       physical = machine - (machine % FRAME_BYTES);
     }
     const page = physical / FRAME_BYTES;
-    const linearPage = this.memory.readMap[page] ?? -1;
-    const writePage = this.memory.writeMap[page] ?? -1;
+    const isLocal = physical === this.localDevice?.page;
+    const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
+    const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
     const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&
       writePage === linearPage &&
       this.memory.isUnwatched(writePage);
-    const slow = this.#breakpoints.length !== 0 && this.#hasBreakpoint(low, high);
+    const slow = view === View.userAligned ||
+      (this.#breakpoints.length !== 0 && this.#hasBreakpoint(low, high));
     const directRead = linearPage >= 0 && !slow;
     table.fill(
       low,
@@ -385,7 +405,7 @@ export class Mmu {
         ? (this.state.u32[(offsetOf("cr3") >> 2) + 1] & 0xfffff) * 2 ** 32
         : 0);
     const outcome = walk.walk(this, format, root, low, high);
-    const user = view === View.user;
+    const user = view === View.user || view === View.userAligned;
     let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
     const nxe = (efer & Efer.NXE) !== 0;
     if (access === Access.fetch && ((nxe && format.entryBytes === 8) || (cr4 & Cr4.SMEP) !== 0)) {

@@ -16,8 +16,9 @@
  * 28  u32  bits                             1 valid, 2 writable, 4 global
  * ```
  *
- * Generated code compares (address AND (page mask OR alignment mask)) with a tag: a miss, a slow page, a
- * misaligned access and a page crossing all fail that one comparison.
+ * Generated code compares the page of an access's last byte with the tag in the entry of its first byte: a
+ * miss, a slow page and a page crossing all fail that one comparison. Where alignment is checked (#AC), a
+ * view of its own sends every access through the slow path.
  */
 
 /** Bytes in one entry and offsets of its parts. */
@@ -45,8 +46,8 @@ export const DATA_BYTES: number = DATA_ENTRIES << TlbEntry.sizeShift;
 export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
 
 /** Views of memory: the index of a data TLB within its bank. */
-export const View = { supervisor: 0, user: 1, supervisorSmap: 2 } as const;
-const DATA_VIEWS = 3;
+export const View = { supervisor: 0, user: 1, supervisorSmap: 2, userAligned: 3 } as const;
+const DATA_VIEWS = 4;
 const CODE_VIEWS = 2;
 
 /** VM ids whose translations are kept at once. */

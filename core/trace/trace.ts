@@ -1,0 +1,114 @@
+/**
+ * The typed trace of a machine, and its hash.
+ *
+ * Events are guest-visible facts with an instant; the hash is a digest of all of them, whatever filter
+ * or listener is in place. Two runs with one hash behaved alike. What the host did (tiers, caches) is not here.
+ */
+
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../lib/snapshot.ts";
+
+/** Kinds of events: what `a` and `b` mean. */
+export const TRACE_KINDS = {
+  /** An interrupt or exception was delivered: vector, CPU. */
+  trap: "vector, cpu",
+  /** The guest read an I/O port: port, value. */
+  portRead: "port, value",
+  /** The guest wrote an I/O port: port, value. */
+  portWrite: "port, value",
+  /** Outside input reached the machine: source, byte. */
+  input: "source, byte",
+  /** A CPU started, halted for good, or was reset: cpu, activity. */
+  activity: "cpu, activity",
+  /** A digest of all CPU registers: low half, high half. */
+  state: "low, high",
+} as const;
+
+export type TraceKind = keyof typeof TRACE_KINDS;
+const KIND_NUMBERS: ReadonlyMap<TraceKind, number> = new Map(
+  (Object.keys(TRACE_KINDS) as TraceKind[]).map((kind, i) => [kind, i]),
+);
+
+/** One event. */
+export interface TraceEvent {
+  readonly cycle: number;
+  readonly kind: TraceKind;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** A 64-bit digest of 32-bit words, in two halves that are mixed by multiplication (as in Murmur's finalizer). */
+export class Digest {
+  low = 0x9e3779b9 | 0;
+  high = 0x85ebca6b | 0;
+
+  add(word: number): void {
+    let k = Math.imul(word | 0, 0xcc9e2d51);
+    k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+    this.low = Math.imul((((this.low ^ k) << 13) | ((this.low ^ k) >>> 19)) + this.high, 5) +
+      0x6b64;
+    this.high = Math.imul(this.high ^ (this.low >>> 7), 0xc2b2ae35) + k | 0;
+    this.low |= 0;
+  }
+
+  /** 16 hexadecimal digits. */
+  toString(): string {
+    return [this.high, this.low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+  }
+}
+
+/** Events that are remembered for those who look later. */
+const RECENT = 1024;
+
+/** Collects the events of one machine. */
+export class Trace implements Snapshot {
+  readonly #digest = new Digest();
+  readonly #recent: TraceEvent[] = [];
+  #at = 0;
+  readonly #listeners = new Set<(event: TraceEvent) => void>();
+  readonly counts: Record<TraceKind, number> = Object.fromEntries(
+    [...KIND_NUMBERS.keys()].map((kind) => [kind, 0]),
+  ) as Record<TraceKind, number>;
+
+  /** The hash so far. */
+  get hash(): string {
+    return this.#digest.toString();
+  }
+
+  emit(cycle: number, kind: TraceKind, a: number, b: number): void {
+    const digest = this.#digest;
+    digest.add(KIND_NUMBERS.get(kind)!);
+    digest.add(cycle);
+    digest.add(Math.floor(cycle / 0x1_0000_0000));
+    digest.add(a);
+    digest.add(b);
+    this.counts[kind]++;
+    const event = { cycle, kind, a, b };
+    this.#recent[this.#at] = event;
+    this.#at = (this.#at + 1) % RECENT;
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** The latest events, oldest first. */
+  recent(count: number): TraceEvent[] {
+    const ordered = [...this.#recent.slice(this.#at), ...this.#recent.slice(0, this.#at)];
+    return ordered.slice(-count);
+  }
+
+  /** Calls `listener` with each event; returns how to stop that. */
+  listen(listener: (event: TraceEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  save(): SnapshotRecord {
+    return { kind: "trace", version: 1, state: { low: this.#digest.low, high: this.#digest.high } };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "trace", 1);
+    this.#digest.low = state.low as number;
+    this.#digest.high = state.high as number;
+    this.#recent.length = 0;
+    this.#at = 0;
+  }
+}
