@@ -8,11 +8,9 @@
 
 import type { Builder, Operand } from "../ir/builder.ts";
 import type { I64, V128 } from "../ir/ir.ts";
-import { Cr0, Exception } from "../state/bits.ts";
+import { Exception } from "../state/bits.ts";
 import { requireUnit } from "./definition.ts";
-
-/** ES in the x87 status word: an unmasked exception is pending. */
-const EXCEPTION_SUMMARY_BIT = 7;
+import { openX87 } from "./x87_stack.ts";
 
 /** Whether a register operand that is no general register is an MMX register. */
 export function isMmx(o: Builder, register: Operand): boolean {
@@ -33,14 +31,10 @@ export function beginMmx(o: Builder): void {
 
 /**
  * Raises #MF for a pending x87 exception, as instructions on MMX registers do (SDM vol. 1, "Interfacing MMX
- * Instructions with x87 Exceptions"). With CR0.NE clear the chipset reports it, and nothing is raised here.
+ * Instructions with x87 Exceptions").
  */
 export function reportPendingX87(o: Builder): void {
-  const pending = o.bothOf(
-    o.bit(o.field("fpuStatus"), EXCEPTION_SUMMARY_BIT),
-    o.isNonzero(o.and(o.field("cr0"), o.const(Cr0.NE))),
-  );
-  o.if(pending, () => o.raise(Exception.MF));
+  openX87(o);
 }
 
 /** Marks all x87 registers as valid, after everything that can fault (SDM vol. 1, "MMX State and the x87 Tag Word"). */
