@@ -175,6 +175,19 @@ export class MachineMemory implements MmioBus, DmaBus {
     }
   }
 
+  /** Copies all RAM, in the order of linear memory, into `into` (as long as RAM). */
+  readRam(into: Uint8Array): void {
+    into.set(this.#u8.subarray(this.plan.ramBase, this.plan.ramBase + this.plan.ramBytes));
+  }
+
+  /** Replaces all RAM; every watcher of stores is told, frame by frame. */
+  writeRam(bytes: Uint8Array): void {
+    for (let at = 0; at < this.plan.ramBytes; at += FRAME_BYTES) {
+      this.#barrier((this.plan.ramBase + at) / FRAME_BYTES, 0, FRAME_BYTES);
+    }
+    this.#u8.set(bytes, this.plan.ramBase);
+  }
+
   readDma(address: PhysicalAddress, into: Uint8Array): void {
     this.readBytes(address, into);
   }

@@ -246,6 +246,22 @@ export class Mmu {
     return page < 0 ? -1 : page * FRAME_BYTES + (low & 0xfff);
   }
 
+  /**
+   * Where a linear address leads, for those who look from outside: no fault, no A or D bit, no TLB entry. -1
+   * if it is not mapped. The result is guest-physical.
+   */
+  peek(low: number, high: number): number {
+    if (this.#format === null) return (low & this.state.a20Mask) >>> 0;
+    const format = this.#format;
+    const cr3 = offsetOf("cr3") >> 2;
+    const mask = format.levels.length === 3 ? 0xffffffe0 : 0xfffff000;
+    const top = format.levels.length === 4 ? (this.state.u32[cr3 + 1] & 0xfffff) * 2 ** 32 : 0;
+    const walk = new RadixWalk();
+    const root = ((this.state.u32[cr3] & mask) >>> 0) + top;
+    if (walk.walk(this, format, root, low, high) !== WalkOutcome.mapped) return -1;
+    return walk.pageBase + ((low & (2 ** walk.pageShift - 1)) >>> 0);
+  }
+
   readTable(address: number): number {
     let machine = address;
     this.failed = false;

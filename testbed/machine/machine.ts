@@ -1,0 +1,394 @@
+/**
+ * A machine: processors, memory, board and time in one object, driven by scripts.
+ *
+ * Simulated time advances only in {@link PcMachine.run} and {@link PcMachine.step}; whatever is fed in from
+ * outside (console text, keys) is recorded in the trace with its cycle.
+ */
+
+import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { PhysicalAddress } from "../../core/lib/brand.ts";
+import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import { IoSpace } from "../../core/memory/io_space.ts";
+import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { Digest, Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
+import { ApicBus } from "../../core/x86/apic/mod.ts";
+import { cpuModel } from "../../core/x86/model/mod.ts";
+import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
+import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
+import { PcBoard } from "../../devices/board/mod.ts";
+import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
+import type {
+  CpuView,
+  DeviceView,
+  DisassembledLine,
+  Machine,
+  MachineOptions,
+  MemoryView,
+  RunOptions,
+  SerialConsole,
+  StopReason,
+  TraceLine,
+  TraceView,
+} from "../machine_api.ts";
+import { printAs } from "../tables.ts";
+import { describeMachine } from "../views.ts";
+import { wasmHost } from "../wasm_host.ts";
+import { CpuWindow } from "./cpu_view.ts";
+import { describeFault } from "./fault_description.ts";
+import { MachineConsole } from "./serial_console.ts";
+import type { MachineParts } from "./parts.ts";
+
+const MIB = 1024 * 1024;
+/** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
+const LOW_RAM_LIMIT = 0xc000_0000;
+const ROM_AREA_BYTES = 2 * MIB;
+/** By how much the CPUs of one machine may run ahead of each other, in cycles. */
+const QUANTUM_CYCLES = 20_000;
+/** Longest stretch between two looks at the abort signal, in cycles. */
+const SLICE_CYCLES = 2_000_000;
+/** A digest of all registers enters the trace each time so many cycles have passed. */
+const STATE_DIGEST_CYCLES = 10_000_000;
+
+/** The machine that {@link createMachine} gives. */
+export class PcMachine implements Machine {
+  readonly name: string;
+  readonly options: MachineOptions;
+  readonly clock = new MachineClock();
+  readonly board: PcBoard;
+  readonly processors: Processors;
+  readonly cpus: readonly CpuView[];
+  readonly #trace = new Trace();
+  readonly #io = new IoSpace();
+  readonly #memory: MachineMemory;
+  readonly #console: MachineConsole;
+  readonly #start: (machine: PcMachine) => void;
+  #running = false;
+  #interrupted = false;
+  #lastStop: StopReason | null = null;
+  /** What a device asked for; acted upon when the slice ends. */
+  #wanted: StopReason | null = null;
+
+  constructor(parts: MachineParts) {
+    const { options, memoryBytes, cpus } = parts;
+    this.name = parts.name;
+    this.options = options;
+    this.#start = parts.start;
+    const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
+    const romBase = processorAreaBytes(cpus);
+    const ramBase = romBase + ROM_AREA_BYTES;
+    const linear = wasmHost.createMemory(ramBase + memoryBytes);
+    this.#memory = new MachineMemory(linear.buffer, {
+      ramBytes: memoryBytes,
+      lowRamBytes,
+      ramBase,
+      romBase,
+      romBytes: ROM_AREA_BYTES,
+    });
+    const bus = new ApicBus();
+    this.#console = new MachineConsole(this.#consolePort());
+    this.board = new PcBoard({
+      clock: this.clock,
+      ports: this.#io,
+      memory: this.#memory,
+      messages: bus,
+      onInterrupt: (level) => bus.setExternalInterrupt(level),
+      power: {
+        powerOff: () => this.#want({ kind: "powerOff" }),
+        reset: () => this.#want({ kind: "reset" }),
+        exit: (code) => this.#want({ kind: "exit", code }),
+      },
+      onA20: (open) => this.#setA20(open),
+      options: {
+        apicIds: Array.from({ length: cpus }, (_, i) => i),
+        ramBytes: memoryBytes,
+        lowRamBytes,
+        com1: (byte) => this.#transmitted(byte),
+        ...parts.board(this.clock),
+      },
+    });
+    bus.onEoi = (vector) => this.board.ioapic.eoi(vector);
+    bus.externalController = this.board.pic;
+    const model = cpuModel(options.cpuModel).with({
+      cores: cpus,
+      frequencyHz: this.clock.frequencyHz,
+    });
+    this.processors = new Processors({
+      count: cpus,
+      model,
+      engine: options.engine ?? "cold",
+      host: wasmHost,
+      linear,
+      memory: this.#memory,
+      io: this.#io,
+      clock: this.clock,
+      bus,
+      trace: this.#trace,
+      acknowledgePic: () => this.board.pic.acknowledge(),
+    });
+    this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
+    this.#start(this);
+  }
+
+  get now(): Cycle {
+    return this.clock.now;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get lastStop(): StopReason | null {
+    return this.#lastStop;
+  }
+
+  get console(): SerialConsole {
+    return this.#console;
+  }
+
+  /** RAM, for loaders; scripts use the read-only {@link memory}. */
+  get machineMemory(): MachineMemory {
+    return this.#memory;
+  }
+
+  get memory(): MemoryView {
+    const memory = this.#memory;
+    const sizeBytes = memory.plan.ramBytes;
+    return {
+      sizeBytes,
+      readBytes: (address: PhysicalAddress, lengthBytes: number) => {
+        if (!(address >= 0 && memory.readableLinear(address + lengthBytes - 1) >= 0)) {
+          throw new RangeError(`no RAM at ${address}, length ${lengthBytes}`);
+        }
+        const bytes = new Uint8Array(lengthBytes);
+        memory.readBytes(address, bytes);
+        return bytes;
+      },
+      readLinear: (cpu, address, lengthBytes) => this.#readLinear(cpu, address, lengthBytes),
+    };
+  }
+
+  get devices(): readonly DeviceView[] {
+    return this.board.listing();
+  }
+
+  get trace(): TraceView {
+    const trace = this.#trace;
+    return {
+      get hash() {
+        return trace.hash;
+      },
+      recent: (count) => trace.recent(count).map(traceLine),
+      onEvent: (listener) => trace.listen((event) => listener(traceLine(event))),
+    };
+  }
+
+  async run(options: RunOptions = {}): Promise<StopReason> {
+    if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
+    this.#running = true;
+    this.#interrupted = false;
+    try {
+      this.#lastStop = await this.#run(options);
+      return this.#lastStop;
+    } finally {
+      this.#running = false;
+      this.#console.flush();
+    }
+  }
+
+  interrupt(): void {
+    this.#interrupted = true;
+  }
+
+  async step(count = 1, cpu = 0): Promise<StopReason> {
+    if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
+    if (!this.cpus[cpu]) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
+    for (let i = 0; i < count; i++) {
+      this.processors.step(cpu, this.clock.now);
+      this.clock.advanceTo(this.clock.now + 1 as Cycle);
+      this.clock.runDue();
+      const stop = this.#stopNow();
+      if (stop) return this.#lastStop = stop;
+    }
+    this.#console.flush();
+    return await Promise.resolve(this.#lastStop = { kind: "limit" });
+  }
+
+  screen(): string[] {
+    return this.board.vga.screen();
+  }
+
+  pressKeys(...keys: string[]): void {
+    this.#trace.emit(this.now, "input", 1, keys.length);
+    this.board.keyboard.typist.pressKeys(...keys);
+  }
+
+  async disassemble(address?: bigint, count = 8, cpu = 0): Promise<DisassembledLine[]> {
+    const view = this.cpus[cpu];
+    if (!view) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
+    const { registers, codeBits } = view;
+    const start = address ?? registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
+    const bytes = this.#readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
+    return await disassembleBytes(bytes, codeBits, start, count);
+  }
+
+  snapshot(): SnapshotRecord {
+    const ram = new Uint8Array(this.#memory.plan.ramBytes);
+    this.#memory.readRam(ram);
+    return {
+      kind: "machine",
+      version: 1,
+      state: {
+        clock: { ...this.clock.save() },
+        trace: { ...this.#trace.save() },
+        processors: { ...this.processors.save() },
+        board: { ...this.board.save() },
+        ram,
+      },
+    };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "machine", 1);
+    const part = (name: string) => state[name] as unknown as SnapshotRecord;
+    this.#memory.writeRam(state.ram as Uint8Array);
+    this.board.restore(part("board"));
+    this.clock.restore(part("clock"));
+    this.processors.restore(part("processors"));
+    this.#trace.restore(part("trace"));
+    this.#wanted = null;
+  }
+
+  async #run(options: RunOptions): Promise<StopReason> {
+    const { untilText, signal } = options;
+    const limit = options.untilCycle ??
+      (options.forCycles === undefined ? Infinity : this.now + options.forCycles);
+    const from = this.#console.text.length;
+    let breathe = performance.now();
+    for (;;) {
+      if (signal?.aborted || this.#interrupted) return { kind: "aborted" };
+      const stop = this.#slice(limit);
+      if (untilText !== undefined && this.#console.text.includes(untilText, from)) {
+        return { kind: "marker", text: untilText };
+      }
+      if (stop?.kind === "reset") this.#reset();
+      if (stop) return stop;
+      if (performance.now() - breathe > 30) {
+        this.#console.flush();
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        breathe = performance.now();
+      }
+    }
+  }
+
+  /** Advances by one slice; returns why the run must end, or `null`. */
+  #slice(limit: number): StopReason | null {
+    const { clock, processors } = this;
+    const from = clock.now;
+    if (from >= limit) return { kind: "limit" };
+    const digest = (Math.floor(from / STATE_DIGEST_CYCLES) + 1) * STATE_DIGEST_CYCLES;
+    const quantum = this.cpus.length === 1 ? SLICE_CYCLES : QUANTUM_CYCLES;
+    let to = Math.min(limit, clock.nextDeadline);
+    if (processors.idle) {
+      const shut = processors.shutDown;
+      if (shut) return { kind: "tripleFault", description: describeFault(shut) };
+      if (to === Infinity) return { kind: "halted" };
+      to = Math.min(to, digest);
+    } else {
+      to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)));
+    }
+    clock.advanceTo(to as Cycle);
+    clock.runDue();
+    if (clock.now >= digest) this.#digestState();
+    return this.#stopNow();
+  }
+
+  #stopNow(): StopReason | null {
+    const wanted = this.#wanted;
+    this.#wanted = null;
+    if (wanted) return wanted;
+    const shut = this.processors.shutDown;
+    return shut ? { kind: "tripleFault", description: describeFault(shut) } : null;
+  }
+
+  #want(stop: StopReason): void {
+    this.#wanted ??= stop;
+    this.processors?.requestStop();
+  }
+
+  #reset(): void {
+    this.board.reset();
+    this.processors.reset();
+    this.#start(this);
+  }
+
+  #setA20(open: boolean): void {
+    for (const cpu of this.processors?.cpus ?? []) {
+      cpu.state.a20Mask = open ? 0xffffffff : 0xffefffff;
+      cpu.mmu.flushEverything();
+    }
+    this.processors?.engine.invalidate();
+  }
+
+  #transmitted(byte: number): void {
+    this.#console.transmit(byte);
+    this.processors.requestStop();
+  }
+
+  #digestState(): void {
+    const digest = new Digest();
+    for (const { state } of this.processors.cpus) {
+      for (const name of GENERAL_REGISTERS) {
+        digest.add(state.low(offsetOf(name)));
+        digest.add(state.high(offsetOf(name)));
+      }
+      digest.add(state.low(offsetOf("rip")));
+      digest.add(state.high(offsetOf("rip")));
+    }
+    this.#trace.emit(this.now, "state", digest.low, digest.high);
+  }
+
+  #consolePort() {
+    // deno-lint-ignore no-this-alias
+    const machine = this;
+    return {
+      get nowNs() {
+        return machine.clock.nowNs;
+      },
+      get now() {
+        return machine.now;
+      },
+      frequencyHz: machine.clock.frequencyHz,
+      run: (options: RunOptions) => machine.run(options),
+      receive(bytes: Uint8Array) {
+        for (const byte of bytes) machine.#trace.emit(machine.now, "input", 0, byte);
+        machine.board.com1.receive(bytes);
+      },
+    };
+  }
+
+  #readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array {
+    const { mmu } = this.processors.cpus[cpu];
+    const bytes = new Uint8Array(lengthBytes);
+    for (let done = 0; done < lengthBytes; done++) {
+      const linear = address + BigInt(done);
+      const physical = mmu.peek(
+        Number(BigInt.asIntN(32, linear)),
+        Number(BigInt.asIntN(32, linear >> 32n)),
+      );
+      if (physical < 0 || this.#memory.readableLinear(physical) < 0) return bytes.subarray(0, done);
+      bytes[done] = this.#memory.read(physical, 1);
+    }
+    return bytes;
+  }
+}
+
+printAs(PcMachine.prototype, describeMachine);
+
+function traceLine({ cycle, kind, a, b }: TraceEvent): TraceLine {
+  const names = TRACE_KINDS[kind].split(", ");
+  return {
+    cycle: cycle as Cycle,
+    kind,
+    text: `${names[0]} 0x${(a >>> 0).toString(16)}, ${names[1]} 0x${(b >>> 0).toString(16)}`,
+  };
+}

@@ -1,0 +1,176 @@
+/** From a user's options to what a machine is made of: files are read, names looked up, mistakes reported. */
+
+import type { Clock } from "../../core/clock/clock.ts";
+import { physical } from "../../core/lib/brand.ts";
+import { writeMsrValue } from "../../core/x86/system/mod.ts";
+import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
+import type { EthernetSwitch } from "../../devices/net/mod.ts";
+import type { BoardChoices } from "../../devices/board/mod.ts";
+import { type BootModule, pcMemoryMap, planBoot, planRom } from "../../guests/linux/mod.ts";
+import type { ImageSource, MachineOptions } from "../machine_api.ts";
+import { parseSize } from "../units.ts";
+import { applyEntry } from "./entry_state.ts";
+import type { PcMachine } from "./machine.ts";
+
+const MIB = 1024 * 1024;
+const DEFAULT_MEMORY = "256MiB";
+const MAX_MEMORY_BYTES = 8 * 1024 * MIB;
+const MAX_CPUS = 64;
+const DEFAULT_MAC = "52:54:00:12:34:56";
+/** IA32_MTRR_DEF_TYPE: write-back by default, MTRRs enabled, as firmware leaves it. */
+const MTRR_DEF_TYPE = { number: 0x2ff, value: 0x806 };
+/** Debian's `seabios` package puts its images here. */
+const SEABIOS_FOLDER = "/usr/share/seabios";
+
+/** What a machine is made of. */
+export interface MachineParts {
+  readonly name: string;
+  readonly options: MachineOptions;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  /** The board's choices; called once the machine's clock exists. */
+  board(clock: Clock): BoardChoices;
+  /** Puts the kernel or the ROM into place and the first CPU at its entry; called again after a reset. */
+  start(machine: PcMachine): void;
+}
+
+/** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
+export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
+  const memoryBytes = memorySize(options);
+  const cpus = cpuCount(options);
+  const disks = await Promise.all((options.disks ?? []).map((disk) => readSource("disk", disk)));
+  const cdrom = options.cdrom === undefined ? null : await readSource("cdrom", options.cdrom);
+  const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
+  const vgaRom = options.kernel === undefined
+    ? await readSource("bios", `${SEABIOS_FOLDER}/vgabios-stdvga.bin`)
+    : null;
+  return {
+    name,
+    options,
+    memoryBytes,
+    cpus,
+    board: (clock) => ({
+      firmware: options.kernel === undefined ? "bios" : "none",
+      disks: disks.map((bytes) => new DiskImage(memoryBase(bytes))),
+      cdrom: cdrom === null ? null : memoryBase(cdrom),
+      vgabios: vgaRom,
+      nic: options.net === undefined || options.net === "none" ? null : {
+        mac: DEFAULT_MAC,
+        port: networkOf(options, clock).attach(name),
+      },
+    }),
+    start,
+  };
+}
+
+function memorySize(options: MachineOptions): number {
+  const bytes = parseSize(options.memory ?? DEFAULT_MEMORY);
+  if (bytes % 4096 !== 0 || bytes < 4 * MIB || bytes > MAX_MEMORY_BYTES) {
+    throw new RangeError(
+      `option memory: ${options.memory} is not a multiple of 4 KiB from 4MiB to ${
+        MAX_MEMORY_BYTES / MIB
+      }MiB`,
+    );
+  }
+  return bytes;
+}
+
+function cpuCount(options: MachineOptions): number {
+  const cpus = options.cpus ?? 1;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
+    throw new RangeError(
+      `option cpus: expected a whole number from 1 to ${MAX_CPUS}, found ${cpus}`,
+    );
+  }
+  return cpus;
+}
+
+function networkOf(options: MachineOptions, clock: Clock): EthernetSwitch {
+  const { network } = options;
+  if (!network) {
+    throw new TypeError(
+      `option net: "${options.net}" names a switch, so option network must make it: (clock) => new EthernetSwitch({ … })`,
+    );
+  }
+  return network(clock);
+}
+
+async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
+  const { kernel, initrd } = await kernelImages(options);
+  const modules: BootModule[] = await Promise.all((options.modules ?? []).map(async (module) => ({
+    bytes: await readSource("modules", module.image),
+    commandLine: module.commandLine,
+  })));
+  return (machine) => {
+    const { acpiRsdp, reserved } = machine.board.prepareDirectBoot();
+    const { ramBytes, lowRamBytes } = machine.machineMemory.plan;
+    const plan = planBoot({
+      kernel,
+      initrd,
+      modules,
+      commandLine: options.append ?? "",
+      acpiRsdp: physical(acpiRsdp),
+      memoryMap: pcMemoryMap({ ramBytes, lowMemoryEnd: lowRamBytes, reserved }),
+    });
+    for (const segment of plan.segments) {
+      machine.machineMemory.writeBytes(segment.address, segment.bytes);
+      const rest = segment.sizeBytes - segment.bytes.length;
+      if (rest > 0) {
+        machine.machineMemory.writeBytes(
+          physical(segment.address + segment.bytes.length),
+          new Uint8Array(rest),
+        );
+      }
+    }
+    const [boot] = machine.processors.cpus;
+    for (const cpu of machine.processors.cpus) {
+      writeMsrValue(cpu, MTRR_DEF_TYPE.number, MTRR_DEF_TYPE.value, 0);
+    }
+    boot.apic.setVirtualWireMode();
+    applyEntry(boot, plan);
+  };
+}
+
+/** The kernel, and the initramfs that goes with it. */
+async function kernelImages(
+  options: MachineOptions,
+): Promise<{ kernel: Uint8Array; initrd?: Uint8Array }> {
+  const given = options.initrd === undefined
+    ? undefined
+    : await readSource("initrd", options.initrd);
+  if (typeof options.kernel === "string") {
+    const { debian, debianFlavourOf } = await import("../images/mod.ts");
+    const flavour = debianFlavourOf(options.kernel);
+    if (flavour !== null) {
+      const guest = await debian(flavour);
+      return { kernel: guest.vmlinux, initrd: given ?? guest.initrd };
+    }
+  }
+  return { kernel: await readSource("kernel", options.kernel!), initrd: given };
+}
+
+async function romStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
+  const bios = options.bios ?? "seabios";
+  const path = bios === "seabios" ? `${SEABIOS_FOLDER}/bios-256k.bin` : bios;
+  const image = await readSource("bios", path);
+  planRom(image);
+  let placed = false;
+  return (machine) => {
+    if (!placed) machine.board.placeBios(image);
+    placed = true;
+  };
+}
+
+/** The bytes of an option: as they are, or read from a file. */
+async function readSource(option: string, source: ImageSource): Promise<Uint8Array> {
+  if (typeof source !== "string") return source;
+  try {
+    return await Deno.readFile(source);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      const hint = source.startsWith(SEABIOS_FOLDER) ? "; Debian's package seabios has it" : "";
+      throw new Error(`option ${option}: there is no file ${source}${hint}`);
+    }
+    throw error;
+  }
+}
