@@ -20,6 +20,7 @@ import { STRINGS } from "./strings.ts";
 import { SYSTEM } from "./system.ts";
 import { STACK } from "./stack.ts";
 import { X87_ARITHMETIC } from "./x87_arithmetic.ts";
+import { X87_COMPARE } from "./x87_compare.ts";
 import { X87_CONTROL } from "./x87_control.ts";
 import { X87_TRANSFERS } from "./x87_transfers.ts";
 import type { InstructionGroup } from "./definition.ts";
@@ -46,6 +47,7 @@ export const GROUPS: readonly InstructionGroup[] = [
   SSE_CONVERT,
   X87_TRANSFERS,
   X87_ARITHMETIC,
+  X87_COMPARE,
   X87_CONTROL,
 ];
 

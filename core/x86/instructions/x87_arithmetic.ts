@@ -1,14 +1,45 @@
 /**
- * x87 arithmetic, comparison and transcendental instructions (SDM vol. 2, FABS to FYL2XP1).
+ * x87 arithmetic, transcendental instructions and stack management (SDM vol. 2, F2XM1 to FYL2XP1).
  *
- * System functions carry them out exactly (system/x87_arithmetic.ts, system/x87_register_operations.ts).
+ * System functions carry them out exactly (system/x87_arithmetic.ts, system/x87_register_operations.ts); ordinary
+ * numbers take the fast paths of x87_fast.ts and x87_fast_division.ts.
  */
 
-import type { Builder, Operand } from "../ir/builder.ts";
-import type { I64 } from "../ir/ir.ts";
-import { X87Comparison, X87Source, X87Status } from "../system/x87_calls.ts";
+import type { Builder } from "../ir/builder.ts";
+import type { Bool, I64 } from "../ir/ir.ts";
+import { X87Status } from "../system/x87_calls.ts";
 import type { Definition, InstructionGroup } from "./definition.ts";
 import {
+  canAdd,
+  canMultiply,
+  droppedBits,
+  type Exact,
+  integerOperand,
+  isWithin,
+  join,
+  masksPrecision,
+  type Operand,
+  partsOfInteger,
+  product,
+  round,
+  roundingControl,
+  roundsQuietly,
+  roundToInteger,
+  statusAfter,
+  sum,
+  WHOLE_EXPONENT,
+} from "./x87_fast.ts";
+import {
+  canDivide,
+  canReduce,
+  canTakeRoot,
+  quotient,
+  remainder,
+  squareRoot,
+} from "./x87_fast_division.ts";
+import { fastRegister, fastSource, type Numbers, readSource } from "./x87_operands.ts";
+import {
+  allOf,
   fill,
   finish,
   indefinite,
@@ -16,43 +47,50 @@ import {
   openX87,
   overwrite,
   physical,
+  pop,
+  push,
   readRegister,
   recordInstruction,
   stackFault,
+  type X87,
 } from "./x87_stack.ts";
 
-type SourceKind = (typeof X87Source)[keyof typeof X87Source];
+const { C0, C1, C3, conditions } = X87Status;
 
-/** Floating-point or integer memory operands. */
-type Numbers = "real" | "integer";
-
-/** What a source operand is, by its form. */
-function sourceKind(o: Builder, source: Operand, numbers: Numbers): SourceKind {
-  if (!o.isMemory(source)) return X87Source.register;
-  if (numbers === "integer") {
-    return o.widthOf(source) === 16 ? X87Source.integer16 : X87Source.integer32;
-  }
-  return o.widthOf(source) === 32 ? X87Source.binary32 : X87Source.binary64;
+/** A two-operand operation: its system function, and its fast path for destination `a` and source `b`. */
+interface BinaryOperation {
+  readonly name: string;
+  readonly can: (o: Builder, a: Operand, b: Operand) => Bool;
+  readonly compute: (o: Builder, a: Operand, b: Operand) => Exact;
 }
 
-/** A source: a memory operand's bits, or a register's number, and what it is. */
-interface Source {
-  readonly kind: SourceKind;
-  readonly bits: I64;
-  /** The offset of a memory operand, else 0. */
-  readonly address: I64;
+function negated(o: Builder, a: Operand): Operand {
+  return { ...a, sign: o.xor(a.sign, o.const(0x8000)) };
 }
 
-function readSource(o: Builder, source: Operand, numbers: Numbers): Source {
-  const bits = o.read(source);
-  const address = o.isMemory(source) ? o.address(source) : o.const(0);
-  return { kind: sourceKind(o, source, numbers), bits, address };
-}
+const ADD: BinaryOperation = { name: "x87Add", can: canAdd, compute: sum };
+const MULTIPLY: BinaryOperation = { name: "x87Multiply", can: canMultiply, compute: product };
+const SUBTRACT: BinaryOperation = {
+  name: "x87Subtract",
+  can: canAdd,
+  compute: (o, a, b) => sum(o, a, negated(o, b)),
+};
+const SUBTRACT_REVERSED: BinaryOperation = {
+  name: "x87SubtractReversed",
+  can: canAdd,
+  compute: (o, a, b) => sum(o, b, negated(o, a)),
+};
+const DIVIDE: BinaryOperation = { name: "x87Divide", can: canDivide, compute: quotient };
+const DIVIDE_REVERSED: BinaryOperation = {
+  name: "x87DivideReversed",
+  can: (o, a, b) => canDivide(o, b, a),
+  compute: (o, a, b) => quotient(o, b, a),
+};
 
 /** A two-operand operation in one of its encodings. */
 function binary(
   mnemonic: string,
-  name: string,
+  operation: BinaryOperation,
   encodings: readonly string[],
   numbers: Numbers = "real",
   pops = false,
@@ -62,10 +100,23 @@ function binary(
     unit: "x87",
     encodings,
     run(o, destination, operand) {
-      openX87(o);
+      const x = openX87(o);
       const source = readSource(o, operand, numbers);
-      const target = o.or(o.read(destination), o.const(pops ? 8 : 0));
-      o.system(name, source.bits, o.const(source.kind), target, source.address);
+      const number = o.read(destination);
+      const target = physical(o, x, number);
+      const a = fastRegister(o, x, target);
+      const b = fastSource(o, x, source);
+      const control = o.field("fpuControl");
+      const isFast = allOf(o, o.fastPaths(), roundsQuietly(o, control), operation.can(o, a, b));
+      o.if(isFast, () => {
+        const { value, flags } = round(o, operation.compute(o, a, b), droppedBits(o, control));
+        overwrite(o, target, value);
+        if (pops) pop(o, x);
+        finish(o, x, statusAfter(o, x.status, flags));
+      }, () => {
+        const how = o.or(number, o.const(pops ? 8 : 0));
+        o.system(operation.name, source.bits, o.const(source.kind), how, source.address);
+      });
     },
   };
 }
@@ -74,7 +125,12 @@ function binary(
  * FADD and its like: the digits of D8 and DC, and the register forms of DC and DE, whose digits are exchanged for
  * the reversed operations.
  */
-function arithmetic(suffix: string, name: string, digit: number, swapped: number): Definition[] {
+function arithmetic(
+  suffix: string,
+  operation: BinaryOperation,
+  digit: number,
+  swapped: number,
+): Definition[] {
   const modrm = (n: number) => (0xc0 + 8 * n).toString(16).toUpperCase();
   const real = [
     `D8 /${digit}: ST,Md`,
@@ -83,65 +139,11 @@ function arithmetic(suffix: string, name: string, digit: number, swapped: number
     `DC ${modrm(swapped)}+r: STi,ST`,
   ];
   return [
-    binary(`F${suffix}`, name, real),
-    binary(`F${suffix}P`, name, [`DE ${modrm(swapped)}+r: STi,ST`], "real", true),
-    binary(`FI${suffix}`, name, [`DE /${digit}: ST,Mw`, `DA /${digit}: ST,Md`], "integer"),
+    binary(`F${suffix}`, operation, real),
+    binary(`F${suffix}P`, operation, [`DE ${modrm(swapped)}+r: STi,ST`], "real", true),
+    binary(`FI${suffix}`, operation, [`DE /${digit}: ST,Mw`, `DA /${digit}: ST,Md`], "integer"),
   ];
 }
-
-/** A comparison of ST(0); `how` is bits of `X87Comparison`. */
-function comparison(
-  mnemonic: string,
-  encodings: readonly string[],
-  how: number,
-  numbers: Numbers = "real",
-): Definition {
-  return {
-    mnemonic,
-    unit: "x87",
-    ...((how & X87Comparison.toFlags) !== 0 ? { feature: "CMOV" } : {}),
-    encodings,
-    run(o, _first, second) {
-      openX87(o);
-      const source = readSource(o, second, numbers);
-      o.system("x87Compare", source.bits, o.const(source.kind), o.const(how), source.address);
-    },
-  };
-}
-
-const { quiet, toFlags } = X87Comparison;
-
-const comparisons: readonly Definition[] = [
-  // DC D0, DC D8 and DE D0 are undocumented.
-  comparison("FCOM", ["D8 /2: ST,Md", "DC /2: ST,Mq", "D8 D0+r: ST,STi", "DC D0+r: ST,STi"], 0),
-  comparison("FCOMP", [
-    "D8 /3: ST,Md",
-    "DC /3: ST,Mq",
-    "D8 D8+r: ST,STi",
-    "DC D8+r: ST,STi",
-    "DE D0+r: ST,STi",
-  ], 1),
-  comparison("FCOMPP", ["DE D9: ST,1"], 2),
-  comparison("FUCOM", ["DD E0+r: ST,STi"], quiet),
-  comparison("FUCOMP", ["DD E8+r: ST,STi"], quiet | 1),
-  comparison("FUCOMPP", ["DA E9: ST,1"], quiet | 2),
-  comparison("FCOMI", ["DB F0+r: ST,STi"], toFlags),
-  comparison("FCOMIP", ["DF F0+r: ST,STi"], toFlags | 1),
-  comparison("FUCOMI", ["DB E8+r: ST,STi"], toFlags | quiet),
-  comparison("FUCOMIP", ["DF E8+r: ST,STi"], toFlags | quiet | 1),
-  comparison("FICOM", ["DE /2: ST,Mw", "DA /2: ST,Md"], 0, "integer"),
-  comparison("FICOMP", ["DE /3: ST,Mw", "DA /3: ST,Md"], 1, "integer"),
-  {
-    mnemonic: "FTST",
-    unit: "x87",
-    encodings: ["D9 E4: -"],
-    run(o) {
-      openX87(o);
-      const zero = o.const(0);
-      o.system("x87Compare", zero, o.const(X87Source.zero), zero, zero);
-    },
-  },
-];
 
 /** FCHS and FABS: only the sign changes. */
 function signOperation(
@@ -166,39 +168,110 @@ function signOperation(
   };
 }
 
-const { C0, C1, C2, C3, conditions } = X87Status;
+/** The fast path of an instruction on the top of the stack, and when it may be taken. */
+type FastPath = (o: Builder, x: X87) => { readonly can: Bool; readonly run: () => void };
 
-/** FXAM: the class of ST(0) in C3, C2, C0, its sign (of an empty register too) in C1. */
-const examine: Definition = {
-  mnemonic: "FXAM",
-  unit: "x87",
-  encodings: ["D9 E5: -"],
-  run(o) {
-    const x = openX87(o);
-    const { significand, signExponent } = readRegister(o, x.top);
-    const exponent = o.and(signExponent, o.const(0x7fff));
-    const top = o.const(1n << 63n);
-    const special = o.select(o.eq(significand, top), o.const(C2 | C0), o.const(C0));
-    const finite = o.select(o.eq(exponent, o.const(0x7fff)), special, o.const(C2));
-    const supported = o.select(o.ltS(significand, o.const(0)), finite, o.const(0));
-    const tiny = o.select(o.isZero(significand), o.const(C3), o.const(C3 | C2));
-    const filled = o.select(o.isZero(exponent), tiny, supported);
-    const code = o.select(isEmpty(o, x, x.top), o.const(C3 | C0), filled);
-    const sign = o.select(o.ltU(o.const(0x7fff), signExponent), o.const(C1), o.const(0));
-    const rest = o.and(x.status, o.const(0xffff & ~conditions));
-    finish(o, x, o.or(rest, o.or(code, sign)));
-  },
-};
-
-/** An instruction on the top of the stack that a system function carries out. */
-function registerOperation(mnemonic: string, modrm: string, name: string): Definition {
+/** An instruction on the top of the stack that a system function carries out, or a fast path. */
+function registerOperation(
+  mnemonic: string,
+  modrm: string,
+  name: string,
+  fastPath?: FastPath,
+): Definition {
   return {
     mnemonic,
     unit: "x87",
     encodings: [`D9 ${modrm}: -`],
     run(o) {
-      openX87(o);
-      o.system(name);
+      const x = openX87(o);
+      if (!fastPath) return void o.system(name);
+      const { can, run } = fastPath(o, x);
+      o.if(o.bothOf(o.fastPaths(), can), run, () => void o.system(name));
+    },
+  };
+}
+
+function fastSquareRoot(o: Builder, x: X87): ReturnType<FastPath> {
+  const a = fastRegister(o, x, x.top);
+  const control = o.field("fpuControl");
+  return {
+    can: o.bothOf(roundsQuietly(o, control), canTakeRoot(o, a)),
+    run() {
+      const { value, flags } = round(o, squareRoot(o, a), droppedBits(o, control));
+      overwrite(o, x.top, value);
+      finish(o, x, statusAfter(o, x.status, flags));
+    },
+  };
+}
+
+/** Numbers from 2^63 on are integers. */
+function fastRoundToInteger(o: Builder, x: X87): ReturnType<FastPath> {
+  const a = fastRegister(o, x, x.top);
+  const control = o.field("fpuControl");
+  const integer = roundToInteger(o, a, roundingControl(o, control));
+  const isSmall = o.ltU(a.exponent, o.const(WHOLE_EXPONENT));
+  return {
+    can: allOf(o, a.isOrdinary, isSmall, o.eitherOf(masksPrecision(o, control), integer.isExact)),
+    run() {
+      overwrite(o, x.top, join(o, partsOfInteger(o, integer.magnitude, a.sign)));
+      finish(o, x, statusAfter(o, x.status, integer.flags));
+    },
+  };
+}
+
+function fastRemainder(o: Builder, x: X87): ReturnType<FastPath> {
+  const a = fastRegister(o, x, x.top);
+  const b = fastRegister(o, x, physical(o, x, 1));
+  return {
+    can: canReduce(o, a, b),
+    run() {
+      const { parts, quotient } = remainder(o, a, b);
+      overwrite(o, x.top, join(o, parts));
+      const code = (bit: number, code: number) =>
+        o.select(o.bit(quotient, bit), o.const(code), o.const(0));
+      const codes = o.or(o.or(code(2, C0), code(1, C3)), code(0, C1));
+      finish(o, x, o.or(o.and(x.status, o.const(0xffff & ~conditions)), codes));
+    },
+  };
+}
+
+/** RC's encoding of rounding toward zero. */
+const TRUNCATE = 3;
+const BIAS = 0x3fff;
+
+/** The exponent changes by an integer of up to 15 bits. */
+function fastScale(o: Builder, x: X87): ReturnType<FastPath> {
+  const a = fastRegister(o, x, x.top);
+  const b = fastRegister(o, x, physical(o, x, 1));
+  const { magnitude } = roundToInteger(o, b, o.const(TRUNCATE));
+  const change = o.select(o.isZero(b.sign), magnitude, o.neg(magnitude));
+  const exponent = o.add(a.exponent, change);
+  return {
+    can: allOf(
+      o,
+      a.isOrdinary,
+      b.isOrdinary,
+      o.isNonzero(a.significand),
+      o.ltU(b.exponent, o.const(BIAS + 15)),
+      isWithin(o, exponent, 1, 0x7ffe),
+    ),
+    run() {
+      overwrite(o, x.top, join(o, { ...a, exponent }));
+      finish(o, x);
+    },
+  };
+}
+
+function fastExtract(o: Builder, x: X87): ReturnType<FastPath> {
+  const a = fastRegister(o, x, x.top);
+  const room = isEmpty(o, x, physical(o, x, -1));
+  return {
+    can: allOf(o, room, a.isOrdinary, o.isNonzero(a.significand)),
+    run() {
+      const exponent = integerOperand(o, o.sub(a.exponent, o.const(BIAS)));
+      overwrite(o, x.top, join(o, exponent));
+      push(o, x, join(o, { ...a, exponent: o.const(BIAS) }));
+      finish(o, x);
     },
   };
 }
@@ -238,30 +311,28 @@ function free(mnemonic: string, encoding: string, pops: boolean): Definition {
 }
 
 const definitions: readonly Definition[] = [
-  ...arithmetic("ADD", "x87Add", 0, 0),
-  ...arithmetic("MUL", "x87Multiply", 1, 1),
-  ...arithmetic("SUB", "x87Subtract", 4, 5),
-  ...arithmetic("SUBR", "x87SubtractReversed", 5, 4),
-  ...arithmetic("DIV", "x87Divide", 6, 7),
-  ...arithmetic("DIVR", "x87DivideReversed", 7, 6),
-  ...comparisons,
+  ...arithmetic("ADD", ADD, 0, 0),
+  ...arithmetic("MUL", MULTIPLY, 1, 1),
+  ...arithmetic("SUB", SUBTRACT, 4, 5),
+  ...arithmetic("SUBR", SUBTRACT_REVERSED, 5, 4),
+  ...arithmetic("DIV", DIVIDE, 6, 7),
+  ...arithmetic("DIVR", DIVIDE_REVERSED, 7, 6),
   signOperation("FCHS", "E0", (o, signExponent) => o.xor(signExponent, o.const(0x8000))),
   signOperation("FABS", "E1", (o, signExponent) => o.and(signExponent, o.const(0x7fff))),
-  examine,
   registerOperation("F2XM1", "F0", "x87PowerOfTwo"),
   registerOperation("FYL2X", "F1", "x87Logarithm"),
   registerOperation("FPTAN", "F2", "x87Tangent"),
   registerOperation("FPATAN", "F3", "x87Arctangent"),
-  registerOperation("FXTRACT", "F4", "x87Extract"),
+  registerOperation("FXTRACT", "F4", "x87Extract", fastExtract),
   registerOperation("FPREM1", "F5", "x87RemainderNearest"),
   turnStack("FDECSTP", "F6", -1),
   turnStack("FINCSTP", "F7", 1),
-  registerOperation("FPREM", "F8", "x87Remainder"),
+  registerOperation("FPREM", "F8", "x87Remainder", fastRemainder),
   registerOperation("FYL2XP1", "F9", "x87LogarithmPlusOne"),
-  registerOperation("FSQRT", "FA", "x87SquareRoot"),
+  registerOperation("FSQRT", "FA", "x87SquareRoot", fastSquareRoot),
   registerOperation("FSINCOS", "FB", "x87SineCosine"),
-  registerOperation("FRNDINT", "FC", "x87RoundToInteger"),
-  registerOperation("FSCALE", "FD", "x87Scale"),
+  registerOperation("FRNDINT", "FC", "x87RoundToInteger", fastRoundToInteger),
+  registerOperation("FSCALE", "FD", "x87Scale", fastScale),
   registerOperation("FSIN", "FE", "x87Sine"),
   registerOperation("FCOS", "FF", "x87Cosine"),
   free("FFREE", "DD C0", false),

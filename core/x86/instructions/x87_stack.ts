@@ -108,6 +108,15 @@ export function pop(o: Builder, x: X87): void {
   popFrom(o, x, x.tags);
 }
 
+/** Empties ST(0) and ST(1) and moves the top by two. */
+export function popTwice(o: Builder, x: X87): void {
+  const next = physical(o, x, 1);
+  const one = o.const(1);
+  const emptied = o.or(o.shl(one, x.top), o.shl(one, next));
+  o.setField("fpuTags", o.or(x.tags, emptied));
+  o.setField("fpuTop", physical(o, x, 2));
+}
+
 function popFrom(o: Builder, x: X87, tags: I64): void {
   o.setField("fpuTags", o.or(tags, o.shl(o.const(1), x.top)));
   o.setField("fpuTop", physical(o, x, 1));

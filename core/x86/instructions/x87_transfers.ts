@@ -6,6 +6,19 @@ import { constant, type ConstantName, x87Environment } from "../softfloat/mod.ts
 import type { Definition, InstructionGroup } from "./definition.ts";
 import { condition } from "./flags.ts";
 import {
+  fitsInteger,
+  integerOperand,
+  join,
+  masksPrecision,
+  narrow,
+  operandOf,
+  roundingControl,
+  roundsQuietly,
+  roundToInteger,
+  statusAfter,
+  widen,
+} from "./x87_fast.ts";
+import {
   allOf,
   type Extended,
   fill,
@@ -27,20 +40,6 @@ import {
   type X87,
 } from "./x87_stack.ts";
 
-/** FILD is exact: normalizes the magnitude of a sign-extended integer. */
-export function extendedOfInteger(o: Builder, value: I64): Extended {
-  const zero = o.const(0);
-  const negative = o.ltS(value, zero);
-  const magnitude = o.select(negative, o.neg(value), value);
-  const shift = o.clz(magnitude);
-  // The leading bit of a 64-bit integer weighs 2^63; zero has the exponent field 0.
-  const exponent = o.select(o.isZero(value), zero, o.sub(o.const(0x3fff + 63), shift));
-  return {
-    significand: o.shl(magnitude, shift),
-    signExponent: o.or(o.shl(o.fromBool(negative), o.const(15)), exponent),
-  };
-}
-
 /** Pushes a number if there is room, else reports the overflow. */
 function pushChecked(o: Builder, x: X87, value: Extended, address?: I64): void {
   o.if(isEmpty(o, x, physical(o, x, -1)), () => {
@@ -49,14 +48,23 @@ function pushChecked(o: Builder, x: X87, value: Extended, address?: I64): void {
   }, () => stackFault(o, o.const(1), () => push(o, x, indefinite(o)), address));
 }
 
+/** RC's encoding of rounding toward zero. */
+const TRUNCATE = 3;
+
 const load: Definition = {
   mnemonic: "FLD",
   unit: "x87",
   encodings: ["D9 /0: Md", "DD /0: Mq"],
   run(o, source) {
-    openX87(o);
+    const x = openX87(o);
     const bits = o.read(source);
-    o.system("x87Load", bits, o.const(o.widthOf(source)), o.address(source));
+    const width = o.widthOf(source) as 32 | 64;
+    const value = widen(o, bits, width);
+    const room = isEmpty(o, x, physical(o, x, -1));
+    o.if(allOf(o, o.fastPaths(), room, value.isOrdinary), () => {
+      push(o, x, join(o, value));
+      finish(o, x);
+    }, () => void o.system("x87Load", bits, o.const(width), o.address(source)));
   },
 };
 
@@ -95,7 +103,7 @@ const loadInteger: Definition = {
   run(o, source) {
     const x = openX87(o);
     const integer = o.sext(o.read(source), o.widthOf(source) as Width);
-    pushChecked(o, x, extendedOfInteger(o, integer), o.address(source));
+    pushChecked(o, x, join(o, integerOperand(o, integer)), o.address(source));
   },
 };
 
@@ -137,9 +145,20 @@ function store(mnemonic: string, digit: number, pops: boolean): Definition {
     unit: "x87",
     encodings: [`D9 /${digit}: Md`, `DD /${digit}: Mq`],
     run(o, destination) {
-      openX87(o);
-      const width = o.const(o.widthOf(destination));
-      storeExactly(o, destination, "x87Store", width, o.const(pops ? 1 : 0));
+      const x = openX87(o);
+      const width = o.widthOf(destination) as 32 | 64;
+      const value = operandOf(o, readRegister(o, x.top));
+      const narrowed = narrow(o, value, width);
+      const control = o.field("fpuControl");
+      const isQuiet = o.eitherOf(roundsQuietly(o, control), narrowed.isExact);
+      const isFilled = o.isNot(isEmpty(o, x, x.top));
+      o.if(allOf(o, o.fastPaths(), isFilled, narrowed.fits, isQuiet), () => {
+        o.write(destination, narrowed.bits);
+        if (pops) pop(o, x);
+        finish(o, x, statusAfter(o, x.status, narrowed.flags));
+      }, () => {
+        storeExactly(o, destination, "x87Store", o.const(width), o.const(pops ? 1 : 0));
+      });
     },
   };
 }
@@ -219,9 +238,23 @@ function storeInteger(mnemonic: string, encodings: readonly string[], how: numbe
     unit: "x87",
     encodings,
     run(o, destination) {
-      openX87(o);
-      const width = o.const(o.widthOf(destination));
-      storeExactly(o, destination, "x87StoreInteger", width, o.const(how));
+      const x = openX87(o);
+      const width = o.widthOf(destination) as 16 | 32 | 64;
+      const value = operandOf(o, readRegister(o, x.top));
+      const control = o.field("fpuControl");
+      const rounding = (how & 2) !== 0 ? o.const(TRUNCATE) : roundingControl(o, control);
+      const integer = roundToInteger(o, value, rounding);
+      const isQuiet = o.eitherOf(masksPrecision(o, control), integer.isExact);
+      const isFilled = o.isNot(isEmpty(o, x, x.top));
+      const fits = fitsInteger(o, value, integer, width);
+      o.if(allOf(o, o.fastPaths(), isFilled, fits, isQuiet), () => {
+        const { magnitude } = integer;
+        o.write(destination, o.select(o.isZero(value.sign), magnitude, o.neg(magnitude)));
+        if ((how & 1) !== 0) pop(o, x);
+        finish(o, x, statusAfter(o, x.status, integer.flags));
+      }, () => {
+        storeExactly(o, destination, "x87StoreInteger", o.const(width), o.const(how));
+      });
     },
   };
 }
