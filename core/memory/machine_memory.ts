@@ -175,6 +175,26 @@ export class MachineMemory implements MmioBus, DmaBus {
     }
   }
 
+  /** Copies bytes within RAM by linear offsets, for engines that hold direct write access to the target. */
+  copyDirect(target: number, source: number, lengthBytes: number): void {
+    this.#u8.copyWithin(target, source, source + lengthBytes);
+  }
+
+  /** Repeats the first `itemBytes` bytes at a linear offset over `lengthBytes` bytes; access as in copyDirect. */
+  repeatDirect(target: number, itemBytes: number, lengthBytes: number): void {
+    for (let done = itemBytes; done < lengthBytes; done *= 2) {
+      this.#u8.copyWithin(target + done, target, target + Math.min(done, lengthBytes - done));
+    }
+  }
+
+  /** Stores one item of 1, 2, 4 or 8 bytes, given in halves, at a linear offset; access as in copyDirect. */
+  storeDirect(target: number, itemBytes: number, low: number, high: number): void {
+    if (itemBytes === 1) this.#u8[target] = low;
+    else if (itemBytes === 2) this.#view.setUint16(target, low, true);
+    else this.#view.setUint32(target, low, true);
+    if (itemBytes === 8) this.#view.setUint32(target + 4, high, true);
+  }
+
   /** Copies all RAM, in the order of linear memory, into `into` (as long as RAM). */
   readRam(into: Uint8Array): void {
     into.set(this.#u8.subarray(this.plan.ramBase, this.plan.ramBase + this.plan.ramBytes));

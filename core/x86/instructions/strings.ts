@@ -40,17 +40,69 @@ function advance(o: Builder, ...registers: readonly ("rsi" | "rdi")[]): void {
  * Wraps an iteration in its REP prefix. `body` carries one iteration out; after it, `goesOn` says whether another
  * may follow (of REPE and REPNE: whether ZF is as the prefix wants it).
  */
-function repeated(o: Builder, body: () => void, goesOn: (() => Bool) | null = null): void {
+function repeated(
+  o: Builder,
+  body: () => void,
+  goesOn: (() => Bool) | null = null,
+  block: Block | null = null,
+): void {
   if (o.form.repeat === "none") return body();
   const width = addressWidth(o);
   const count = o.register("rcx", width);
   o.if(o.isNonzero(count), () => {
+    if (block && canMoveBlocks(o)) return blockOrIteration(o, block, count, body);
     body();
     const left = o.zext(o.sub(count, o.const(1)), width);
     o.setRegister("rcx", width, left);
     const more = o.isNonzero(left);
     o.if(goesOn ? o.bothOf(more, goesOn()) : more, () => o.repeat());
   });
+}
+
+/** A string instruction that can do many iterations at once: the system function for that, and what it moves on. */
+interface Block {
+  readonly name: "moveBlock" | "fillBlock";
+  readonly registers: readonly ("rsi" | "rdi")[];
+}
+
+/** Fewer iterations than this are not worth leaving generated code for. */
+const WORTHWHILE_ITERATIONS = 16;
+
+/** Blocks need offsets that are linear addresses; other forms go item by item. */
+function canMoveBlocks(o: Builder): boolean {
+  return (o.form.access === "long" || o.form.access === "flat") && addressWidth(o) !== 16;
+}
+
+/**
+ * Many iterations at once if the pages allow it, else one: the block function says how many it did, which
+ * retire as if they had been done one by one.
+ */
+function blockOrIteration(o: Builder, block: Block, count: I64, body: () => void): void {
+  const width = addressWidth(o);
+  const bytes = o.width / 8;
+  const down = o.isNonzero(o.and(o.field("flags"), o.const(Eflags.DF)));
+  const many = o.leU(o.const(WORTHWHILE_ITERATIONS), count);
+  const done = o.variable(o.const(0));
+  o.if(o.bothOf(o.bothOf(o.fastPaths(), many), o.isNot(down)), () => {
+    const budget = o.budget();
+    const limit = o.select(o.ltU(count, budget), count, budget);
+    const from = block.name === "moveBlock" ? source(o) : o.register("rax", o.width);
+    o.set(done, o.system(block.name, from, destination(o), o.const(bytes), limit));
+  });
+  const iterations = o.variable(o.get(done));
+  o.if(o.isZero(o.get(done)), () => {
+    body();
+    o.set(iterations, o.const(1));
+  }, () => {
+    const moved = o.mul(o.get(done), o.const(bytes));
+    for (const name of block.registers) {
+      o.setRegister(name, width, o.zext(o.add(o.register(name, width), moved), width));
+    }
+  });
+  const left = o.zext(o.sub(count, o.get(iterations)), width);
+  o.setRegister("rcx", width, left);
+  o.retire(o.sub(o.get(iterations), o.const(1)));
+  o.if(o.isNonzero(left), () => o.repeat());
 }
 
 /** Whether ZF is as REPE or REPNE demands for another iteration. */
@@ -62,13 +114,14 @@ function stringInstruction(
   mnemonic: string,
   encodings: readonly string[],
   iteration: (o: Builder) => void,
+  block: Block | null = null,
 ): Definition {
   return {
     mnemonic,
     encodings,
     depends: DEPENDS,
     run(o) {
-      repeated(o, () => iteration(o));
+      repeated(o, () => iteration(o), null, block);
     },
   };
 }
@@ -98,11 +151,11 @@ const definitions: readonly Definition[] = [
     const value = o.load("operand", source(o), o.width);
     o.store("es", destination(o), o.width, value);
     advance(o, "rsi", "rdi");
-  }),
+  }, { name: "moveBlock", registers: ["rsi", "rdi"] }),
   stringInstruction("STOS", ["AA: - b", "AB: -"], (o) => {
     o.store("es", destination(o), o.width, o.register("rax", o.width));
     advance(o, "rdi");
-  }),
+  }, { name: "fillBlock", registers: ["rdi"] }),
   stringInstruction("LODS", ["AC: - b", "AD: -"], (o) => {
     const value = o.load("operand", source(o), o.width);
     o.setRegister("rax", o.width, value);

@@ -247,6 +247,16 @@ export class Mmu {
   }
 
   /**
+   * Linear offset that an ordinary data access to (low, high) may use directly, for instructions that move
+   * many bytes at once; -1 if the TLB has no such translation, which the plain path will then enter.
+   */
+  directLinear(low: number, high: number, write: boolean): number {
+    const table = this.#bank.data[this.#view];
+    const at = table.find(low, high);
+    return at < 0 ? -1 : table.directLinear(at, low, high, write);
+  }
+
+  /**
    * Where a linear address leads, for those who look from outside: no fault, no A or D bit, no TLB entry. -1
    * if it is not mapped. The result is guest-physical.
    */

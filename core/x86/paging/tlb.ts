@@ -120,6 +120,15 @@ export class TlbTable {
     words[at + 7] = bits | TlbBits.valid | LOGGED;
   }
 
+  /** Linear offset of the byte at address (low, high) behind entry `at`, or -1 if it needs the slow path. */
+  directLinear(at: number, low: number, high: number, write: boolean): number {
+    const words = this.#words;
+    if ((words[write ? at + 2 : at] & SLOW_TAG) !== 0) return -1;
+    const sum = (words[at + 4] >>> 0) + (low >>> 0);
+    const carry = sum > 0xffffffff ? 1 : 0;
+    return ((words[at + 5] + high + carry) >>> 0) * 0x1_0000_0000 + (sum >>> 0);
+  }
+
   /** Drops the translation of one page, global or not. */
   drop(low: number, high: number): void {
     const at = this.find(low, high);

@@ -15,6 +15,7 @@ import * as tables from "./descriptor_tables.ts";
 import * as fast from "./fast_calls.ts";
 import * as far from "./far_transfer.ts";
 import * as flags from "./flag_instructions.ts";
+import * as blocks from "./string_blocks.ts";
 import * as floating from "./floating_state.ts";
 import { interruptReturn } from "./interrupt_return.ts";
 import * as msr from "./msr.ts";
@@ -132,6 +133,10 @@ const TABLE = {
   checkIo: plain(io.checkIo, false),
   in: plain(io.readPort),
   out: ending(io.writePort),
+
+  // (source or item, destination, bytes an item, most items): how many were done, 0 if none can be.
+  moveBlock: plain(blocks.moveBlock, false),
+  fillBlock: plain(blocks.fillBlock, false),
 
   // Floating-point areas: (segment, offset, operand size).
   fxsave: plain(floating.saveLegacyArea, false),
