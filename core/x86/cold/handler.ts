@@ -20,6 +20,7 @@ import {
   RECORD,
   reloadBudget,
   returnIfSpent,
+  returnIfStopped,
   type Runtime,
 } from "./runtime.ts";
 
@@ -119,6 +120,7 @@ class HandlerWriter {
       code.get(CPU);
       code.memory("i64.load", offsetOf("nextRip"));
       code.memory("i64.store", offsetOf("rip"));
+      returnIfStopped(code);
       this.#state();
       code.returnCall(this.runtime.next);
       return;

@@ -108,6 +108,18 @@ export function returnIfSpent(code: FunctionWriter): void {
   code.op("end");
 }
 
+/** Returns to the engine if the instruction that has just ended asked for it by the state's `status`. */
+export function returnIfStopped(code: FunctionWriter): void {
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("status"));
+  code.block("if");
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.op("return");
+  code.op("end");
+}
+
 /** Reloads the budget after TypeScript may have changed it. */
 export function reloadBudget(code: FunctionWriter): void {
   code.get(CPU);
