@@ -16,6 +16,7 @@ import { cpuModel } from "../../core/x86/model/mod.ts";
 import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
 import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
+import { KEY_NAMES, type KeyName } from "../../devices/i8042/mod.ts";
 import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
   CpuView,
@@ -34,6 +35,7 @@ import { printAs } from "../tables.ts";
 import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
+import { type MachineNetwork, makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
@@ -54,6 +56,8 @@ export class PcMachine implements Machine {
   readonly name: string;
   readonly options: MachineOptions;
   readonly clock = new MachineClock();
+  /** The switch that the network card is plugged into, and the script's host on it; null without a card. */
+  readonly network: MachineNetwork | null;
   readonly board: PcBoard;
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
@@ -86,6 +90,8 @@ export class PcMachine implements Machine {
     });
     const bus = new ApicBus();
     this.#console = new MachineConsole(this.#consolePort());
+    const { net = "none" } = options;
+    this.network = net === "none" ? null : makeNetwork(net, this.clock);
     this.board = new PcBoard({
       clock: this.clock,
       ports: this.#io,
@@ -103,7 +109,7 @@ export class PcMachine implements Machine {
         ramBytes: memoryBytes,
         lowRamBytes,
         com1: (byte) => this.#transmitted(byte),
-        ...parts.board(this.clock),
+        ...parts.board(this.network),
       },
     });
     bus.onEoi = (vector) => this.board.ioapic.eoi(vector);
@@ -218,8 +224,15 @@ export class PcMachine implements Machine {
   }
 
   pressKeys(...keys: string[]): void {
-    this.#trace.emit(this.now, "input", 1, keys.length);
-    this.board.keyboard.typist.pressKeys(...keys);
+    for (const key of keys) {
+      if (!isKeyName(key)) {
+        throw new RangeError(`no key is named "${key}"; there are ${KEY_NAMES.join(", ")}`);
+      }
+    }
+    for (const key of keys as KeyName[]) {
+      this.#trace.emit(this.now, "input", 1, KEY_NAMES.indexOf(key));
+    }
+    this.board.keyboard.typist.pressKeys(...keys as KeyName[]);
   }
 
   async disassemble(address?: bigint, count = 8, cpu = 0): Promise<DisassembledLine[]> {
@@ -228,7 +241,7 @@ export class PcMachine implements Machine {
     const { registers, codeBits } = view;
     const start = address ?? registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
     const bytes = this.#readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
-    return await disassembleBytes(bytes, codeBits, start, count);
+    return await disassembleBytes(bytes, start, codeBits, count);
   }
 
   snapshot(): SnapshotRecord {
@@ -383,6 +396,10 @@ export class PcMachine implements Machine {
 }
 
 printAs(PcMachine.prototype, describeMachine);
+
+function isKeyName(key: string): key is KeyName {
+  return (KEY_NAMES as readonly string[]).includes(key);
+}
 
 function traceLine({ cycle, kind, a, b }: TraceEvent): TraceLine {
   const names = TRACE_KINDS[kind].split(", ");

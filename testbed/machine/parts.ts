@@ -1,16 +1,15 @@
 /** From a user's options to what a machine is made of: files are read, names looked up, mistakes reported. */
 
-import type { Clock } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
 import { writeMsrValue } from "../../core/x86/system/mod.ts";
 import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
-import type { EthernetSwitch } from "../../devices/net/mod.ts";
 import type { BoardChoices } from "../../devices/board/mod.ts";
 import { type BootModule, pcMemoryMap, planBoot, planRom } from "../../guests/linux/mod.ts";
 import type { ImageSource, MachineOptions } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
 import { applyEntry } from "./entry_state.ts";
 import type { PcMachine } from "./machine.ts";
+import type { MachineNetwork } from "./network.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_MEMORY = "256MiB";
@@ -29,7 +28,7 @@ export interface MachineParts {
   readonly memoryBytes: number;
   readonly cpus: number;
   /** The board's choices; called once the machine's clock exists. */
-  board(clock: Clock): BoardChoices;
+  board(network: MachineNetwork | null): BoardChoices;
   /** Puts the kernel or the ROM into place and the first CPU at its entry; called again after a reset. */
   start(machine: PcMachine): void;
 }
@@ -49,15 +48,12 @@ export async function gatherParts(options: MachineOptions, name: string): Promis
     options,
     memoryBytes,
     cpus,
-    board: (clock) => ({
+    board: (network) => ({
       firmware: options.kernel === undefined ? "bios" : "none",
       disks: disks.map((bytes) => new DiskImage(memoryBase(bytes))),
       cdrom: cdrom === null ? null : memoryBase(cdrom),
       vgabios: vgaRom,
-      nic: options.net === undefined || options.net === "none" ? null : {
-        mac: DEFAULT_MAC,
-        port: networkOf(options, clock).attach(name),
-      },
+      nic: network && { mac: DEFAULT_MAC, port: network.lan.attach(name) },
     }),
     start,
   };
@@ -83,16 +79,6 @@ function cpuCount(options: MachineOptions): number {
     );
   }
   return cpus;
-}
-
-function networkOf(options: MachineOptions, clock: Clock): EthernetSwitch {
-  const { network } = options;
-  if (!network) {
-    throw new TypeError(
-      `option net: "${options.net}" names a switch, so option network must make it: (clock) => new EthernetSwitch({ … })`,
-    );
-  }
-  return network(clock);
 }
 
 async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
