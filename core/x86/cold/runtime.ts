@@ -120,6 +120,22 @@ export function returnIfStopped(code: FunctionWriter): void {
   code.op("end");
 }
 
+/** Pushes the arguments that handlers and runtime functions share. */
+export function pushState(code: FunctionWriter): void {
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(BUDGET);
+}
+
+/** Pops the 1 or 0 of a call into TypeScript: reloads the budget, or returns with the exception pending. */
+export function returnOnFault(code: FunctionWriter): void {
+  code.op("i32.eqz");
+  code.block("if");
+  code.op("return");
+  code.op("end");
+  reloadBudget(code);
+}
+
 /** Reloads the budget after TypeScript may have changed it. */
 export function reloadBudget(code: FunctionWriter): void {
   code.get(CPU);

@@ -21,25 +21,20 @@ import type { Form } from "./form.ts";
 import type {
   AccessWidth,
   Bool,
-  BoolOp,
-  CompareOp,
-  Expression,
   I64,
-  IntegerOp,
-  IntegerUnaryOp,
   Node,
   NodeOf,
   Place,
   PlaceWidth,
   Program,
   SegmentRef,
-  SimdOp,
   Statement,
   V128,
   ValueType,
   Variable,
   Width,
 } from "./ir.ts";
+import { use, ValueBuilder } from "./values.ts";
 
 /** An operand of the instruction being defined: a handle, not a value. */
 export interface Operand {
@@ -50,15 +45,14 @@ export interface Operand {
 export type SystemCatalogue = (name: string) => { readonly endsBlock: boolean } | undefined;
 
 /** Builds the program of one form. */
-export class Builder {
-  #statements: Statement[] = [];
+export class Builder extends ValueBuilder {
   readonly #variables: Variable[] = [];
-  #nodes = 0;
   #endsBlock = false;
   readonly #addresses = new Map<number, I64>();
-  readonly #constants = new Map<bigint, I64>();
 
-  constructor(readonly form: Form, private readonly catalogue: SystemCatalogue) {}
+  constructor(readonly form: Form, private readonly catalogue: SystemCatalogue) {
+    super();
+  }
 
   /** The operand size in bits. */
   get width(): Width {
@@ -68,204 +62,11 @@ export class Builder {
   /** The finished program. */
   program(): Program {
     return {
-      statements: withoutSingleUses(this.#statements),
+      statements: withoutSingleUses(this.statements),
       variables: this.#variables,
-      nodeCount: this.#nodes,
+      nodeCount: this.nodeCount,
       endsBlock: this.#endsBlock,
     };
-  }
-
-  // ---- values ----
-
-  /** A constant; negative numbers are taken modulo 2^64. */
-  const(value: number | bigint): I64 {
-    const bits = BigInt.asUintN(64, BigInt(value));
-    const known = this.#constants.get(bits);
-    if (known) return known;
-    const node = this.#node<"i64">("i64", { op: "const", value: bits });
-    this.#constants.set(bits, node);
-    return node;
-  }
-
-  add(a: I64, b: I64): I64 {
-    return this.#integer("add", a, b);
-  }
-  sub(a: I64, b: I64): I64 {
-    return this.#integer("sub", a, b);
-  }
-  mul(a: I64, b: I64): I64 {
-    return this.#integer("mul", a, b);
-  }
-  and(a: I64, b: I64): I64 {
-    return this.#integer("and", a, b);
-  }
-  or(a: I64, b: I64): I64 {
-    return this.#integer("or", a, b);
-  }
-  xor(a: I64, b: I64): I64 {
-    return this.#integer("xor", a, b);
-  }
-  /** Shifts and rotations take their count modulo 64. */
-  shl(a: I64, b: I64): I64 {
-    return this.#integer("shl", a, b);
-  }
-  shr(a: I64, b: I64): I64 {
-    return this.#integer("shr_u", a, b);
-  }
-  sar(a: I64, b: I64): I64 {
-    return this.#integer("shr_s", a, b);
-  }
-  rotl(a: I64, b: I64): I64 {
-    return this.#integer("rotl", a, b);
-  }
-  rotr(a: I64, b: I64): I64 {
-    return this.#integer("rotr", a, b);
-  }
-  /** Division: the definition has ruled out a zero divisor and signed overflow. */
-  divU(a: I64, b: I64): I64 {
-    return this.#integer("div_u", a, b);
-  }
-  divS(a: I64, b: I64): I64 {
-    return this.#integer("div_s", a, b);
-  }
-  remU(a: I64, b: I64): I64 {
-    return this.#integer("rem_u", a, b);
-  }
-  remS(a: I64, b: I64): I64 {
-    return this.#integer("rem_s", a, b);
-  }
-  /** The high 64 bits of the unsigned 128-bit product, from four 32-bit products. */
-  mulHighU(a: I64, b: I64): I64 {
-    const low32 = this.const(0xffffffff);
-    const shift = this.const(32);
-    const aLow = this.and(a, low32);
-    const aHigh = this.shr(a, shift);
-    const bLow = this.and(b, low32);
-    const bHigh = this.shr(b, shift);
-    const middle1 = this.add(this.mul(aHigh, bLow), this.shr(this.mul(aLow, bLow), shift));
-    const middle2 = this.add(this.mul(aLow, bHigh), this.and(middle1, low32));
-    return this.add(
-      this.add(this.mul(aHigh, bHigh), this.shr(middle1, shift)),
-      this.shr(middle2, shift),
-    );
-  }
-  /** The high 64 bits of the signed 128-bit product. */
-  mulHighS(a: I64, b: I64): I64 {
-    const sign = this.const(63);
-    return this.sub(
-      this.sub(this.mulHighU(a, b), this.and(this.sar(a, sign), b)),
-      this.and(this.sar(b, sign), a),
-    );
-  }
-  not(a: I64): I64 {
-    return this.xor(a, this.const(-1));
-  }
-  neg(a: I64): I64 {
-    return this.sub(this.const(0), a);
-  }
-  clz(a: I64): I64 {
-    return this.#unary("clz", a);
-  }
-  ctz(a: I64): I64 {
-    return this.#unary("ctz", a);
-  }
-  popcnt(a: I64): I64 {
-    return this.#unary("popcnt", a);
-  }
-  /** The low `width` bits, zero-extended. */
-  zext(a: I64, width: Width): I64 {
-    return width === 64 ? a : this.#unary(`zext${width}` as IntegerUnaryOp, a);
-  }
-  /** The low `width` bits, sign-extended to 64. */
-  sext(a: I64, width: Width): I64 {
-    return width === 64 ? a : this.#unary(`sext${width}` as IntegerUnaryOp, a);
-  }
-
-  eq(a: I64, b: I64): Bool {
-    return this.#compare("eq", a, b);
-  }
-  ne(a: I64, b: I64): Bool {
-    return this.#compare("ne", a, b);
-  }
-  ltU(a: I64, b: I64): Bool {
-    return this.#compare("lt_u", a, b);
-  }
-  ltS(a: I64, b: I64): Bool {
-    return this.#compare("lt_s", a, b);
-  }
-  leU(a: I64, b: I64): Bool {
-    return this.#compare("le_u", a, b);
-  }
-  leS(a: I64, b: I64): Bool {
-    return this.#compare("le_s", a, b);
-  }
-  isZero(a: I64): Bool {
-    return this.eq(a, this.const(0));
-  }
-  isNonzero(a: I64): Bool {
-    return this.ne(a, this.const(0));
-  }
-  /** Whether bit `n` (a number, or a value below 64) is set. */
-  bit(a: I64, n: number | I64): Bool {
-    const count = typeof n === "number" ? this.const(n) : n;
-    return this.isNonzero(this.and(this.shr(a, count), this.const(1)));
-  }
-  bothOf(a: Bool, b: Bool): Bool {
-    return this.#bool("and", a, b);
-  }
-  eitherOf(a: Bool, b: Bool): Bool {
-    return this.#bool("or", a, b);
-  }
-  differ(a: Bool, b: Bool): Bool {
-    return this.#bool("xor", a, b);
-  }
-  isNot(a: Bool): Bool {
-    use(a);
-    return this.#node<"bool">("bool", { op: "not", a });
-  }
-  /** 1 or 0. */
-  fromBool(a: Bool): I64 {
-    use(a);
-    return this.#node<"i64">("i64", { op: "fromBool", a });
-  }
-  select<T extends "i64" | "v128">(condition: Bool, a: NodeOf<T>, b: NodeOf<T>): NodeOf<T> {
-    use(condition, a, b);
-    return this.#node<T>(a.type, { op: "select", condition, a, b });
-  }
-
-  /** A vector operation by its WebAssembly name; integer lanes and counts are i64 values. */
-  simd(simd: SimdOp, ...args: Node[]): V128 {
-    use(...args);
-    return this.#node<"v128">("v128", { op: "simd", simd, args, lane: 0 });
-  }
-  /** A vector operation that gives an integer (`extract_lane`, `bitmask`, `any_true`, `all_true`). */
-  simdToInteger(simd: SimdOp, a: V128, lane = 0): I64 {
-    use(a);
-    return this.#node<"i64">("i64", { op: "simd", simd, args: [a], lane });
-  }
-  /** `replace_lane` of the given shape, for example `i16x8`. */
-  replaceLane(shape: string, a: V128, lane: number, value: I64): V128 {
-    use(a, value);
-    return this.#node<"v128">("v128", {
-      op: "simd",
-      simd: `${shape}.replace_lane`,
-      args: [a, value],
-      lane,
-    });
-  }
-  vector(low: I64, high: I64): V128 {
-    use(low, high);
-    return this.#node<"v128">("v128", { op: "makeVector", low, high });
-  }
-  vectorConst(low: number | bigint, high: number | bigint): V128 {
-    return this.vector(this.const(low), this.const(high));
-  }
-  /** Bits 63..0, and bits 127..64. */
-  low(a: V128): I64 {
-    return this.simdToInteger("i64x2.extract_lane", a, 0);
-  }
-  high(a: V128): I64 {
-    return this.simdToInteger("i64x2.extract_lane", a, 1);
   }
 
   // ---- CPU state ----
@@ -380,22 +181,22 @@ export class Builder {
   address(operand: Operand): I64 {
     const known = this.#addresses.get(operand.slot);
     if (known) return known;
-    const result = this.#node<"i64">("i64", { op: "result" });
-    this.#statements.push({ kind: "address", result });
+    const result = this.node<"i64">("i64", { op: "result" });
+    this.statements.push({ kind: "address", result });
     // An address computed in a branch is not known after it.
     if (this.#depth === 0) this.#addresses.set(operand.slot, result);
     return result;
   }
   /** The number of the segment register that the memory operand uses, for system functions. */
   operandSegment(): I64 {
-    const result = this.#node<"i64">("i64", { op: "result" });
-    this.#statements.push({ kind: "operandSegment", result });
+    const result = this.node<"i64">("i64", { op: "result" });
+    this.statements.push({ kind: "operandSegment", result });
     return result;
   }
   /** The second immediate (ENTER's level, a far pointer's selector). */
   immediate2(): I64 {
-    const result = this.#node<"i64">("i64", { op: "result" });
-    this.#statements.push({ kind: "immediate", field: "immediate2", result });
+    const result = this.node<"i64">("i64", { op: "result" });
+    this.statements.push({ kind: "immediate", field: "immediate2", result });
     return result;
   }
 
@@ -413,7 +214,7 @@ export class Builder {
   }
   store(segment: SegmentRef, offset: I64, width: AccessWidth, value: Node, stack = false): void {
     use(offset, value);
-    this.#statements.push({ kind: "store", segment, offset, width, stack, value });
+    this.statements.push({ kind: "store", segment, offset, width, stack, value });
   }
 
   // ---- control ----
@@ -426,18 +227,18 @@ export class Builder {
     return variable;
   }
   get<T extends ValueType>(variable: Variable<T>): NodeOf<T> {
-    const result = this.#node<T>(variable.type, { op: "result" });
-    this.#statements.push({ kind: "getVariable", variable, result });
+    const result = this.node<T>(variable.type, { op: "result" });
+    this.statements.push({ kind: "getVariable", variable, result });
     return result;
   }
   set<T extends ValueType>(variable: Variable<T>, value: NodeOf<T>): void {
     use(value);
-    this.#statements.push({ kind: "setVariable", variable, value });
+    this.statements.push({ kind: "setVariable", variable, value });
   }
   /** Runs one of two branches. */
   if(condition: Bool, then: () => void, otherwise: () => void = () => {}): void {
     use(condition);
-    this.#statements.push({
+    this.statements.push({
       kind: "if",
       condition,
       then: this.#branch(then),
@@ -451,11 +252,11 @@ export class Builder {
       condition = body();
       use(condition);
     });
-    this.#statements.push({ kind: "loop", body: statements, condition });
+    this.statements.push({ kind: "loop", body: statements, condition });
   }
   /** Raises an exception; nothing after it in this branch happens. */
   raise(vector: number, errorCode = -1): void {
-    this.#statements.push({ kind: "raise", vector, errorCode });
+    this.statements.push({ kind: "raise", vector, errorCode });
   }
   /** Raises unless CPL is 0. */
   privileged(): void {
@@ -507,17 +308,17 @@ export class Builder {
   }
   /** Retires one iteration and executes the instruction again; nothing after it in this branch happens. */
   repeat(): void {
-    this.#statements.push({ kind: "repeat" });
+    this.statements.push({ kind: "repeat" });
   }
   /** Counts further retired iterations. */
   retire(extra: I64): void {
     use(extra);
-    this.#statements.push({ kind: "retire", extra });
+    this.statements.push({ kind: "retire", extra });
   }
   /** Instructions that may still retire, this one included (at least 1). */
   budget(): I64 {
-    const result = this.#node<"i64">("i64", { op: "result" });
-    this.#statements.push({ kind: "budget", result });
+    const result = this.node<"i64">("i64", { op: "result" });
+    this.statements.push({ kind: "budget", result });
     return result;
   }
   /** Whether fast paths may be taken; false in the reference, where only the plain twin runs. */
@@ -530,53 +331,25 @@ export class Builder {
   #depth = 0;
 
   #branch(body: () => void): Statement[] {
-    const outer = this.#statements;
+    const outer = this.statements;
     const inner: Statement[] = [];
-    this.#statements = inner;
+    this.statements = inner;
     this.#depth++;
     body();
     this.#depth--;
-    this.#statements = outer;
+    this.statements = outer;
     return inner;
   }
 
-  #node<T extends ValueType>(type: T, expression: Expression): NodeOf<T> {
-    const node = { id: this.#nodes++, type, uses: 0, expression };
-    if (expression.op !== "const" && expression.op !== "result") {
-      this.#statements.push({ kind: "define", node });
-    }
-    return node;
-  }
-
-  #integer(integer: IntegerOp, a: I64, b: I64): I64 {
-    use(a, b);
-    return this.#node<"i64">("i64", { op: "integer", integer, a, b });
-  }
-
-  #unary(unary: IntegerUnaryOp, a: I64): I64 {
-    use(a);
-    return this.#node<"i64">("i64", { op: "unary", unary, a });
-  }
-
-  #compare(compare: CompareOp, a: I64, b: I64): Bool {
-    use(a, b);
-    return this.#node<"bool">("bool", { op: "compare", compare, a, b });
-  }
-
-  #bool(bool: BoolOp, a: Bool, b: Bool): Bool {
-    use(a, b);
-    return this.#node<"bool">("bool", { op: "bool", bool, a, b });
-  }
-
   #read<T extends ValueType>(from: Place, width: PlaceWidth): NodeOf<T> {
-    const result = this.#node<T>((width === 128 ? "v128" : "i64") as T, { op: "result" });
-    this.#statements.push({ kind: "read", place: from, width, result });
+    const result = this.node<T>((width === 128 ? "v128" : "i64") as T, { op: "result" });
+    this.statements.push({ kind: "read", place: from, width, result });
     return result;
   }
 
   #write(to: Place, width: PlaceWidth, value: Node): void {
     use(value);
-    this.#statements.push({ kind: "write", place: to, width, value });
+    this.statements.push({ kind: "write", place: to, width, value });
   }
 
   #writeRegister(to: Place, width: Width, value: I64): void {
@@ -594,8 +367,8 @@ export class Builder {
       case "constant":
         return this.const(form.value);
       case "immediate": {
-        const result = this.#node<"i64">("i64", { op: "result" });
-        this.#statements.push({ kind: "immediate", field: "immediate", result });
+        const result = this.node<"i64">("i64", { op: "result" });
+        this.statements.push({ kind: "immediate", field: "immediate", result });
         return result;
       }
     }
@@ -609,8 +382,8 @@ export class Builder {
     stack = false,
   ): Node {
     use(offset);
-    const result = this.#node(width === 128 ? "v128" : "i64", { op: "result" });
-    this.#statements.push({ kind: "load", segment, offset, width, forWrite, stack, result });
+    const result = this.node(width === 128 ? "v128" : "i64", { op: "result" });
+    this.statements.push({ kind: "load", segment, offset, width, forWrite, stack, result });
     return result;
   }
 
@@ -619,22 +392,22 @@ export class Builder {
     invariant(entry, `no system function is named ${name}`);
     invariant(args.length <= 4, `system function ${name} has more than four arguments`);
     use(...args);
-    const result = this.#node(type, { op: "result" });
+    const result = this.node(type, { op: "result" });
     this.#endsBlock ||= entry.endsBlock;
-    this.#statements.push({ kind: "system", name, args, endsBlock: entry.endsBlock, result });
+    this.statements.push({ kind: "system", name, args, endsBlock: entry.endsBlock, result });
     return result;
   }
 
   #ip(which: "current" | "next"): I64 {
-    const result = this.#node<"i64">("i64", { op: "result" });
-    this.#statements.push({ kind: "ip", which, result });
+    const result = this.node<"i64">("i64", { op: "result" });
+    this.statements.push({ kind: "ip", which, result });
     return result;
   }
 
   #jump(target: I64, direct: boolean): void {
     use(target);
     this.#endsBlock = true;
-    this.#statements.push({ kind: "jump", target, direct });
+    this.statements.push({ kind: "jump", target, direct });
   }
 }
 
@@ -656,10 +429,6 @@ function withoutSingleUses(statements: readonly Statement[]): Statement[] {
           return statement;
       }
     });
-}
-
-function use(...nodes: readonly Node[]): void {
-  for (const node of nodes) node.uses++;
 }
 
 function place(name: FieldName): Place {
