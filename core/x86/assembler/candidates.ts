@@ -93,7 +93,9 @@ function ofSpelling(spelling: Spelling, written: WrittenInstruction): Candidate[
       const operandBits = operandSize(encoding, bits, rexW, operandPrefix);
       if (!sizeFits(spelling, operandBits, rexW)) continue;
       if (written.prefixes.sizeBits !== 0 && written.prefixes.sizeBits !== operandBits) continue;
-      const widths = encoding.operands.map((spec) => specWidth(spec, operandBits, rexW, encoding));
+      const widths = encoding.operands.map((spec) =>
+        isHint(spelling) ? 0 : specWidth(spec, operandBits, rexW, encoding)
+      );
       const fits = operands.every((operand, i) =>
         operandFits(operand, encoding.operands[i], widths[i], operandBits, spelling)
       );
@@ -263,12 +265,15 @@ function registerFits(
   width: number,
   spelling: Spelling,
 ): boolean {
+  if (isHint(spelling)) return false;
   switch (spec.source) {
     case "E":
     case "G":
     case "R":
     case "Z": {
-      if (register.class !== "general" || register.widthBits !== width) return false;
+      if (register.class !== "general") return false;
+      if (spec.size === "w" && takesSelector(spelling)) return register.widthBits > 8;
+      if (register.widthBits !== width) return false;
       if (spec.source !== "Z") return true;
       // 90 is NOP, which XCHG EAX, EAX is not in 64-bit mode.
       if (spelling.encoding.opcode === 0x90 && register.number === 0) return false;
@@ -299,6 +304,16 @@ function registerFits(
     default:
       return false;
   }
+}
+
+/** Instructions that read a selector from the low half of a register of any width. */
+function takesSelector({ encoding }: Spelling): boolean {
+  return ["MOV to segment register", "LAR", "LSL"].includes(encoding.definition.mnemonic);
+}
+
+/** PREFETCH instructions: hints about memory, whose operand has no width. */
+function isHint({ digit, name }: Spelling): boolean {
+  return digit >= 0 && name !== "nop";
 }
 
 function usesSegmentNumber({ encoding }: Spelling): boolean {
