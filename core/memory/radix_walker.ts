@@ -92,9 +92,9 @@ export class RadixWalk {
   #leaf(format: RadixFormat, shift: number, entryLow: number, highFrame: number): void {
     this.pageShift = shift;
     const offsetMask = shift >= 32 ? 0 : -(2 ** shift) | 0;
-    // PSE-36: bits 16..13 of a 4 MiB entry are address bits 35..32.
+    // PSE-36: bits 20..13 of a 4 MiB entry are address bits 39..32.
     const pse36 = format.entryBytes === 4 && shift === 22
-      ? ((entryLow >>> 13) & 0xf) * 0x1_0000_0000
+      ? ((entryLow >>> 13) & 0xff) * 0x1_0000_0000
       : 0;
     this.pageBase = highFrame + pse36 + ((entryLow & offsetMask & 0xfffff000) >>> 0);
   }

@@ -3,7 +3,7 @@
  * compressed size in front. Source: "LZ4 Frame Format Description", section "Legacy frame".
  */
 
-import { decompressBlock } from "npm:lz4js@0.2.0";
+import { decompressBlock } from "lz4js";
 import { ImageError } from "./image_error.ts";
 
 const MAGIC = 0x184c_2102;

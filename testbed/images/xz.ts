@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import xz from "npm:xz-decompress@0.2.3";
+import xz from "xz-decompress";
 import { concatBytes } from "../../guests/linux/layout.ts";
 import { ImageError } from "./image_error.ts";
 import { undoX86BranchFilter } from "./x86_branch_filter.ts";

@@ -1,6 +1,7 @@
 /** The four guest paging modes as tables (SDM vol. 3, "Paging"; maximal physical address 40 bits). */
 
 import type { RadixFormat, RadixLevel } from "../../memory/radix_walker.ts";
+import { Cr0, Cr4, Efer } from "../state/bits.ts";
 
 /** Width of a physical address (MAXPHYADDR), as CPUID leaf 0x80000008 reports it. */
 export const PHYSICAL_ADDRESS_BITS = 40;
@@ -29,7 +30,7 @@ export const LEGACY_PSE: RadixFormat = {
   name: "32-bit with PSE",
   entryBytes: 4,
   presentMask: 1,
-  // Bit 21 is reserved, and bits 20..17 lie above a 40-bit... only bits 39..32 are implemented.
+  // Bits 20..13 are address bits 39..32 (PSE-36); bit 21 is reserved.
   levels: [level(22, 10, "bit7", { leafReservedLow: 0x0020_0000 }), level(12, 10, "always")],
 };
 
@@ -70,3 +71,12 @@ export const PAE = pae(false);
 export const PAE_NX = pae(true);
 export const FOUR_LEVEL = fourLevel(false);
 export const FOUR_LEVEL_NX = fourLevel(true);
+
+/** The paging mode that the control registers select, or null while paging is off. */
+export function pagingFormat(cr0: number, cr4: number, efer: number): RadixFormat | null {
+  if ((cr0 & Cr0.PG) === 0) return null;
+  const nx = (efer & Efer.NXE) !== 0;
+  if ((efer & Efer.LMA) !== 0) return nx ? FOUR_LEVEL_NX : FOUR_LEVEL;
+  if ((cr4 & Cr4.PAE) !== 0) return nx ? PAE_NX : PAE;
+  return (cr4 & Cr4.PSE) !== 0 ? LEGACY_PSE : LEGACY;
+}

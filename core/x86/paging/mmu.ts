@@ -13,6 +13,7 @@ import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_wal
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
+import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import * as formats from "./formats.ts";
 import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
@@ -29,17 +30,6 @@ export interface SecondStage {
    * refused (which the owner of the virtual machine turns into a VM exit).
    */
   translate(address: number, access: number): number;
-}
-
-/** A data breakpoint: `bytes` bytes from a linear address in halves, aligned. */
-export interface DataBreakpoint {
-  readonly low: number;
-  readonly high: number;
-  readonly bytes: number;
-  /** Whether loads hit it as well as stores. */
-  readonly onRead: boolean;
-  /** The bit of `debugPending` (of DR6) that a hit sets. */
-  readonly bit: number;
 }
 
 /** Registers of one CPU in one page of physical memory; `page` is its address, or -1. */
@@ -74,7 +64,7 @@ export class Mmu {
   failed = false;
   /** The second stage in force, or null on a bare machine. */
   secondStage: SecondStage | null = null;
-  #breakpoints: readonly DataBreakpoint[] = [];
+  readonly #breakpoints: DataBreakpoints;
   /** Called when an access hits a data breakpoint, after `debugPending` was set. */
   onBreakpoint: () => void = () => {};
   /** Linear offset of the page that the last {@link translate} found, or -1 if it is no memory. */
@@ -87,6 +77,7 @@ export class Mmu {
     readonly tlbBase: number,
   ) {
     this.#bytes = new DataView(memory.buffer);
+    this.#breakpoints = new DataBreakpoints();
     for (let i = 0; i < BANKS; i++) {
       this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
       this.#bankVmIds.push(i === 0 ? 0 : -1);
@@ -102,7 +93,7 @@ export class Mmu {
   /** Recomputes what depends on CR0, CR4, EFER, CPL, EFLAGS.AC and the VM id. Call after each change. */
   modeChanged(): void {
     const { cr0, cr4, efer, cpl } = this.state;
-    this.#format = pagingFormat(cr0, cr4, efer);
+    this.#format = formats.pagingFormat(cr0, cr4, efer);
     this.#selectBank();
     const smap = (cr4 & Cr4.SMAP) !== 0;
     const held = smap && (this.state.flags & Eflags.AC) === 0;
@@ -121,9 +112,7 @@ export class Mmu {
 
   /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
   setBreakpoints(breakpoints: readonly DataBreakpoint[]): void {
-    if (this.#breakpoints.length === 0 && breakpoints.length === 0) return;
-    this.#breakpoints = breakpoints;
-    this.flushEverything();
+    if (this.#breakpoints.replace(breakpoints)) this.flushEverything();
   }
 
   /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
@@ -179,7 +168,7 @@ export class Mmu {
         0;
     const done = this.#check(low, high, size, Access.read) &&
       this.#transfer(low, high, bytes, Access.read, this.#view, RESULT);
-    if (done && this.#breakpoints.length !== 0) this.#hitBreakpoints(low, high, bytes, false);
+    if (done && this.#breakpoints.any) this.#hit(low, high, bytes, false);
     return done;
   }
 
@@ -187,8 +176,10 @@ export class Mmu {
   writeSlow(low: number, high: number, size: number): boolean {
     const done = this.#check(low, high, size, Access.write) &&
       this.#transfer(low, high, size & 0xff, Access.write, this.#view, ARGUMENT0);
-    if (done && this.#breakpoints.length !== 0) this.#hitBreakpoints(low, high, size & 0xff, true);
-    return done;
+    if (!done) return false;
+    if (this.#breakpoints.any) this.#hit(low, high, size & 0xff, true);
+    else this.#restoreFastWrites(low, high);
+    return true;
   }
 
   /** As readSlow, but fails unless the bytes could also be written: the load of a read-modify-write. */
@@ -363,21 +354,24 @@ export class Mmu {
     }
   }
 
-  #hasBreakpoint(low: number, high: number): boolean {
-    return this.#breakpoints.some((point) =>
-      point.high === high && ((point.low ^ low) & 0xfffff000) === 0
-    );
+  #hit(low: number, high: number, bytes: number, write: boolean): void {
+    const bits = this.#breakpoints.hits(low, high, bytes, write);
+    if (bits === 0) return;
+    this.state.debugPending |= bits;
+    this.onBreakpoint();
   }
 
-  #hitBreakpoints(low: number, high: number, bytes: number, write: boolean): void {
-    for (const point of this.#breakpoints) {
-      const first = low >>> 0;
-      const overlaps = point.high === high && first < (point.low >>> 0) + point.bytes &&
-        (point.low >>> 0) < first + bytes;
-      if (!overlaps || (!write && !point.onRead)) continue;
-      this.state.debugPending |= point.bit;
-      this.onBreakpoint();
-    }
+  /** A page whose watch has ended since its entry was made need not go through the slow path any more. */
+  #restoreFastWrites(low: number, high: number): void {
+    if (this.#view === View.userAligned) return;
+    const table = this.#bank.data[this.#view];
+    const at = table.find(low, high);
+    if (at < 0 || (table.bits(at) & TlbBits.writable) === 0) return;
+    const page = table.frame(at);
+    const linearPage = this.memory.writeMap[page] ?? -1;
+    if (linearPage < 0 || linearPage !== this.memory.readMap[page]) return;
+    if (this.localDevice?.page === page * FRAME_BYTES) return;
+    if (this.memory.isUnwatched(linearPage)) table.fastWrites(at);
   }
 
   /** Walks, checks permissions, sets A and D, enters the result. */
@@ -405,7 +399,7 @@ export class Mmu {
       writePage === linearPage &&
       this.memory.isUnwatched(writePage);
     const slow = view === View.userAligned ||
-      (this.#breakpoints.length !== 0 && this.#hasBreakpoint(low, high));
+      (this.#breakpoints.any && this.#breakpoints.isOnPage(low, high));
     const directRead = linearPage >= 0 && !slow;
     table.fill(
       low,
@@ -496,15 +490,6 @@ export class Mmu {
     this.#bankIndex = index;
     this.#bank = this.#banks[index];
   }
-}
-
-/** The paging mode that the control registers select, or null while paging is off. */
-function pagingFormat(cr0: number, cr4: number, efer: number): RadixFormat | null {
-  if ((cr0 & Cr0.PG) === 0) return null;
-  const nx = (efer & Efer.NXE) !== 0;
-  if ((efer & Efer.LMA) !== 0) return nx ? formats.FOUR_LEVEL_NX : formats.FOUR_LEVEL;
-  if ((cr4 & Cr4.PAE) !== 0) return nx ? formats.PAE_NX : formats.PAE;
-  return (cr4 & Cr4.PSE) !== 0 ? formats.LEGACY_PSE : formats.LEGACY;
 }
 
 function addLow(low: number, add: number): number {
