@@ -5,7 +5,7 @@
  * the order of the table; nothing else states them.
  *
  * General registers are 64 bits wide. The status flags are kept as three *sources*, from which each
- * flag is one operation away (docs/decisions/0004-flag-sources.md):
+ * flag is one operation away (docs/decisions/0007-flag_sources.md):
  *
  * ```text
  * zeroSource   ZF = (zeroSource == 0)
