@@ -2,44 +2,53 @@
  * x87 arithmetic, transcendental instructions and stack management (SDM vol. 2, F2XM1 to FYL2XP1).
  *
  * System functions carry them out exactly (system/x87_arithmetic.ts, system/x87_register_operations.ts); ordinary
- * numbers take the fast paths of x87_fast.ts and x87_fast_division.ts.
+ * numbers take the fast paths of x87_fast.ts, x87_fast_arithmetic.ts and
+ * x87_fast_division.ts.
  */
 
 import type { Builder } from "../ir/builder.ts";
-import type { Bool, I64 } from "../ir/ir.ts";
+import type { I64 } from "../ir/ir.ts";
 import { X87Status } from "../system/x87_calls.ts";
 import type { Definition, InstructionGroup } from "./definition.ts";
 import {
-  canAdd,
-  canMultiply,
-  droppedBits,
-  type Exact,
-  integerOperand,
-  isWithin,
+  BIAS,
+  doubtEmpty,
+  doubtOrdinary,
+  doubtPlain,
+  doubtPrecision,
+  doubtRounding,
+  doubtSwitch,
+  doubtWithin,
+  isClear,
   join,
-  masksPrecision,
-  type Operand,
+  type Parts,
   partsOfInteger,
-  product,
+  partsOfMagnitude,
   round,
   roundingControl,
-  roundsQuietly,
   roundToInteger,
   statusAfter,
-  sum,
   WHOLE_EXPONENT,
 } from "./x87_fast.ts";
 import {
-  canDivide,
-  canReduce,
-  canTakeRoot,
+  negated,
+  type Outlet,
+  product,
+  sum,
+  type Trivial,
+  trivialProduct,
+  trivialSum,
+} from "./x87_fast_arithmetic.ts";
+import {
+  doubtRemainder,
+  doubtRoot,
   quotient,
   remainder,
   squareRoot,
+  trivialQuotient,
 } from "./x87_fast_division.ts";
 import { fastRegister, fastSource, type Numbers, readSource } from "./x87_operands.ts";
 import {
-  allOf,
   fill,
   finish,
   indefinite,
@@ -57,35 +66,44 @@ import {
 
 const { C0, C1, C3, conditions } = X87Status;
 
-/** A two-operand operation: its system function, and its fast path for destination `a` and source `b`. */
+/** A two-operand operation: its system function, and its fast paths for destination `a` and source `b`. */
 interface BinaryOperation {
   readonly name: string;
-  readonly can: (o: Builder, a: Operand, b: Operand) => Bool;
-  readonly compute: (o: Builder, a: Operand, b: Operand) => Exact;
+  /** For two plain numbers. */
+  readonly compute: (o: Builder, a: Parts, b: Parts, outlet: Outlet) => void;
+  /** If an operand is zero. */
+  readonly trivial: (o: Builder, a: Parts, b: Parts, control: I64) => Trivial;
 }
 
-function negated(o: Builder, a: Operand): Operand {
-  return { ...a, sign: o.xor(a.sign, o.const(0x8000)) };
-}
-
-const ADD: BinaryOperation = { name: "x87Add", can: canAdd, compute: sum };
-const MULTIPLY: BinaryOperation = { name: "x87Multiply", can: canMultiply, compute: product };
+const ADD: BinaryOperation = { name: "x87Add", compute: sum, trivial: trivialSum };
 const SUBTRACT: BinaryOperation = {
   name: "x87Subtract",
-  can: canAdd,
-  compute: (o, a, b) => sum(o, a, negated(o, b)),
+  compute: (o, a, b, outlet) => sum(o, a, negated(o, b), outlet),
+  trivial: (o, a, b, control) => trivialSum(o, a, negated(o, b), control),
 };
-const SUBTRACT_REVERSED: BinaryOperation = {
-  name: "x87SubtractReversed",
-  can: canAdd,
-  compute: (o, a, b) => sum(o, b, negated(o, a)),
+const MULTIPLY: BinaryOperation = {
+  name: "x87Multiply",
+  compute: product,
+  trivial: trivialProduct,
 };
-const DIVIDE: BinaryOperation = { name: "x87Divide", can: canDivide, compute: quotient };
-const DIVIDE_REVERSED: BinaryOperation = {
-  name: "x87DivideReversed",
-  can: (o, a, b) => canDivide(o, b, a),
-  compute: (o, a, b) => quotient(o, b, a),
+const DIVIDE: BinaryOperation = {
+  name: "x87Divide",
+  compute: quotient,
+  trivial: trivialQuotient,
 };
+
+/** The same with source and destination exchanged. */
+function reversed(operation: BinaryOperation, name: string): BinaryOperation {
+  const { compute, trivial } = operation;
+  return {
+    name,
+    compute: (o, a, b, outlet) => compute(o, b, a, outlet),
+    trivial: (o, a, b, control) => trivial(o, b, a, control),
+  };
+}
+
+const SUBTRACT_REVERSED = reversed(SUBTRACT, "x87SubtractReversed");
+const DIVIDE_REVERSED = reversed(DIVIDE, "x87DivideReversed");
 
 /** A two-operand operation in one of its encodings. */
 function binary(
@@ -104,21 +122,59 @@ function binary(
       const source = readSource(o, operand, numbers);
       const number = o.read(destination);
       const target = physical(o, x, number);
-      const a = fastRegister(o, x, target);
-      const b = fastSource(o, x, source);
       const control = o.field("fpuControl");
-      const isFast = allOf(o, o.fastPaths(), roundsQuietly(o, control), operation.can(o, a, b));
-      o.if(isFast, () => {
-        const { value, flags } = round(o, operation.compute(o, a, b), droppedBits(o, control));
-        overwrite(o, target, value);
+      const first = fastRegister(o, x, target);
+      const second = fastSource(o, x, source);
+      const [a, b] = [first.parts, second.parts];
+      const general = o.or(
+        o.or(doubtSwitch(o), doubtRounding(o, control)),
+        o.or(first.doubt, second.doubt),
+      );
+      const deliver = (value: Parts, flags: I64) => {
+        overwrite(o, target, join(o, value));
         if (pops) pop(o, x);
         finish(o, x, statusAfter(o, x.status, flags));
+      };
+      o.if(isClear(o, general, doubtPlain(o, a, b)), () => {
+        computeAndRound(o, (outlet) => operation.compute(o, a, b, outlet), control, deliver);
       }, () => {
-        const how = o.or(number, o.const(pops ? 8 : 0));
-        o.system(operation.name, source.bits, o.const(source.kind), how, source.address);
+        const { value, doubt } = operation.trivial(o, a, b, control);
+        o.if(isClear(o, general, doubt), () => deliver(value, o.const(0)), () => {
+          const how = o.or(number, o.const(pops ? 8 : 0));
+          o.system(operation.name, source.bits, o.const(source.kind), how, source.address);
+        });
       });
     },
   };
+}
+
+/** Rounds what comes out of any branch of `compute`, and delivers it once. */
+function computeAndRound(
+  o: Builder,
+  compute: (outlet: Outlet) => void,
+  control: I64,
+  deliver: (value: Parts, flags: I64) => void,
+): void {
+  const zero = o.const(0);
+  const [sign, exponent, significand, flags] = [zero, zero, zero, zero].map((each) =>
+    o.variable(each)
+  );
+  compute({
+    round: (exact) => {
+      const rounded = round(o, exact, control);
+      o.set(sign, rounded.parts.sign);
+      o.set(exponent, rounded.parts.exponent);
+      o.set(significand, rounded.parts.significand);
+      o.set(flags, rounded.flags);
+    },
+    zero: (signOfZero) => o.set(sign, signOfZero),
+  });
+  const value = {
+    sign: o.get(sign),
+    exponent: o.get(exponent),
+    significand: o.get(significand),
+  };
+  deliver(value, o.get(flags));
 }
 
 /**
@@ -168,15 +224,18 @@ function signOperation(
   };
 }
 
-/** The fast path of an instruction on the top of the stack, and when it may be taken. */
-type FastPath = (o: Builder, x: X87) => { readonly can: Bool; readonly run: () => void };
+/** The fast path of an instruction on the top of the stack, and the doubt whether it may be taken. */
+interface FastPath {
+  readonly doubt: I64;
+  readonly run: () => void;
+}
 
 /** An instruction on the top of the stack that a system function carries out, or a fast path. */
 function registerOperation(
   mnemonic: string,
   modrm: string,
   name: string,
-  fastPath?: FastPath,
+  fastPath?: (o: Builder, x: X87) => FastPath,
 ): Definition {
   return {
     mnemonic,
@@ -185,47 +244,48 @@ function registerOperation(
     run(o) {
       const x = openX87(o);
       if (!fastPath) return void o.system(name);
-      const { can, run } = fastPath(o, x);
-      o.if(o.bothOf(o.fastPaths(), can), run, () => void o.system(name));
+      const { doubt, run } = fastPath(o, x);
+      o.if(isClear(o, doubtSwitch(o), doubt), run, () => void o.system(name));
     },
   };
 }
 
-function fastSquareRoot(o: Builder, x: X87): ReturnType<FastPath> {
-  const a = fastRegister(o, x, x.top);
+function fastSquareRoot(o: Builder, x: X87): FastPath {
+  const { parts, doubt } = fastRegister(o, x, x.top);
   const control = o.field("fpuControl");
   return {
-    can: o.bothOf(roundsQuietly(o, control), canTakeRoot(o, a)),
+    doubt: o.or(doubt, o.or(doubtRounding(o, control), doubtRoot(o, parts))),
     run() {
-      const { value, flags } = round(o, squareRoot(o, a), droppedBits(o, control));
-      overwrite(o, x.top, value);
+      const rounded = round(o, squareRoot(o, parts), control);
+      overwrite(o, x.top, join(o, rounded.parts));
+      finish(o, x, statusAfter(o, x.status, rounded.flags));
+    },
+  };
+}
+
+/** Numbers from 2^63 on, which are integers, go the other way. */
+function fastRoundToInteger(o: Builder, x: X87): FastPath {
+  const { parts, doubt } = fastRegister(o, x, x.top);
+  const control = o.field("fpuControl");
+  const { magnitude, flags } = roundToInteger(o, parts, roundingControl(o, control));
+  const small = o.sub(o.const(WHOLE_EXPONENT - 1), parts.exponent);
+  const quiet = doubtPrecision(o, control, flags);
+  return {
+    doubt: o.or(o.or(doubt, doubtOrdinary(o, parts)), o.or(small, quiet)),
+    run() {
+      overwrite(o, x.top, join(o, partsOfMagnitude(o, magnitude, parts.sign)));
       finish(o, x, statusAfter(o, x.status, flags));
     },
   };
 }
 
-/** Numbers from 2^63 on are integers. */
-function fastRoundToInteger(o: Builder, x: X87): ReturnType<FastPath> {
-  const a = fastRegister(o, x, x.top);
-  const control = o.field("fpuControl");
-  const integer = roundToInteger(o, a, roundingControl(o, control));
-  const isSmall = o.ltU(a.exponent, o.const(WHOLE_EXPONENT));
-  return {
-    can: allOf(o, a.isOrdinary, isSmall, o.eitherOf(masksPrecision(o, control), integer.isExact)),
-    run() {
-      overwrite(o, x.top, join(o, partsOfInteger(o, integer.magnitude, a.sign)));
-      finish(o, x, statusAfter(o, x.status, integer.flags));
-    },
-  };
-}
-
-function fastRemainder(o: Builder, x: X87): ReturnType<FastPath> {
+function fastRemainder(o: Builder, x: X87): FastPath {
   const a = fastRegister(o, x, x.top);
   const b = fastRegister(o, x, physical(o, x, 1));
   return {
-    can: canReduce(o, a, b),
+    doubt: o.or(o.or(a.doubt, b.doubt), doubtRemainder(o, a.parts, b.parts)),
     run() {
-      const { parts, quotient } = remainder(o, a, b);
+      const { parts, quotient } = remainder(o, a.parts, b.parts);
       overwrite(o, x.top, join(o, parts));
       const code = (bit: number, code: number) =>
         o.select(o.bit(quotient, bit), o.const(code), o.const(0));
@@ -237,40 +297,40 @@ function fastRemainder(o: Builder, x: X87): ReturnType<FastPath> {
 
 /** RC's encoding of rounding toward zero. */
 const TRUNCATE = 3;
-const BIAS = 0x3fff;
 
 /** The exponent changes by an integer of up to 15 bits. */
-function fastScale(o: Builder, x: X87): ReturnType<FastPath> {
+function fastScale(o: Builder, x: X87): FastPath {
   const a = fastRegister(o, x, x.top);
   const b = fastRegister(o, x, physical(o, x, 1));
-  const { magnitude } = roundToInteger(o, b, o.const(TRUNCATE));
-  const change = o.select(o.isZero(b.sign), magnitude, o.neg(magnitude));
-  const exponent = o.add(a.exponent, change);
+  const { magnitude } = roundToInteger(o, b.parts, o.const(TRUNCATE));
+  const change = o.select(o.isZero(b.parts.sign), magnitude, o.neg(magnitude));
+  const exponent = o.add(a.parts.exponent, change);
+  const doubts = [
+    a.doubt,
+    b.doubt,
+    doubtPlain(o, a.parts, a.parts),
+    doubtOrdinary(o, b.parts),
+    o.sub(o.const(BIAS + 14), b.parts.exponent),
+    doubtWithin(o, exponent, 1, 0x7ffe),
+  ];
   return {
-    can: allOf(
-      o,
-      a.isOrdinary,
-      b.isOrdinary,
-      o.isNonzero(a.significand),
-      o.ltU(b.exponent, o.const(BIAS + 15)),
-      isWithin(o, exponent, 1, 0x7ffe),
-    ),
+    doubt: doubts.reduce((all, doubt) => o.or(all, doubt)),
     run() {
-      overwrite(o, x.top, join(o, { ...a, exponent }));
+      overwrite(o, x.top, join(o, { ...a.parts, exponent }));
       finish(o, x);
     },
   };
 }
 
-function fastExtract(o: Builder, x: X87): ReturnType<FastPath> {
-  const a = fastRegister(o, x, x.top);
-  const room = isEmpty(o, x, physical(o, x, -1));
+function fastExtract(o: Builder, x: X87): FastPath {
+  const { parts, doubt } = fastRegister(o, x, x.top);
+  const room = doubtEmpty(o, x, physical(o, x, -1));
   return {
-    can: allOf(o, room, a.isOrdinary, o.isNonzero(a.significand)),
+    doubt: o.or(o.or(doubt, room), doubtPlain(o, parts, parts)),
     run() {
-      const exponent = integerOperand(o, o.sub(a.exponent, o.const(BIAS)));
+      const exponent = partsOfInteger(o, o.sub(parts.exponent, o.const(BIAS)));
       overwrite(o, x.top, join(o, exponent));
-      push(o, x, join(o, { ...a, exponent: o.const(BIAS) }));
+      push(o, x, join(o, { ...parts, exponent: o.const(BIAS) }));
       finish(o, x);
     },
   };

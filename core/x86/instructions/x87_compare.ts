@@ -4,10 +4,10 @@ import type { Builder } from "../ir/builder.ts";
 import type { I64 } from "../ir/ir.ts";
 import { X87Comparison, X87Source, X87Status } from "../system/x87_calls.ts";
 import type { Definition, InstructionGroup } from "./definition.ts";
-import { relate } from "./x87_fast.ts";
+import { doubtComparable, doubtSwitch, isClear } from "./x87_fast.ts";
+import { relate } from "./x87_fast_arithmetic.ts";
 import { fastRegister, fastSource, type Numbers, readSource, type Source } from "./x87_operands.ts";
 import {
-  allOf,
   finish,
   isEmpty,
   openX87,
@@ -23,10 +23,18 @@ const { quiet, toFlags, pops } = X87Comparison;
 
 /** Compares ST(0) with a source; `how` is bits of `X87Comparison`. */
 function compare(o: Builder, x: X87, source: Source, how: number): void {
-  const a = fastRegister(o, x, x.top, true);
-  const b = fastSource(o, x, source, true);
-  o.if(allOf(o, o.fastPaths(), a.isOrdinary, b.isOrdinary), () => {
-    const { less, equal } = relate(o, a, b);
+  const a = fastRegister(o, x, x.top);
+  const b = fastSource(o, x, source);
+  const isFast = isClear(
+    o,
+    doubtSwitch(o),
+    a.doubt,
+    b.doubt,
+    doubtComparable(o, a.parts),
+    doubtComparable(o, b.parts),
+  );
+  o.if(isFast, () => {
+    const { less, equal } = relate(o, a.parts, b.parts);
     if ((how & toFlags) !== 0) {
       o.setField("zeroSource", o.fromBool(o.isNot(equal)));
       // SF clear, and an odd number of ones for PF clear.

@@ -1,10 +1,10 @@
 /**
- * Fast paths of x87 instructions in 64-bit integer operations, for ordinary operands and results.
+ * Fast paths of x87 instructions in 64-bit integer operations: numbers, conditions, rounding, conversion.
  *
- * A number is *ordinary* if it is normal or zero. Programs take a fast path only if the operands are ordinary and
- * their exponents rule out overflow and underflow, so that a result is ordinary too and precision is the only
- * exception that can occur; arithmetic furthermore asks for round-to-nearest with that exception masked. Everything
- * else is left to the system functions, the twins of these paths, which agree with them in every bit.
+ * Programs take a fast path only if operands and exponents make sure that the result is ordinary (a normal number or
+ * zero) and that precision is the only exception that can occur; arithmetic furthermore asks for round-to-nearest
+ * with that exception masked. Everything else is left to the system functions, the twins of these paths, which agree
+ * with them in every bit.
  *
  * A number is held as
  *
@@ -15,36 +15,44 @@
  * and an exact result on its way to rounding as significand `high` with a fraction `low / 2^64` below its last
  * place. Bit 0 of `low` may be *sticky*: it stands for anything nonzero below, which suffices since rounding only
  * asks how the fraction compares to one half.
+ *
+ * Conditions are collected as *doubts*: integers whose bit 63 is set if something is not as it should be. ORing
+ * them and looking at the sign once costs a fraction of what as many comparisons do.
  */
 
 import type { Builder } from "../ir/builder.ts";
 import type { Bool, I64, Width } from "../ir/ir.ts";
 import { X87Status } from "../system/x87_calls.ts";
-import { allOf, type Extended } from "./x87_stack.ts";
+import type { Extended, X87 } from "./x87_stack.ts";
 
 /** A number taken apart. */
 export interface Parts {
   /** 0 or 0x8000. */
   readonly sign: I64;
-  /** Biased by 0x3fff; 0 for zero. */
+  /** Biased by 0x3fff. */
   readonly exponent: I64;
-  /** Bit 63 is set but for zero. */
   readonly significand: I64;
 }
 
-/** Parts, and whether they are those of an ordinary number. */
-export interface Operand extends Parts {
-  readonly isOrdinary: Bool;
+/** Normalized exact magnitude that is not zero: `high` has bit 63 set. */
+export interface Exact {
+  readonly sign: I64;
+  readonly exponent: I64;
+  readonly high: I64;
+  readonly low: I64;
 }
 
-/** A result with the PE and C1 bits of the status word that go with it. */
+/** A rounded number, and the PE and C1 bits of the status word that go with it. */
 export interface Rounded {
-  readonly value: Extended;
+  readonly parts: Parts;
   readonly flags: I64;
 }
 
-const BIAS = 0x3fff;
-const SIGN = 0x8000;
+/** The bias of register exponents. */
+export const BIAS = 0x3fff;
+/** The bit of a sign. */
+export const SIGN = 0x8000;
+const SPECIAL_EXPONENT = 0x7fff;
 const TOP = 1n << 63n;
 const HALF = TOP;
 const PRECISION_SHIFT = 5;
@@ -52,42 +60,19 @@ const C1_SHIFT = 9;
 
 /** PC selects how many low significand bits are dropped: one byte each for 24, (reserved) 64, 53, 64 bits. */
 const DROPPED_BY_PC = 0x000b0028;
+/** The bit of PC that is set for 64 bits. */
+const PC_64 = 8;
 const RC = 0xc00;
 const PM = 0x20;
 
-// ---- operands ----
+// ---- numbers ----
 
 /** A register's number. */
-export function operandOf(o: Builder, { significand, signExponent }: Extended): Operand {
-  const exponent = o.and(signExponent, o.const(0x7fff));
-  const isNormal = o.bothOf(
-    o.ltS(significand, o.const(0)),
-    o.ltU(o.sub(exponent, o.const(1)), o.const(0x7ffe)),
-  );
-  const isOrdinary = o.eitherOf(isNormal, o.isZero(o.or(significand, exponent)));
-  return { sign: o.and(signExponent, o.const(SIGN)), exponent, significand, isOrdinary };
-}
-
-/** Layouts of the memory formats: fraction bits, exponent field. */
-const LAYOUTS = {
-  32: { fraction: 23, exponentMask: 0xff, bias: 0x7f },
-  64: { fraction: 52, exponentMask: 0x7ff, bias: 0x3ff },
-} as const;
-
-/** A number of memory format `width`: the fraction moves up below bit 63, the exponent changes its bias. */
-export function widen(o: Builder, bits: I64, width: 32 | 64): Operand {
-  const { fraction, exponentMask, bias } = LAYOUTS[width];
-  const zero = o.const(0);
-  const field = o.and(o.shr(bits, o.const(fraction)), o.const(exponentMask));
-  const isZero = o.isZero(o.shl(bits, o.const(65 - width)));
-  const isNormal = o.ltU(o.sub(field, o.const(1)), o.const(exponentMask - 1));
-  // The exponent's last bit arrives at bit 63, where the integer bit covers it.
-  const shifted = o.shl(bits, o.const(63 - fraction));
+export function partsOf(o: Builder, { significand, signExponent }: Extended): Parts {
   return {
-    sign: o.and(o.shr(bits, o.const(width - 16)), o.const(SIGN)),
-    exponent: o.select(isZero, zero, o.add(field, o.const(BIAS - bias))),
-    significand: o.select(isZero, zero, o.or(shifted, o.const(TOP))),
-    isOrdinary: o.eitherOf(isNormal, isZero),
+    sign: o.and(signExponent, o.const(SIGN)),
+    exponent: o.and(signExponent, o.const(SPECIAL_EXPONENT)),
+    significand,
   };
 }
 
@@ -96,85 +81,185 @@ export function join(o: Builder, { sign, exponent, significand }: Parts): Extend
   return { significand, signExponent: o.or(sign, exponent) };
 }
 
-/** An integer as an operand: sign-extended, always ordinary. */
-export function integerOperand(o: Builder, value: I64): Operand {
+/** Layouts of the memory formats: fraction bits, exponent field, bias. */
+const LAYOUTS = {
+  32: { fraction: 23, special: 0xff, bias: 0x7f },
+  64: { fraction: 52, special: 0x7ff, bias: 0x3ff },
+} as const;
+
+/**
+ * A number of memory format `width`: the fraction moves up below bit 63, the exponent changes its bias. Zeros,
+ * infinities and NaNs stay what they are; denormals get an exponent of zero with bit 63 set, which is none of the
+ * kinds that fast paths accept.
+ */
+export function widen(o: Builder, bits: I64, width: 32 | 64): Parts {
+  const { fraction, special, bias } = LAYOUTS[width];
   const zero = o.const(0);
-  const isNegative = o.ltS(value, zero);
-  const sign = o.shl(o.fromBool(isNegative), o.const(15));
+  const field = o.and(o.shr(bits, o.const(fraction)), o.const(special));
+  const isZero = o.isZero(o.shl(bits, o.const(65 - width)));
+  const isSpecial = o.eq(field, o.const(special));
+  const moved = o.add(field, o.const(BIAS - bias));
+  const large = o.select(isSpecial, o.const(SPECIAL_EXPONENT), moved);
+  // The exponent's last bit arrives at bit 63, where the integer bit covers it.
+  const shifted = o.shl(bits, o.const(63 - fraction));
+  return {
+    sign: o.and(o.shr(bits, o.const(width - 16)), o.const(SIGN)),
+    exponent: o.select(o.isZero(field), zero, large),
+    significand: o.select(isZero, zero, o.or(shifted, o.const(TOP))),
+  };
+}
+
+/** Exponent of 2^63: from there on every number is an integer. */
+export const WHOLE_EXPONENT = BIAS + 63;
+
+/** A nonnegative integer with a sign; zero keeps the sign too. */
+export function partsOfMagnitude(o: Builder, magnitude: I64, sign: I64): Parts {
+  const shift = o.clz(magnitude);
+  const exponent = o.sub(o.const(WHOLE_EXPONENT), shift);
+  return {
+    sign,
+    exponent: o.select(o.isZero(magnitude), o.const(0), exponent),
+    significand: o.shl(magnitude, shift),
+  };
+}
+
+/** A signed integer. */
+export function partsOfInteger(o: Builder, value: I64): Parts {
+  const isNegative = o.ltS(value, o.const(0));
   const magnitude = o.select(isNegative, o.neg(value), value);
-  return { ...partsOfInteger(o, magnitude, sign), isOrdinary: o.isZero(zero) };
+  return partsOfMagnitude(o, magnitude, o.shl(o.fromBool(isNegative), o.const(15)));
 }
 
-/** Chooses between two numbers. */
-function choose(o: Builder, condition: Bool, a: Parts, b: Parts): Parts {
-  return {
-    sign: o.select(condition, a.sign, b.sign),
-    exponent: o.select(condition, a.exponent, b.exponent),
-    significand: o.select(condition, a.significand, b.significand),
-  };
+// ---- doubts ----
+
+/** That there is no doubt. */
+export function isClear(o: Builder, ...doubts: I64[]): Bool {
+  return o.leS(o.const(0), doubts.reduce((all, doubt) => o.or(all, doubt)));
 }
 
-/** Whether |a| < |b|, and whether they are equal. */
-function compareMagnitudes(o: Builder, a: Parts, b: Parts): { less: Bool; equal: Bool } {
-  const sameExponent = o.eq(a.exponent, b.exponent);
-  const smaller = o.bothOf(sameExponent, o.ltU(a.significand, b.significand));
-  return {
-    less: o.eitherOf(o.ltU(a.exponent, b.exponent), smaller),
-    equal: o.bothOf(sameExponent, o.eq(a.significand, b.significand)),
-  };
+/** Fast paths are switched off. */
+export function doubtSwitch(o: Builder): I64 {
+  return o.sub(o.field("fastPaths"), o.const(1));
 }
 
-/** Whether an exponent lies in `first`..`last`. */
-export function isWithin(o: Builder, exponent: I64, first: number, last: number): Bool {
-  return o.ltU(o.sub(exponent, o.const(first)), o.const(last - first + 1));
+/** The control word asks for another rounding than to nearest, or does not mask the precision exception. */
+export function doubtRounding(o: Builder, control: I64): I64 {
+  return o.neg(o.xor(o.and(control, o.const(RC | PM)), o.const(PM)));
+}
+
+/** The precision exception is not masked, and there is one. */
+export function doubtPrecision(o: Builder, control: I64, flags: I64): I64 {
+  const raised = o.shl(flags, o.const(63 - PRECISION_SHIFT));
+  return o.and(raised, o.shl(o.not(control), o.const(63 - PRECISION_SHIFT)));
+}
+
+/** A physical register is empty. */
+export function doubtFilled(o: Builder, x: X87, register: I64): I64 {
+  return o.shl(o.shr(x.tags, register), o.const(63));
+}
+
+/** A physical register is not empty. */
+export function doubtEmpty(o: Builder, x: X87, register: I64): I64 {
+  return o.not(doubtFilled(o, x, register));
+}
+
+/** A small value is not in `first`..`last`. */
+export function doubtWithin(o: Builder, value: I64, first: number, last: number): I64 {
+  return o.or(o.sub(value, o.const(first)), o.sub(o.const(last), value));
+}
+
+/**
+ * Biased exponents 0x3000 to 0x4fff: with 0x1000 added, bits 15..13 are 010. All of binary64 is among them, and no
+ * sum, product or quotient of two such numbers comes near the ends of the range.
+ */
+const PLAIN = { added: 0x1000, bits: 0x4000, rest: 0x1fff } as const;
+
+/** Either of two numbers is not *plain*: normal, with an exponent as in `PLAIN`. */
+export function doubtPlain(o: Builder, a: Parts, b: Parts): I64 {
+  const deviation = ({ exponent }: Parts) =>
+    o.xor(o.add(exponent, o.const(PLAIN.added)), o.const(PLAIN.bits));
+  const range = o.sub(o.const(PLAIN.rest), o.or(deviation(a), deviation(b)));
+  return o.or(o.not(o.and(a.significand, b.significand)), range);
+}
+
+/** Bit 63 is not set though the exponent is not zero, or the significand is not zero though the exponent is. */
+function doubtEncoding(o: Builder, { exponent, significand }: Parts): I64 {
+  const isZeroExponent = o.sub(exponent, o.const(1));
+  return o.or(
+    o.xor(significand, o.neg(exponent)),
+    o.and(isZeroExponent, o.neg(significand)),
+  );
+}
+
+/** A number is not *ordinary*: normal or zero. */
+export function doubtOrdinary(o: Builder, parts: Parts): I64 {
+  const special = o.sub(o.const(SPECIAL_EXPONENT - 1), parts.exponent);
+  return o.or(doubtEncoding(o, parts), special);
+}
+
+/** A number is neither ordinary nor infinite. */
+export function doubtComparable(o: Builder, parts: Parts): I64 {
+  const isSpecial = o.sub(o.const(SPECIAL_EXPONENT - 1), parts.exponent);
+  const isNaN = o.neg(o.xor(parts.significand, o.const(TOP)));
+  return o.or(doubtEncoding(o, parts), o.and(isSpecial, isNaN));
 }
 
 // ---- rounding ----
 
-/** Whether the control word says round-to-nearest and masks the precision exception. */
-export function roundsQuietly(o: Builder, control: I64): Bool {
-  return o.eq(o.and(control, o.const(RC | PM)), o.const(PM));
-}
-
-/** How many low bits of a 64-bit significand the precision control drops: 0, 11 or 40. */
-export function droppedBits(o: Builder, control: I64): I64 {
-  const byte = o.and(o.shr(control, o.const(PRECISION_SHIFT)), o.const(0x18));
-  return o.and(o.shr(o.const(DROPPED_BY_PC), byte), o.const(0xff));
-}
-
-/** Normalized exact magnitude: `high` has bit 63 set, or it is zero as `isZero` says. */
-export interface Exact {
-  readonly sign: I64;
-  readonly exponent: I64;
-  readonly high: I64;
-  readonly low: I64;
-  readonly isZero: Bool;
-}
-
-/** Rounds to nearest even after dropping `drop` (0 to 63) low bits of `high`. */
-export function round(o: Builder, exact: Exact, drop: I64): Rounded & { readonly parts: Parts } {
+/**
+ * Rounds to nearest even, to as many bits as the precision control says.
+ *
+ * What is dropped is a fraction of the last kept place. It is rounded up if that is above one half, or one half with
+ * an odd last bit: if `fraction > one half - odd`.
+ */
+export function round(o: Builder, exact: Exact, control: I64): Rounded {
   const { high, low } = exact;
-  const zero = o.const(0);
+  const half = o.const(HALF);
+  const one = o.const(1);
+  const odd = o.and(high, one);
+  const isUp = o.fromBool(o.ltU(o.sub(half, odd), low));
+  const fraction = o.variable(low);
+  const up = o.variable(isUp);
+  const sum = o.variable(o.add(high, isUp));
+  o.if(o.bit(control, PC_64), () => {}, () => {
+    const at = o.and(o.shr(control, o.const(PRECISION_SHIFT)), o.const(0x18));
+    const drop = o.and(o.shr(o.const(DROPPED_BY_PC), at), o.const(0xff));
+    const rounded = roundShorter(o, high, low, drop);
+    o.set(fraction, rounded.fraction);
+    o.set(up, rounded.up);
+    o.set(sum, rounded.sum);
+  });
+  const total = o.get(sum);
+  return {
+    parts: carried(o, exact, total),
+    flags: roundingFlags(o, o.get(fraction), o.get(up)),
+  };
+}
+
+/** Drops 1 to 63 bits of `high`: they become the fraction, and the old one sticky below them. */
+function roundShorter(
+  o: Builder,
+  high: I64,
+  low: I64,
+  drop: I64,
+): { fraction: I64; up: I64; sum: I64 } {
   const one = o.const(1);
   const mask = o.sub(o.shl(one, drop), one);
-  // The dropped bits as a fraction of the last kept place; the old fraction becomes sticky below them.
-  const dropped = o.or(
-    o.shl(o.and(high, mask), o.sub(o.const(64), drop)),
-    o.fromBool(o.isNonzero(low)),
-  );
-  const fraction = o.select(o.isZero(drop), low, dropped);
-  // Up if above one half, or one half and the last kept bit is odd: fraction > one half - odd.
+  const dropped = o.shl(o.and(high, mask), o.sub(o.const(64), drop));
+  const fraction = o.or(dropped, o.fromBool(o.isNonzero(low)));
   const odd = o.and(o.shr(high, drop), one);
   const up = o.fromBool(o.ltU(o.sub(o.const(HALF), odd), fraction));
-  const sum = o.add(o.and(high, o.not(mask)), o.shl(up, drop));
-  // Carrying out of 64 bits leaves 0 and means 2^64.
+  return { fraction, up, sum: o.add(o.and(high, o.not(mask)), o.shl(up, drop)) };
+}
+
+/** The number with a rounded significand; carrying out of 64 bits has left 0 and means 2^64. */
+function carried(o: Builder, { sign, exponent }: Omit<Exact, "high" | "low">, sum: I64): Parts {
   const carry = o.fromBool(o.isZero(sum));
-  const parts = {
-    sign: exact.sign,
-    exponent: o.select(exact.isZero, zero, o.add(exact.exponent, carry)),
-    significand: o.select(exact.isZero, zero, o.or(sum, o.shl(carry, o.const(63)))),
+  return {
+    sign,
+    exponent: o.add(exponent, carry),
+    significand: o.or(sum, o.shl(carry, o.const(63))),
   };
-  return { parts, value: join(o, parts), flags: roundingFlags(o, fraction, up) };
 }
 
 /** PE if the fraction is not zero, C1 if it was rounded up. */
@@ -188,202 +273,55 @@ export function statusAfter(o: Builder, status: I64, flags: I64): I64 {
   return o.or(o.and(status, o.const(0xffff & ~X87Status.C1)), flags);
 }
 
-// ---- addition ----
-
-/** Cancellation takes at most 64 from the greater exponent, carries add at most 2. */
-const SUM_EXPONENTS = { first: 65, last: 0x7ffc } as const;
-
-/** Whether `sum` may be used: ordinary operands, and an exponent that leaves room; or two zeros. */
-export function canAdd(o: Builder, a: Operand, b: Operand): Bool {
-  const greater = o.select(o.ltU(a.exponent, b.exponent), b.exponent, a.exponent);
-  const { first, last } = SUM_EXPONENTS;
-  const room = o.eitherOf(isWithin(o, greater, first, last), o.isZero(greater));
-  return allOf(o, a.isOrdinary, b.isOrdinary, room);
-}
-
-/**
- * `a + b`, exactly, before rounding.
- *
- * The smaller magnitude is shifted right by the distance of the exponents into `high:low`, from where on bits are
- * lost only to the sticky bit: beyond a distance of 64 the sum loses at most one leading bit, so the sticky bit
- * stays below the half. Opposite signs add its two's complement. The sum is then normalized: by one place to the
- * right if it carried, else to the left, across `low` if `high` cancelled altogether.
- */
-export function sum(o: Builder, a: Parts, b: Parts): Exact {
-  const zero = o.const(0);
-  const one = o.const(1);
-  const swaps = compareMagnitudes(o, a, b).less;
-  const big = choose(o, swaps, b, a);
-  const small = choose(o, swaps, a, b);
-  const distance = o.sub(big.exponent, small.exponent);
-  const farthest = o.const(127);
-  const limited = o.select(o.ltU(farthest, distance), farthest, distance);
-  const shift = o.and(limited, o.const(63));
-  const isNear = o.ltU(limited, o.const(64));
-  const shifted = o.shr(small.significand, shift);
-  const shiftedOut = o.shl(o.shl(small.significand, one), o.sub(o.const(63), shift));
-  const smallHigh = o.select(isNear, shifted, zero);
-  const sticky = o.or(shifted, o.fromBool(o.isNonzero(shiftedOut)));
-  const smallLow = o.select(isNear, shiftedOut, sticky);
-
-  const isOpposite = o.ne(big.sign, small.sign);
-  const flip = o.neg(o.fromBool(isOpposite));
-  const low = o.sub(o.xor(smallLow, flip), flip);
-  const carryIn = o.fromBool(o.bothOf(isOpposite, o.isZero(smallLow)));
-  const high = o.add(o.add(big.significand, o.xor(smallHigh, flip)), carryIn);
-
-  const carries = o.bothOf(o.isNot(isOpposite), o.ltU(high, big.significand));
-  const carry = o.fromBool(carries);
-  const carriedHigh = o.or(o.shr(high, carry), o.shl(carry, o.const(63)));
-  const carriedLow = o.or(
-    o.or(o.shr(low, carry), o.and(low, carry)),
-    o.shl(o.and(high, carry), o.const(63)),
-  );
-  return normalize(o, {
-    exponent: o.add(big.exponent, carry),
-    high: carriedHigh,
-    low: carriedLow,
-    sign: big.sign,
-    // In round-to-nearest a difference of zero is positive; the sum of two zeros of one sign has that sign.
-    signOfZero: o.select(isOpposite, zero, big.sign),
-  });
-}
-
-interface Unnormalized extends Omit<Exact, "isZero"> {
-  readonly signOfZero: I64;
-}
-
-/** Moves the leading bit of `high:low` to bit 63 of `high`. */
-function normalize(o: Builder, value: Unnormalized): Exact {
-  const zero = o.const(0);
-  const isLow = o.isZero(value.high);
-  const high = o.select(isLow, value.low, value.high);
-  const low = o.select(isLow, zero, value.low);
-  const isZero = o.isZero(high);
-  const shift = o.clz(high);
-  const fromLow = o.shr(o.shr(low, o.const(1)), o.sub(o.const(63), shift));
-  return {
-    sign: o.select(isZero, value.signOfZero, value.sign),
-    exponent: o.sub(o.sub(value.exponent, shift), o.select(isLow, o.const(64), zero)),
-    high: o.or(o.shl(high, shift), fromLow),
-    low: o.shl(low, shift),
-    isZero,
-  };
-}
-
-// ---- multiplication ----
-
-/** Biased exponents of a product, before normalizing and rounding move it by one, that leave room. */
-const PRODUCT_EXPONENTS = { first: 2, last: 0x7ffd } as const;
-
-/** The biased exponent of a product whose leading bit is bit 127. */
-function productExponent(o: Builder, a: Parts, b: Parts): I64 {
-  return o.sub(o.add(a.exponent, b.exponent), o.const(BIAS - 1));
-}
-
-/** Whether `product` may be used. */
-export function canMultiply(o: Builder, a: Operand, b: Operand): Bool {
-  const { first, last } = PRODUCT_EXPONENTS;
-  const hasZero = o.eitherOf(o.isZero(a.significand), o.isZero(b.significand));
-  const room = o.eitherOf(isWithin(o, productExponent(o, a, b), first, last), hasZero);
-  return allOf(o, a.isOrdinary, b.isOrdinary, room);
-}
-
-/** `a * b`, exactly: the 128-bit product of the significands, of which at most the first bit is clear. */
-export function product(o: Builder, a: Parts, b: Parts): Exact {
-  const one = o.const(1);
-  const top = o.const(63);
-  const high = o.mulHighU(a.significand, b.significand);
-  const low = o.mul(a.significand, b.significand);
-  const shift = o.xor(o.shr(high, top), one);
-  return {
-    sign: o.xor(a.sign, b.sign),
-    exponent: o.sub(productExponent(o, a, b), shift),
-    high: o.or(o.shl(high, shift), o.and(o.shr(low, top), shift)),
-    low: o.shl(low, shift),
-    isZero: o.isZero(high),
-  };
-}
-
-// ---- comparison ----
-
-/** A register's number for comparison, where infinities are as ordinary as others. */
-export function comparableOf(o: Builder, value: Extended): Operand {
-  const parts = operandOf(o, value);
-  const isInfinite = o.bothOf(
-    o.eq(parts.exponent, o.const(0x7fff)),
-    o.eq(parts.significand, o.const(TOP)),
-  );
-  return { ...parts, isOrdinary: o.eitherOf(parts.isOrdinary, isInfinite) };
-}
-
-/** How two comparable numbers relate. */
-export function relate(o: Builder, a: Parts, b: Parts): { less: Bool; equal: Bool } {
-  const magnitudes = compareMagnitudes(o, a, b);
-  const areZero = o.isZero(o.or(a.significand, b.significand));
-  const isNegative = o.isNonzero(a.sign);
-  const sameSign = o.eq(a.sign, b.sign);
-  const greater = o.isNot(o.eitherOf(magnitudes.less, magnitudes.equal));
-  const lessOfSameSign = o.eitherOf(
-    o.bothOf(isNegative, greater),
-    o.bothOf(o.isNot(isNegative), magnitudes.less),
-  );
-  const lessOfOpposite = o.bothOf(isNegative, o.isNot(areZero));
-  return {
-    less: o.eitherOf(
-      o.bothOf(sameSign, lessOfSameSign),
-      o.bothOf(o.isNot(sameSign), lessOfOpposite),
-    ),
-    equal: o.eitherOf(o.bothOf(sameSign, magnitudes.equal), areZero),
-  };
+/** The precision control would change a significand: its dropped bits are not zero. */
+export function doubtShort(o: Builder, control: I64, significand: I64): I64 {
+  const at = o.and(o.shr(control, o.const(PRECISION_SHIFT)), o.const(0x18));
+  const drop = o.and(o.shr(o.const(DROPPED_BY_PC), at), o.const(0xff));
+  const mask = o.sub(o.shl(o.const(1), drop), o.const(1));
+  return o.neg(o.and(significand, mask));
 }
 
 // ---- conversion ----
 
-/** A number in a memory format, with PE and C1, and whether it may be used. */
+/** A number in a memory format, with PE and C1. */
 export interface Narrowed {
   readonly bits: I64;
   readonly flags: I64;
-  readonly isExact: Bool;
-  readonly fits: Bool;
+  readonly doubt: I64;
 }
 
-/** Rounds to nearest in memory format `width`. The exponent leaves room for the carry of rounding. */
-export function narrow(o: Builder, value: Operand, width: 32 | 64): Narrowed {
-  const { fraction, exponentMask, bias } = LAYOUTS[width];
-  const isZero = o.isZero(value.significand);
+/** Rounds an ordinary number to nearest in memory format `width`. */
+export function narrow(o: Builder, value: Parts, width: 32 | 64): Narrowed {
+  const { fraction, special, bias } = LAYOUTS[width];
+  const zero = o.const(0);
   const drop = o.const(63 - fraction);
-  const exact = { ...value, high: value.significand, low: o.const(0), isZero };
-  const { parts, flags } = round(o, exact, drop);
   const offset = BIAS - bias;
+  const rounded = roundShorter(o, value.significand, zero, drop);
+  const { exponent, significand } = carried(o, value, rounded.sum);
   // The integer bit adds the 1 that the exponent lacks here.
   const magnitude = o.add(
-    o.shl(o.sub(parts.exponent, o.const(offset + 1)), o.const(fraction)),
-    o.shr(parts.significand, drop),
+    o.shl(o.sub(exponent, o.const(offset + 1)), o.const(fraction)),
+    o.shr(significand, drop),
   );
+  const isZero = o.isZero(value.significand);
   const sign = o.shl(value.sign, o.const(width - 16));
-  const room = isWithin(o, value.exponent, offset + 1, offset + exponentMask - 2);
+  // The carry of rounding leaves the largest of these exponents below that of infinity.
+  const range = doubtWithin(o, value.exponent, offset + 1, offset + special - 2);
   return {
-    bits: o.or(sign, o.select(isZero, o.const(0), magnitude)),
-    flags,
-    isExact: o.isZero(flags),
-    fits: o.bothOf(value.isOrdinary, o.eitherOf(room, isZero)),
+    bits: o.or(sign, o.select(isZero, zero, magnitude)),
+    flags: roundingFlags(o, rounded.fraction, rounded.up),
+    doubt: o.or(doubtOrdinary(o, value), o.select(isZero, zero, range)),
   };
 }
 
-/** A magnitude rounded to an integer as RC says. */
+/** A magnitude rounded to an integer, with PE and C1. */
 export interface Integer {
-  /** Right if the exponent is below that of 2^63. */
   readonly magnitude: I64;
   readonly flags: I64;
-  readonly isExact: Bool;
 }
 
-/** Exponent of 2^63: from there on every number is an integer. */
-export const WHOLE_EXPONENT = BIAS + 63;
-
 /**
- * Rounds to an integer in the direction `rounding` (RC's encoding).
+ * Rounds an ordinary number below 2^63 to an integer in the direction `rounding` (RC's encoding).
  *
  * The significand is shifted right by 63 - (exponent - bias), and what leaves it is the fraction; of numbers below
  * one half, whose shift exceeds 64, only a sticky bit.
@@ -408,11 +346,7 @@ export function roundToInteger(o: Builder, value: Parts, rounding: I64): Integer
     o.bothOf(isNearest, nearest),
     o.bothOf(o.isNot(isNearest), directed),
   ));
-  return {
-    magnitude: o.add(integer, up),
-    flags: roundingFlags(o, fraction, up),
-    isExact: o.isZero(fraction),
-  };
+  return { magnitude: o.add(integer, up), flags: roundingFlags(o, fraction, up) };
 }
 
 /** RC of a control word. */
@@ -420,33 +354,9 @@ export function roundingControl(o: Builder, control: I64): I64 {
   return o.and(o.shr(control, o.const(10)), o.const(3));
 }
 
-/** Whether the control word masks the precision exception. */
-export function masksPrecision(o: Builder, control: I64): Bool {
-  return o.isNonzero(o.and(control, o.const(PM)));
-}
-
-/** Whether a rounded magnitude, with its sign, surely fits a signed integer of `width` bits. */
-export function fitsInteger(
-  o: Builder,
-  value: Operand,
-  { magnitude }: Integer,
-  width: Width,
-): Bool {
-  return allOf(
-    o,
-    value.isOrdinary,
-    o.ltU(value.exponent, o.const(BIAS + width - 1)),
-    o.ltU(magnitude, o.const(1n << BigInt(width - 1))),
-  );
-}
-
-/** The parts of a nonnegative integer with a sign; zero keeps the sign too. */
-export function partsOfInteger(o: Builder, magnitude: I64, sign: I64): Parts {
-  const shift = o.clz(magnitude);
-  const exponent = o.sub(o.const(WHOLE_EXPONENT), shift);
-  return {
-    sign,
-    exponent: o.select(o.isZero(magnitude), o.const(0), exponent),
-    significand: o.shl(magnitude, shift),
-  };
+/** A rounded number may not fit a signed integer of `width` bits (the least one is left out). */
+export function doubtInteger(o: Builder, value: Parts, integer: Integer, width: Width): I64 {
+  const small = o.sub(o.const(BIAS + width - 2), value.exponent);
+  const room = o.sub(o.const((1n << BigInt(width - 1)) - 1n), integer.magnitude);
+  return o.or(doubtOrdinary(o, value), o.or(small, room));
 }

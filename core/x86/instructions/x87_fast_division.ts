@@ -1,11 +1,10 @@
 /** Fast paths of x87 division, remainder and square root; see x87_fast.ts for the representation. */
 
 import type { Builder } from "../ir/builder.ts";
-import type { Bool, I64 } from "../ir/ir.ts";
-import { type Exact, isWithin, type Operand, type Parts } from "./x87_fast.ts";
-import { allOf } from "./x87_stack.ts";
+import type { I64 } from "../ir/ir.ts";
+import { BIAS, doubtOrdinary, type Exact, type Parts } from "./x87_fast.ts";
+import type { Outlet, Trivial } from "./x87_fast_arithmetic.ts";
 
-const BIAS = 0x3fff;
 const LOW_32 = 0xffffffff;
 
 /** Fractions that stand for "below", "exactly" and "above one half"; rounding needs no more of a remainder. */
@@ -56,19 +55,14 @@ function divide(o: Builder, high: I64, low: I64, divisor: I64): Division {
   };
 }
 
-/** Biased exponents of a quotient of significands in [1, 2) that leave room for normalizing and rounding. */
-const QUOTIENT_EXPONENTS = { first: 2, last: 0x7ffd } as const;
-
-function quotientExponent(o: Builder, a: Parts, b: Parts): I64 {
-  return o.add(o.sub(a.exponent, b.exponent), o.const(BIAS));
-}
-
-/** Whether `quotient` may be used: the divisor is not zero. */
-export function canDivide(o: Builder, a: Operand, b: Operand): Bool {
-  const { first, last } = QUOTIENT_EXPONENTS;
-  const within = isWithin(o, quotientExponent(o, a, b), first, last);
-  const room = o.eitherOf(within, o.isZero(a.significand));
-  return allOf(o, a.isOrdinary, b.isOrdinary, o.isNonzero(b.significand), room);
+/** `a / b` if a is zero and b is not. */
+export function trivialQuotient(o: Builder, a: Parts, b: Parts): Trivial {
+  const zero = o.const(0);
+  const isZero = o.or(a.significand, o.not(b.significand));
+  return {
+    value: { sign: o.xor(a.sign, b.sign), exponent: zero, significand: zero },
+    doubt: o.or(o.or(doubtOrdinary(o, a), doubtOrdinary(o, b)), isZero),
+  };
 }
 
 /**
@@ -77,7 +71,7 @@ export function canDivide(o: Builder, a: Operand, b: Operand): Bool {
  * If a's significand is the smaller one, `a * 2^64 / b` has its leading bit at 63; else `a * 2^63 / b` has, and the
  * exponent is one more. The remainder r becomes the fraction by comparing 2 r with b.
  */
-export function quotient(o: Builder, a: Parts, b: Parts): Exact {
+export function quotient(o: Builder, a: Parts, b: Parts, outlet: Outlet): void {
   const zero = o.const(0);
   const isSmaller = o.ltU(a.significand, b.significand);
   const shift = o.fromBool(o.isNot(isSmaller));
@@ -90,13 +84,15 @@ export function quotient(o: Builder, a: Parts, b: Parts): Exact {
     o.const(FRACTION.above),
     o.select(o.eq(rest, remainder), o.const(FRACTION.half), o.const(FRACTION.below)),
   );
-  return {
+  outlet.round({
     sign: o.xor(a.sign, b.sign),
-    exponent: o.sub(quotientExponent(o, a, b), o.fromBool(isSmaller)),
+    exponent: o.sub(
+      o.add(o.sub(a.exponent, b.exponent), o.const(BIAS)),
+      o.fromBool(isSmaller),
+    ),
     high: quotient,
     low: o.select(o.isZero(remainder), zero, inexact),
-    isZero: o.isZero(a.significand),
-  };
+  });
 }
 
 /** What FPREM leaves: always exact. */
@@ -109,17 +105,11 @@ export interface Remainder {
 /** Distances of exponents that one 128-bit division covers, and divisors whose remainders cannot be denormal. */
 const REMAINDER = { farthest: 63, leastExponent: 65 } as const;
 
-/** Whether `remainder` may be used. */
-export function canReduce(o: Builder, a: Operand, b: Operand): Bool {
-  const distance = o.sub(a.exponent, b.exponent);
-  return allOf(
-    o,
-    a.isOrdinary,
-    b.isOrdinary,
-    // This rules out a divisor of zero too.
-    o.leU(o.const(REMAINDER.leastExponent), b.exponent),
-    o.leS(distance, o.const(REMAINDER.farthest)),
-  );
+/** `remainder` may not be used. This rules out a divisor of zero too. */
+export function doubtRemainder(o: Builder, a: Parts, b: Parts): I64 {
+  const distance = o.sub(o.const(REMAINDER.farthest), o.sub(a.exponent, b.exponent));
+  const leastExponent = o.sub(b.exponent, o.const(REMAINDER.leastExponent));
+  return o.or(o.or(doubtOrdinary(o, a), doubtOrdinary(o, b)), o.or(distance, leastExponent));
 }
 
 /**
@@ -233,9 +223,9 @@ function root64(o: Builder, high: I64, low: I64): { root: I64; fraction: I64 } {
   return { root: corrected, fraction: o.select(isExact, zero, inexact) };
 }
 
-/** Whether `squareRoot` may be used: a positive number, not zero. */
-export function canTakeRoot(o: Builder, a: Operand): Bool {
-  return allOf(o, a.isOrdinary, o.isNonzero(a.significand), o.isZero(a.sign));
+/** A number is not positive and normal. */
+export function doubtRoot(o: Builder, a: Parts): I64 {
+  return o.or(o.or(doubtOrdinary(o, a), o.not(a.significand)), o.neg(a.sign));
 }
 
 /**
@@ -254,6 +244,5 @@ export function squareRoot(o: Builder, a: Parts): Exact {
     exponent: o.shr(o.add(a.exponent, o.const(BIAS)), one),
     high: root,
     low: fraction,
-    isZero: o.isZero(a.significand),
   };
 }

@@ -1,10 +1,10 @@
 /** Source operands of x87 arithmetic and comparison: a stack register, a real or an integer in memory. */
 
-import type { Builder, Operand as InstructionOperand } from "../ir/builder.ts";
-import type { Bool, I64, Width } from "../ir/ir.ts";
+import type { Builder, Operand } from "../ir/builder.ts";
+import type { I64, Width } from "../ir/ir.ts";
 import { X87Source } from "../system/x87_calls.ts";
-import { comparableOf, integerOperand, type Operand, operandOf, widen } from "./x87_fast.ts";
-import { isEmpty, physical, readRegister, type X87 } from "./x87_stack.ts";
+import { doubtFilled, type Parts, partsOf, partsOfInteger, widen } from "./x87_fast.ts";
+import { physical, readRegister, type X87 } from "./x87_stack.ts";
 
 /** What numbers memory operands hold. */
 export type Numbers = "real" | "integer";
@@ -19,7 +19,7 @@ export interface Source {
 }
 
 /** Reads a source operand, which may fault. */
-export function readSource(o: Builder, operand: InstructionOperand, numbers: Numbers): Source {
+export function readSource(o: Builder, operand: Operand, numbers: Numbers): Source {
   const bits = o.read(operand);
   if (!o.isMemory(operand)) {
     return { kind: X87Source.register, bits, address: o.const(0), width: 80 };
@@ -32,32 +32,33 @@ export function readSource(o: Builder, operand: InstructionOperand, numbers: Num
   return { kind, bits, address: o.address(operand), width };
 }
 
-/** A source for fast paths. `isOrdinary` is false for an empty register too. */
-export function fastSource(o: Builder, x: X87, source: Source, compares = false): Operand {
+/** A source for fast paths, and the doubt whether it is there. */
+export function fastSource(o: Builder, x: X87, source: Source): FastOperand {
+  const zero = o.const(0);
   switch (source.kind) {
     case X87Source.register:
-      return fastRegister(o, x, physical(o, x, source.bits), compares);
+      return fastRegister(o, x, physical(o, x, source.bits));
     case X87Source.integer16:
-    case X87Source.integer32:
-      return integerOperand(o, o.sext(source.bits, source.width as Width));
+    case X87Source.integer32: {
+      const value = o.sext(source.bits, source.width as Width);
+      return { parts: partsOfInteger(o, value), doubt: zero };
+    }
     case X87Source.binary32:
     case X87Source.binary64:
-      return widen(o, source.bits, source.width as 32 | 64);
-    case X87Source.zero: {
-      const zero = o.const(0);
-      return { sign: zero, exponent: zero, significand: zero, isOrdinary: always(o) };
-    }
+      return { parts: widen(o, source.bits, source.width as 32 | 64), doubt: zero };
+    case X87Source.zero:
+      return { parts: { sign: zero, exponent: zero, significand: zero }, doubt: zero };
   }
 }
 
-/** A register for fast paths. `isOrdinary` is false if it is empty. */
-export function fastRegister(o: Builder, x: X87, register: I64, compares = false): Operand {
-  const value = readRegister(o, register);
-  const operand = compares ? comparableOf(o, value) : operandOf(o, value);
-  const isOrdinary = o.bothOf(operand.isOrdinary, o.isNot(isEmpty(o, x, register)));
-  return { ...operand, isOrdinary };
+/** An operand of a fast path. */
+export interface FastOperand {
+  readonly parts: Parts;
+  /** The register is empty. */
+  readonly doubt: I64;
 }
 
-function always(o: Builder): Bool {
-  return o.isZero(o.const(0));
+/** A register for fast paths. */
+export function fastRegister(o: Builder, x: X87, register: I64): FastOperand {
+  return { parts: partsOf(o, readRegister(o, register)), doubt: doubtFilled(o, x, register) };
 }

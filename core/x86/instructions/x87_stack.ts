@@ -52,8 +52,8 @@ export function openX87(o: Builder): X87 {
 
 /** The physical register that is ST(n). */
 export function physical(o: Builder, x: X87, n: number | I64): I64 {
-  if (n === 0) return x.top;
   const number = typeof n === "number" ? o.const(n) : n;
+  if (number === o.const(0)) return x.top;
   return o.and(o.add(x.top, number), o.const(7));
 }
 

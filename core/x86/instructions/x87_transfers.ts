@@ -6,14 +6,19 @@ import { constant, type ConstantName, x87Environment } from "../softfloat/mod.ts
 import type { Definition, InstructionGroup } from "./definition.ts";
 import { condition } from "./flags.ts";
 import {
-  fitsInteger,
-  integerOperand,
+  doubtEmpty,
+  doubtFilled,
+  doubtInteger,
+  doubtOrdinary,
+  doubtPrecision,
+  doubtRounding,
+  doubtSwitch,
+  isClear,
   join,
-  masksPrecision,
   narrow,
-  operandOf,
+  partsOf,
+  partsOfInteger,
   roundingControl,
-  roundsQuietly,
   roundToInteger,
   statusAfter,
   widen,
@@ -60,8 +65,8 @@ const load: Definition = {
     const bits = o.read(source);
     const width = o.widthOf(source) as 32 | 64;
     const value = widen(o, bits, width);
-    const room = isEmpty(o, x, physical(o, x, -1));
-    o.if(allOf(o, o.fastPaths(), room, value.isOrdinary), () => {
+    const room = doubtEmpty(o, x, physical(o, x, -1));
+    o.if(isClear(o, doubtSwitch(o), room, doubtOrdinary(o, value)), () => {
       push(o, x, join(o, value));
       finish(o, x);
     }, () => void o.system("x87Load", bits, o.const(width), o.address(source)));
@@ -103,7 +108,7 @@ const loadInteger: Definition = {
   run(o, source) {
     const x = openX87(o);
     const integer = o.sext(o.read(source), o.widthOf(source) as Width);
-    pushChecked(o, x, join(o, integerOperand(o, integer)), o.address(source));
+    pushChecked(o, x, join(o, partsOfInteger(o, integer)), o.address(source));
   },
 };
 
@@ -147,12 +152,12 @@ function store(mnemonic: string, digit: number, pops: boolean): Definition {
     run(o, destination) {
       const x = openX87(o);
       const width = o.widthOf(destination) as 32 | 64;
-      const value = operandOf(o, readRegister(o, x.top));
+      const value = partsOf(o, readRegister(o, x.top));
       const narrowed = narrow(o, value, width);
-      const control = o.field("fpuControl");
-      const isQuiet = o.eitherOf(roundsQuietly(o, control), narrowed.isExact);
-      const isFilled = o.isNot(isEmpty(o, x, x.top));
-      o.if(allOf(o, o.fastPaths(), isFilled, narrowed.fits, isQuiet), () => {
+      // An exact value does not mind how it is rounded.
+      const rounding = o.and(doubtRounding(o, o.field("fpuControl")), o.neg(narrowed.flags));
+      const filled = doubtFilled(o, x, x.top);
+      o.if(isClear(o, doubtSwitch(o), filled, narrowed.doubt, rounding), () => {
         o.write(destination, narrowed.bits);
         if (pops) pop(o, x);
         finish(o, x, statusAfter(o, x.status, narrowed.flags));
@@ -240,14 +245,18 @@ function storeInteger(mnemonic: string, encodings: readonly string[], how: numbe
     run(o, destination) {
       const x = openX87(o);
       const width = o.widthOf(destination) as 16 | 32 | 64;
-      const value = operandOf(o, readRegister(o, x.top));
+      const value = partsOf(o, readRegister(o, x.top));
       const control = o.field("fpuControl");
       const rounding = (how & 2) !== 0 ? o.const(TRUNCATE) : roundingControl(o, control);
       const integer = roundToInteger(o, value, rounding);
-      const isQuiet = o.eitherOf(masksPrecision(o, control), integer.isExact);
-      const isFilled = o.isNot(isEmpty(o, x, x.top));
-      const fits = fitsInteger(o, value, integer, width);
-      o.if(allOf(o, o.fastPaths(), isFilled, fits, isQuiet), () => {
+      const isFast = isClear(
+        o,
+        doubtSwitch(o),
+        doubtFilled(o, x, x.top),
+        doubtInteger(o, value, integer, width),
+        doubtPrecision(o, control, integer.flags),
+      );
+      o.if(isFast, () => {
         const { magnitude } = integer;
         o.write(destination, o.select(o.isZero(value.sign), magnitude, o.neg(magnitude)));
         if ((how & 1) !== 0) pop(o, x);
