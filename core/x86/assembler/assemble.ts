@@ -211,8 +211,11 @@ class Layout {
     if (BigInt.asUintN(bits, value) !== value && BigInt.asIntN(bits, value) !== value) {
       throw new SyntaxError(`${hex(value)} does not fit ${unitBytes} bytes`);
     }
+    // Large tables are common, and BigInt is slow: two halves as numbers.
+    const low = Number(BigInt.asUintN(32, value));
+    const high = unitBytes > 4 ? Number(BigInt.asUintN(32, value >> 32n)) : 0;
     for (let i = 0; i < unitBytes; i++) {
-      this.#bytes.push(Number((value >> BigInt(8 * i)) & 0xffn));
+      this.#bytes.push(((i < 4 ? low : high) >>> (8 * (i & 3))) & 0xff);
     }
   }
 

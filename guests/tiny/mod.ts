@@ -1,0 +1,12 @@
+/**
+ * Kernels of our own, small enough to read in one sitting: what a fresh testbed boots, and what its demos
+ * and tests look into. They need no file and no download.
+ *
+ * ```ts ignore
+ * const machine = await createMachine({ kernel: tinyGuests[0].image() });
+ * ```
+ */
+
+export { tinyGuests } from "./guests.ts";
+export type { TinyGuest } from "./tiny_guest.ts";
+export { type ElfContents, writeElf } from "./elf_writer.ts";
