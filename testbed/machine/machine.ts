@@ -131,6 +131,8 @@ export class PcMachine implements Machine {
       trace: this.#trace,
       acknowledgePic: () => this.board.pic.acknowledge(),
     });
+    this.#io.onAccess = (write, port, value) =>
+      this.#trace.emit(this.now, write ? "portWrite" : "portRead", port, value);
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
     this.#start(this);
   }
