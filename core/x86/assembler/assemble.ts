@@ -5,6 +5,7 @@
  * longer candidate, so that layouts come to rest; a source whose layout does not is refused.
  */
 
+import { ByteBuffer } from "./byte_buffer.ts";
 import { type Bits, type Candidate, candidatesOf, type WrittenInstruction } from "./candidates.ts";
 import { encode } from "./encode.ts";
 import { evaluate, type Expression, type Scope } from "./expression.ts";
@@ -71,7 +72,7 @@ class Layout {
   #symbols = new Map<string, bigint>();
   #previous: ReadonlyMap<string, bigint> = new Map();
   readonly #choices = new Map<WrittenInstruction, Choice>();
-  readonly #bytes: number[] = [];
+  readonly #bytes = new ByteBuffer();
   #isFirst = true;
   #grew = false;
 
@@ -85,7 +86,7 @@ class Layout {
       this.#isFirst = false;
       this.#previous = this.#symbols;
       if (isSettled) {
-        return { bytes: Uint8Array.from(this.#bytes), labels: Object.fromEntries(this.#symbols) };
+        return { bytes: this.#bytes.toBytes(), labels: Object.fromEntries(this.#symbols) };
       }
     }
     throw new SyntaxError(
@@ -95,7 +96,7 @@ class Layout {
 
   #pass(): void {
     this.#symbols = new Map();
-    this.#bytes.length = 0;
+    this.#bytes.clear();
     this.#grew = false;
     for (const statement of this.statements) {
       atLine(statement.line, statement.text, () => this.#statement(statement));
@@ -123,9 +124,7 @@ class Layout {
   #statement({ label, body }: Statement): void {
     if (label !== null) this.#set(label, this.#here);
     this.#emit(body);
-    if (this.#bytes.length > MAX_IMAGE_BYTES) {
-      throw new SyntaxError(`the image is larger than ${MAX_IMAGE_BYTES} bytes`);
-    }
+    if (this.#bytes.length > MAX_IMAGE_BYTES) throw tooLarge();
   }
 
   #set(name: string, value: bigint): void {
@@ -141,12 +140,11 @@ class Layout {
         for (const item of body.items) this.#data(item, body.unitBytes);
         return;
       case "reserve":
-        return this.#fill(this.#count(body.count) * body.unitBytes, 0);
+        return this.#bytes.fill(this.#count(body.count) * body.unitBytes, 0);
       case "align":
         return this.#align(body.boundary, body.fill);
       case "times": {
-        const count = this.#count(body.count);
-        for (let i = 0; i < count; i++) this.#emit(body.body);
+        this.#times(this.#count(body.count), body.body);
         return;
       }
       case "equ": {
@@ -164,6 +162,18 @@ class Layout {
     }
   }
 
+  #times(count: number, body: Body): void {
+    if (count === 0) return;
+    const start = this.#bytes.length;
+    this.#emit(body);
+    if (count * (this.#bytes.length - start) > MAX_IMAGE_BYTES) throw tooLarge();
+    // Plain numbers are the same each time; what depends on labels or on $ is worked out anew.
+    const isPlain = body.kind === "data" &&
+      body.items.every((item) => item.kind === "string" || item.value.kind === "number");
+    if (isPlain) this.#bytes.repeat(start, count - 1);
+    else for (let i = 1; i < count; i++) this.#emit(body);
+  }
+
   #instruction(written: WrittenInstruction): void {
     let choice = this.#choices.get(written);
     if (!choice) {
@@ -175,7 +185,7 @@ class Layout {
     for (; choice.rank < choice.candidates.length; choice.rank++) {
       const { candidate, lengthBytes } = choice.candidates[choice.rank];
       const bytes = encode(candidate, { prefixes, bits, scope, lengthBytes });
-      if (bytes) return void this.#bytes.push(...bytes);
+      if (bytes) return void this.#bytes.push(bytes);
       this.#grew = true;
     }
     throw new SyntaxError(`${written.name}: ${describeValues(written, scope)} does not fit`);
@@ -202,8 +212,8 @@ class Layout {
   #data(item: DataItem, unitBytes: number): void {
     if (item.kind === "string") {
       const bytes = utf8(item.text);
-      this.#bytes.push(...bytes);
-      this.#fill((unitBytes - bytes.length % unitBytes) % unitBytes, 0);
+      this.#bytes.push(bytes);
+      this.#bytes.fill((unitBytes - bytes.length % unitBytes) % unitBytes, 0);
       return;
     }
     const value = evaluate(item.value, this.#scope()) ?? 0n;
@@ -211,12 +221,7 @@ class Layout {
     if (BigInt.asUintN(bits, value) !== value && BigInt.asIntN(bits, value) !== value) {
       throw new SyntaxError(`${hex(value)} does not fit ${unitBytes} bytes`);
     }
-    // Large tables are common, and BigInt is slow: two halves as numbers.
-    const low = Number(BigInt.asUintN(32, value));
-    const high = unitBytes > 4 ? Number(BigInt.asUintN(32, value >> 32n)) : 0;
-    for (let i = 0; i < unitBytes; i++) {
-      this.#bytes.push(((i < 4 ? low : high) >>> (8 * (i & 3))) & 0xff);
-    }
+    this.#bytes.pushValue(value, unitBytes);
   }
 
   #align(boundary: Expression, fill: Expression | null): void {
@@ -226,7 +231,7 @@ class Layout {
     }
     const NOP = 0x90n;
     const byte = fill ? this.#required(fill, "align") : NOP;
-    this.#fill(Number((size - this.#here % size) % size), Number(byte & 0xffn));
+    this.#bytes.fill(Number((size - this.#here % size) % size), Number(byte & 0xffn));
   }
 
   #count(expression: Expression): number {
@@ -245,10 +250,10 @@ class Layout {
     if (value === undefined) throw new SyntaxError(`${what} needs a value that is known before it`);
     return value;
   }
+}
 
-  #fill(count: number, byte: number): void {
-    for (let i = 0; i < count; i++) this.#bytes.push(byte);
-  }
+function tooLarge(): SyntaxError {
+  return new SyntaxError(`the image is larger than ${MAX_IMAGE_BYTES} bytes`);
 }
 
 /** The candidate with every value unknown. */

@@ -132,6 +132,7 @@ const REFUSED: readonly [bits: Bits, source: string, message: string][] = [
   [32, "times -1 nop", "expected a count"],
   [32, "a: times 5 - (b - a) nop\nb:", "do not come to rest"],
   [32, "times 100000000 nop", "expected a count"],
+  [32, `times 8000000 db "1234567890"`, "the image is larger than 67108864 bytes"],
 ];
 
 test("What cannot be assembled is refused with its line and with what would be right", () => {
