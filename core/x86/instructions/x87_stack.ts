@@ -40,7 +40,8 @@ const UPPER = 8;
 /**
  * Starts a waiting instruction: raises #MF if an unmasked exception is pending.
  *
- * @deviation With CR0.NE clear a pending exception raises nothing: FERR# and IRQ 13 are not modelled.
+ * @deviation With CR0.NE clear a pending x87 exception raises nothing, since FERR# and IRQ 13 are not wired; SDM
+ * vol. 1, "MS-DOS Compatibility Sub-mode".
  */
 export function openX87(o: Builder): X87 {
   const status = o.field("fpuStatus");
