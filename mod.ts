@@ -1,0 +1,58 @@
+/**
+ * Xenarium's public face: what scripts, scenarios and the REPL import. It re-exports and does nothing
+ * else; what is heavy (machines, disassembler, decompressors) is loaded at its first use.
+ *
+ * ```ts ignore
+ * import { createMachine, tinyGuests } from "@xenarium/xenarium";
+ *
+ * const machine = await createMachine({ kernel: tinyGuests[0].image() });
+ * console.log(await machine.run(), machine.console.text);
+ * ```
+ */
+
+export { createMachine } from "./testbed/create_machine.ts";
+export { machines } from "./testbed/machine_registry.ts";
+export type {
+  CpuView,
+  CreateMachine,
+  DeviceView,
+  DisassembledLine,
+  EngineName,
+  ImageSource,
+  Machine,
+  MachineOptions,
+  MemoryView,
+  RunOptions,
+  SerialConsole,
+  StopReason,
+  TraceLine,
+  TraceView,
+} from "./testbed/machine_api.ts";
+export type { Scenario, ScenarioContext } from "./testbed/scenario.ts";
+export {
+  type Bytes,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseSize,
+} from "./testbed/units.ts";
+
+export {
+  asm,
+  type AsmValue,
+  assemble,
+  type Assembled,
+  type AssembleOptions,
+} from "./core/x86/assembler/mod.ts";
+export { type TinyGuest, tinyGuests } from "./guests/tiny/mod.ts";
+export {
+  BootError,
+  type CpioEntry,
+  detectProtocol,
+  parseElf,
+  pcMemoryMap,
+  planBoot,
+  readCpio,
+  writeCpio,
+} from "./guests/linux/mod.ts";
+export { EthernetSwitch, ScriptedHost } from "./devices/net/mod.ts";
