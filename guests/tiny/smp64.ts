@@ -48,6 +48,7 @@ main:   call serial_init
 
 .counted:
         mov dword [go], 1
+        mov dword [APIC + 0x300], 0xc4000 + ${IPI_VECTOR} ; to all but this one
         call count
 .join:  cli
         cmp [finished], ebp
@@ -98,10 +99,13 @@ other:                        ; the other CPUs, in long mode
         call puts
         lock inc dword [online]
         call tell
-.wait:  pause
+.wait:  cli
         cmp dword [go], 0
-        je .wait
-        call count
+        jne .go
+        sti
+        hlt
+        jmp .wait
+.go:    call count
         call tell
 .halt:  cli
         hlt
