@@ -1,7 +1,13 @@
 /** The devices of a board with the ports, memory and interrupts that they occupy now, as text. */
 
 import type { IoSpace } from "../../core/memory/io_space.ts";
-import { type PciBus, type PciFunction, type PciInterruptRouter, pirqOf } from "../pci/mod.ts";
+import {
+  type PciBus,
+  type PciFunction,
+  type PciInterruptRouter,
+  Piix4Pm,
+  pirqOf,
+} from "../pci/mod.ts";
 import type { IrqWiring } from "./irq_wiring.ts";
 import type { MmioDirectory } from "./mmio_directory.ts";
 
@@ -55,7 +61,8 @@ function functionResources(
   const mapped = pciFunction.windows.filter(({ base }) => base !== null).map((window) =>
     `${window.kind === "io" ? "ports" : window.kind} ${range(window.base!, window.sizeBytes)}`
   );
-  const pin = pciFunction.interruptPin - 1;
+  // The PIIX4's pin is never driven: its interrupt is the SCI.
+  const pin = pciFunction instanceof Piix4Pm ? -1 : pciFunction.interruptPin - 1;
   const irq = pin < 0 ? null : router.irqOf(pirqOf(slot, pin));
   const [device, vendor] = [pciFunction.readConfig(2, 2), pciFunction.readConfig(0, 2)].map((id) =>
     id.toString(16).padStart(4, "0")

@@ -239,6 +239,7 @@ const LISTING: [name: string, resources: string][] = [
   ["ioapic", "memory 0xfec00000-0xfec00fff"],
   ["hpet", "memory 0xfed00000-0xfed00fff"],
   ["PCI 0.0 i440fx", "8086:1237"],
+  ["PCI 1.3 piix4-pm", "8086:7113"],
   ["PCI 2.0 vga", "1234:1111, memory 0xfd000000-0xfdffffff"],
   [
     "PCI 3.0 e1000.0",
