@@ -2,12 +2,14 @@
 
 import type { Cpu } from "../cpu.ts";
 import { Cr4, Exception } from "../state/bits.ts";
+import { Status } from "../state/layout.ts";
 import {
   ADDRESSES,
   BreakOn,
   conditionOf,
   Dr6,
   Dr7,
+  hasInstructionBreakpoints,
   isEnabled,
   lengthOf,
 } from "./debug_conditions.ts";
@@ -53,6 +55,8 @@ export function writeDebugRegister(cpu: Cpu): void {
     else state.dr7 = (low & Dr7.writable) | Dr7.fixed;
   }
   watchBreakpoints(cpu);
+  // From the next instruction on, each must be compared with the breakpoints.
+  if (hasInstructionBreakpoints(cpu)) cpu.state.status = Status.stop;
 }
 
 /** Tells the memory management unit which addresses data breakpoints cover. */
