@@ -2,7 +2,7 @@
  * Disks as bytes: a read-only base, and a copy-on-write overlay that belongs to the snapshot. No
  * controller is here: `devices/ide` reads sectors from it.
  *
- * ```ts
+ * ```ts ignore
  * import { DiskImage, zeroBase } from "./mod.ts";
  *
  * const disk = new DiskImage(zeroBase(1 << 20));

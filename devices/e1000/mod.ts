@@ -1,7 +1,7 @@
 /**
  * Intel's 82540EM ("e1000") network card. Not here: the switch (`devices/net`), the PCI bus (`devices/pci`).
  *
- * ```ts
+ * ```ts ignore
  * const card = new E1000Pci({ name: "e1000.0", clock, dma, mac: parseMac("52:54:00:12:34:56") });
  * bus.plug(3, 0, card);
  * const port = lan.attach("web1");

@@ -2,7 +2,7 @@
  * IDE: ATA disks and ATAPI CD-ROM drives on the two channels of a PIIX3. Not here: the bytes of a disk
  * (`devices/disk`), the PCI bus (`devices/pci`).
  *
- * ```ts
+ * ```ts ignore
  * const disk = new AtaDisk(new DiskImage(zeroBase(64 << 20)));
  * const cdrom = new AtapiCdrom(iso);
  * const ide = new Piix3Ide({ clock, dma, irqs: [irq14, irq15], drives: [[disk, null], [cdrom, null]] });

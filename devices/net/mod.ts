@@ -2,7 +2,7 @@
  * The virtual network: a learning switch, hosts that a script drives, captures. Network cards are not
  * here (`devices/e1000`): they meet the switch at {@link NetPort}.
  *
- * ```ts
+ * ```ts ignore
  * const lan = new EthernetSwitch({ name: "lan0", clock });
  * const host = new ScriptedHost({
  *   clock,
