@@ -41,6 +41,8 @@ export interface MachineOptions {
   readonly memory?: string | Bytes;
   readonly cpus?: number;
   readonly engine?: EngineName;
+  /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,000). */
+  readonly quantumCycles?: number;
 }
 
 /** Why a run ended. */

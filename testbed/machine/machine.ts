@@ -44,8 +44,8 @@ const MIB = 1024 * 1024;
 /** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
 const LOW_RAM_LIMIT = 0xc000_0000;
 const ROM_AREA_BYTES = 2 * MIB;
-/** By how much the CPUs of one machine may run ahead of each other, in cycles. */
-const QUANTUM_CYCLES = 20_000;
+/** By how much the CPUs of one machine may run ahead of each other unless it is told, in cycles. */
+const DEFAULT_QUANTUM_CYCLES = 20_000;
 /** Longest stretch between two looks at the abort signal, in cycles. */
 const SLICE_CYCLES = 2_000_000;
 /** A digest of all registers enters the trace each time so many cycles have passed. */
@@ -66,6 +66,8 @@ export class PcMachine implements Machine {
   readonly #memory: MachineMemory;
   readonly #console: MachineConsole;
   readonly #start: (machine: PcMachine) => void;
+  /** Part of the snapshot: what several CPUs do depends on it. */
+  #quantumCycles: number;
   #running = false;
   #interrupted = false;
   #lastStop: StopReason | null = null;
@@ -77,6 +79,7 @@ export class PcMachine implements Machine {
     this.name = parts.name;
     this.options = options;
     this.#start = parts.start;
+    this.#quantumCycles = options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES;
     const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
     const romBase = processorAreaBytes(cpus);
     const ramBase = romBase + ROM_AREA_BYTES;
@@ -253,6 +256,7 @@ export class PcMachine implements Machine {
       kind: "machine",
       version: 1,
       state: {
+        quantumCycles: this.#quantumCycles,
         clock: { ...this.clock.save() },
         trace: { ...this.#trace.save() },
         processors: { ...this.processors.save() },
@@ -265,6 +269,7 @@ export class PcMachine implements Machine {
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "machine", 1);
     const part = (name: string) => state[name] as unknown as SnapshotRecord;
+    this.#quantumCycles = state.quantumCycles as number;
     this.#memory.writeRam(state.ram as Uint8Array);
     this.board.restore(part("board"));
     this.clock.restore(part("clock"));
@@ -301,7 +306,7 @@ export class PcMachine implements Machine {
     const from = clock.now;
     if (from >= limit) return { kind: "limit" };
     const digest = (Math.floor(from / STATE_DIGEST_CYCLES) + 1) * STATE_DIGEST_CYCLES;
-    const quantum = this.cpus.length === 1 ? SLICE_CYCLES : QUANTUM_CYCLES;
+    const quantum = this.cpus.length === 1 ? SLICE_CYCLES : this.#quantumCycles;
     let to = Math.min(limit, clock.nextDeadline);
     if (processors.idle) {
       const shut = processors.shutDown;

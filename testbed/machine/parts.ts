@@ -15,6 +15,7 @@ const MIB = 1024 * 1024;
 const DEFAULT_MEMORY = "256MiB";
 const MAX_MEMORY_BYTES = 8 * 1024 * MIB;
 const MAX_CPUS = 64;
+const MAX_QUANTUM_CYCLES = 100_000_000;
 const DEFAULT_MAC = "52:54:00:12:34:56";
 /** IA32_MTRR_DEF_TYPE: write-back by default, MTRRs enabled, as firmware leaves it. */
 const MTRR_DEF_TYPE = { number: 0x2ff, value: 0x806 };
@@ -37,6 +38,7 @@ export interface MachineParts {
 export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
   const memoryBytes = memorySize(options);
   const cpus = cpuCount(options);
+  checkQuantum(options);
   const disks = await Promise.all((options.disks ?? []).map((disk) => readSource("disk", disk)));
   const cdrom = options.cdrom === undefined ? null : await readSource("cdrom", options.cdrom);
   const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
@@ -79,6 +81,14 @@ function cpuCount(options: MachineOptions): number {
     );
   }
   return cpus;
+}
+
+function checkQuantum({ quantumCycles = 1 }: MachineOptions): void {
+  if (!Number.isInteger(quantumCycles) || quantumCycles < 1 || quantumCycles > MAX_QUANTUM_CYCLES) {
+    throw new RangeError(
+      `option quantumCycles: expected a whole number from 1 to ${MAX_QUANTUM_CYCLES}, found ${quantumCycles}`,
+    );
+  }
 }
 
 async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
