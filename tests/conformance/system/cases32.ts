@@ -1,7 +1,7 @@
 /** Cases in 32-bit protected mode. Sections are those of the Intel SDM, volume 3 unless said otherwise. */
 
 import { RING_3 } from "./guest32.ts";
-import type { SystemCase } from "./system_case.ts";
+import { faulting, type SystemCase } from "./system_case.ts";
 
 const GP0 = { vector: 13, error: 0, at: "fault" } as const;
 
@@ -12,16 +12,6 @@ function privileged(instruction: string): SystemCase {
     body: `${RING_3}\n@fault: ${instruction}`,
     traps: [GP0],
   };
-}
-
-function faulting(
-  claim: string,
-  body: string,
-  vector: number,
-  error?: number,
-  cr2?: bigint,
-): SystemCase {
-  return { claim, body, traps: [{ vector, error, at: "fault", cr2 }] };
 }
 
 const EXCEPTIONS: readonly SystemCase[] = [

@@ -1,19 +1,15 @@
 /** Cases in 64-bit mode. Sections are those of the Intel SDM, volume 3 unless said otherwise. */
 
 import { LONG_RING_3 } from "./guest64.ts";
-import { type SystemCase, USER_ALIAS } from "./system_case.ts";
+import { faulting as faultingAt, type SystemCase, USER_ALIAS } from "./system_case.ts";
 
 const NON_CANONICAL = "0x800000000000";
 
-function faulting(
-  claim: string,
-  body: string,
-  vector: number,
-  error?: number,
-  cr2?: bigint,
-): SystemCase {
+/** A case that must fault at `@fault`, seen through the user alias if it runs in ring 3. */
+function faulting(...[claim, body, ...fault]: Parameters<typeof faultingAt>): SystemCase {
+  const { traps } = faultingAt(claim, body, ...fault);
   const alias = body.startsWith(LONG_RING_3);
-  return { claim, body, traps: [{ vector, error, at: "fault", cr2, alias }] };
+  return { claim, body, traps: traps.map((trap) => ({ ...trap, alias })) };
 }
 
 /** A body that must fault at its last instruction with #GP(0) in ring 3. */

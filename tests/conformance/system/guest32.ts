@@ -2,24 +2,12 @@
 
 import { assemble } from "../../../core/x86/assembler/mod.ts";
 import { writeElf } from "../../../guests/tiny/elf_writer.ts";
-import { caseSource, RECORD_BYTES, RECORDS, type SystemCase } from "./system_case.ts";
+import { caseSource, RECORD_BYTES, RECORDS, stubs, type SystemCase } from "./system_case.ts";
 
 const LOAD_ADDRESS = 0x10_0000;
-/** Vectors whose exceptions push an error code. */
-const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 /** Vectors that ring 3 may use by INT; 0x30 is not present, 0x31 is for ring 0 only. */
 const USER_VECTORS = new Set([3, 4, 0x32]);
 const VECTORS = 0x33;
-
-function stubs(): string {
-  const lines: string[] = [];
-  for (let vector = 0; vector < VECTORS; vector++) {
-    lines.push(`stub${vector}:`);
-    if (!WITH_ERROR.has(vector)) lines.push("        push -1");
-    lines.push(`        push ${vector}`, "        jmp recorder");
-  }
-  return lines.join("\n");
-}
 
 function gates(): string {
   return Array.from({ length: VECTORS }, (_, vector) => {
@@ -98,7 +86,7 @@ recorder:                     ; vector, error code, EIP, CS, EFLAGS
         mov ss, ax
         mov esp, kernel_stack
         jmp dword [resume]
-${stubs()}
+${stubs(VECTORS)}
 
         align 8, 0
 gdt:    dq 0

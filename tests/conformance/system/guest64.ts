@@ -2,25 +2,21 @@
 
 import { assemble } from "../../../core/x86/assembler/mod.ts";
 import { writeElf } from "../../../guests/tiny/elf_writer.ts";
-import { caseSource, RECORD_BYTES, RECORDS, type SystemCase, USER_ALIAS } from "./system_case.ts";
+import {
+  caseSource,
+  RECORD_BYTES,
+  RECORDS,
+  stubs,
+  type SystemCase,
+  USER_ALIAS,
+} from "./system_case.ts";
 
 const LOAD_ADDRESS = 0x10_0000;
-const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 /** Vectors that ring 3 may use by INT; 0x30 is not present, 0x31 is for ring 0 only. */
 const USER_VECTORS = new Set([3, 4, 0x32]);
 const VECTORS = 0x34;
 /** Vectors that arrive on the stack of IST 1: one for a case, and #SS. */
 const IST_VECTORS = new Set([12, 0x33]);
-
-function stubs(): string {
-  const lines: string[] = [];
-  for (let vector = 0; vector < VECTORS; vector++) {
-    lines.push(`stub${vector}:`);
-    if (!WITH_ERROR.has(vector)) lines.push("        push -1");
-    lines.push(`        push ${vector}`, "        jmp recorder");
-  }
-  return lines.join("\n");
-}
 
 function gates(): string {
   return Array.from({ length: VECTORS }, (_, vector) => {
@@ -102,7 +98,7 @@ recorder:                     ; vector, error code, RIP, CS, RFLAGS, RSP, SS
         mov [next_record], rdi
         mov rsp, kernel_stack
         jmp qword [resume]
-${stubs()}
+${stubs(VECTORS)}
 
         align 8, 0
 gdt:    dq 0

@@ -56,3 +56,28 @@ case${number}_end:
         call restore
 `;
 }
+
+/** Vectors whose exceptions push an error code. */
+const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+/** The entry points of vectors below `vectors`: each leads to `recorder` with an error code (or -1) and its number. */
+export function stubs(vectors: number): string {
+  const lines: string[] = [];
+  for (let vector = 0; vector < vectors; vector++) {
+    lines.push(`stub${vector}:`);
+    if (!WITH_ERROR_CODE.has(vector)) lines.push("        push -1");
+    lines.push(`        push ${vector}`, "        jmp recorder");
+  }
+  return lines.join("\n");
+}
+
+/** A case that must fault at `@fault`. */
+export function faulting(
+  claim: string,
+  body: string,
+  vector: number,
+  error?: number,
+  cr2?: bigint,
+): SystemCase {
+  return { claim, body, traps: [{ vector, error, at: "fault", cr2 }] };
+}
