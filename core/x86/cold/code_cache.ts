@@ -12,7 +12,7 @@ import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm, Instruction } from "../ir/instruction.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { Statement } from "../ir/ir.ts";
-import { GENERAL_REGISTERS, offsetOf, SEGMENT_REGISTERS } from "../state/layout.ts";
+import { offsetOf, registerOffset, SEGMENT_REGISTERS } from "../state/layout.ts";
 import {
   FixedHandler,
   LOOKUP_BYTES,
@@ -26,6 +26,10 @@ import {
 /** Most instructions in a block. */
 const MAX_BLOCK_INSTRUCTIONS = 64;
 const SS = 2;
+/** State offsets that records name. */
+const SEGMENT_OFFSETS = SEGMENT_REGISTERS.map((name) => offsetOf(`${name}Selector`));
+const ZERO = offsetOf("zero");
+const BLOCK_RIP = offsetOf("blockRip");
 /** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
 const LINKABLE_MODES = 0x1 | 0x80;
 
@@ -37,6 +41,19 @@ interface Block {
   readonly code: number;
   readonly codeBytes: number;
   readonly modeKey: number;
+}
+
+/**
+ * Stores to a page without blocks that still pass the barrier before direct access is given back: code that
+ * patches itself again and again then costs no withdrawal of that access each time.
+ */
+const IDLE_STORES = 64;
+
+/** What was made from one page. */
+interface PageBlocks {
+  readonly blocks: Block[];
+  /** Stores since the last block was dropped. */
+  idleStores: number;
 }
 
 /** Where the cache lies in linear memory. */
@@ -54,8 +71,9 @@ export class CodeCache {
   readonly #view: DataView;
   readonly #u8: Uint8Array;
   readonly #lookup: Int32Array;
-  readonly #blocksByPage = new Map<number, Block[]>();
-  readonly #blocksByKey = new Map<string, Block>();
+  readonly #blocksByPage = new Map<number, PageBlocks>();
+  /** By mode key, then by code. */
+  readonly #blocks = new Map<number, Map<number, Block>>();
   #used = 0;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
@@ -88,17 +106,18 @@ export class CodeCache {
    * the first instruction there does not lie within the page or is none.
    */
   find(code: number, modeKey: number): number {
-    const key = `${code}/${modeKey}`;
-    let block = this.#blocksByKey.get(key);
+    let blocks = this.#blocks.get(modeKey);
+    if (!blocks) this.#blocks.set(modeKey, blocks = new Map());
+    let block = blocks.get(code);
     if (!block) {
       const made = this.#decode(code, modeKey);
       if (made === null) return NO_BLOCK;
       block = made;
-      this.#blocksByKey.set(key, block);
+      blocks.set(code, block);
       const page = Math.floor(code / FRAME_BYTES);
       const list = this.#blocksByPage.get(page);
-      if (list) list.push(block);
-      else this.#blocksByPage.set(page, [block]);
+      if (list) list.blocks.push(block);
+      else this.#blocksByPage.set(page, { blocks: [block], idleStores: 0 });
       this.memory.watch(page, FrameWatch.code);
     }
     this.#enter(block);
@@ -108,9 +127,11 @@ export class CodeCache {
   /** Drops everything. */
   clear(): void {
     for (const page of this.#blocksByPage.keys()) this.memory.unwatch(page, FrameWatch.code);
-    for (const block of this.#blocksByKey.values()) this.#makeStale(block);
+    for (const blocks of this.#blocks.values()) {
+      for (const block of blocks.values()) this.#makeStale(block);
+      blocks.clear();
+    }
     this.#blocksByPage.clear();
-    this.#blocksByKey.clear();
     this.#lookup.fill(-1);
     this.#used = 0;
   }
@@ -132,25 +153,28 @@ export class CodeCache {
   }
 
   #invalidate(page: number, offset: number, length: number): void {
-    const blocks = this.#blocksByPage.get(page);
-    if (!blocks) return;
-    const start = page * FRAME_BYTES + offset;
-    const end = start + length;
-    const kept = blocks.filter((block) => {
-      if (block.code >= end || block.code + block.codeBytes <= start) return true;
-      this.#drop(block);
-      return false;
-    });
-    if (kept.length === blocks.length) return;
-    if (kept.length > 0) this.#blocksByPage.set(page, kept);
-    else {
+    const found = this.#blocksByPage.get(page);
+    if (!found) return;
+    const { blocks } = found;
+    if (blocks.length === 0) {
+      if (++found.idleStores < IDLE_STORES) return;
       this.#blocksByPage.delete(page);
       this.memory.unwatch(page, FrameWatch.code);
+      return;
     }
+    const start = page * FRAME_BYTES + offset;
+    const end = start + length;
+    let kept = 0;
+    for (const block of blocks) {
+      if (block.code >= end || block.code + block.codeBytes <= start) blocks[kept++] = block;
+      else this.#drop(block);
+    }
+    blocks.length = kept;
+    found.idleStores = 0;
   }
 
   #drop(block: Block): void {
-    this.#blocksByKey.delete(`${block.code}/${block.modeKey}`);
+    this.#blocks.get(block.modeKey)?.delete(block.code);
     const slot = this.#slot(block.code);
     if (this.#lookup[slot + 2] === block.record) this.#lookup[slot] = this.#lookup[slot + 1] = -1;
     this.#makeStale(block);
@@ -219,25 +243,32 @@ export class CodeCache {
     view.setUint32(at + Record.handler, this.handlerOf(instruction.bound), true);
     view.setUint16(at + Record.offset, offset, true);
     view.setUint16(at + Record.nextOffset, next, true);
-    instruction.registers.forEach((register, slot) => {
-      if (register >= 0) view.setUint16(at + Record.registers + 2 * slot, register, true);
-    });
-    view.setBigUint64(at + Record.immediate, instruction.immediate, true);
+    const { registers } = instruction;
+    for (let slot = 0; slot < registers.length; slot++) {
+      if (registers[slot] < 0) continue;
+      view.setUint16(at + Record.registers + 2 * slot, registers[slot], true);
+    }
+    if (instruction.immediate !== 0n) {
+      view.setBigUint64(at + Record.immediate, instruction.immediate, true);
+    }
     view.setUint32(at + Record.immediate2, instruction.immediate2, true);
     view.setUint32(at + Record.linkable, linkable ? 1 : 0, true);
-    const segment = offsetOf(`${SEGMENT_REGISTERS[instruction.segment]}Selector`);
-    view.setUint16(at + Record.segment, segment, true);
+    view.setUint16(at + Record.segment, SEGMENT_OFFSETS[instruction.segment], true);
     this.#u8[at + Record.isStack] = instruction.segment === SS ? 1 : 0;
     const { addressing } = instruction;
     if (addressing === null) return;
-    const register = (number: number) => offsetOf(number < 0 ? "zero" : GENERAL_REGISTERS[number]);
-    const base = addressing.ripRelative ? offsetOf("blockRip") : register(addressing.base);
-    const displacement = addressing.displacement + (addressing.ripRelative ? BigInt(next) : 0n);
+    const register = (number: number) => number < 0 ? ZERO : registerOffset(number);
+    const base = addressing.ripRelative ? BLOCK_RIP : register(addressing.base);
+    const displacement = addressing.ripRelative
+      ? addressing.displacement + BigInt(next)
+      : addressing.displacement;
     view.setUint16(at + Record.base, base, true);
     view.setUint16(at + Record.index, register(addressing.index), true);
     this.#u8[at + Record.scale] = addressing.scale;
-    view.setBigInt64(at + Record.displacement, BigInt.asIntN(64, displacement), true);
-    view.setBigUint64(at + Record.addressMask, (1n << BigInt(addressing.width)) - 1n, true);
+    if (displacement !== 0n) view.setBigInt64(at + Record.displacement, displacement, true);
+    const { width } = addressing;
+    view.setInt32(at + Record.addressMask, width === 16 ? 0xffff : -1, true);
+    view.setInt32(at + Record.addressMask + 4, width === 64 ? -1 : 0, true);
   }
 }
 
@@ -245,9 +276,10 @@ const leavers = new WeakMap<BoundForm, boolean>();
 
 /** Whether control never continues with the following record. */
 function alwaysLeaves(bound: BoundForm): boolean {
+  if (!bound.program.endsBlock) return false;
   let leaves = leavers.get(bound);
   if (leaves === undefined) {
-    leaves = bound.program.endsBlock && leavesIn(bound.program.statements, true);
+    leaves = leavesIn(bound.program.statements, true);
     leavers.set(bound, leaves);
   }
   return leaves;
@@ -270,15 +302,25 @@ function leavesIn(statements: readonly Statement[], outermost: boolean): boolean
   });
 }
 
+const directJumps = new WeakMap<BoundForm, boolean>();
+
+function jumpsDirectly(statements: readonly Statement[]): boolean {
+  return statements.some((s) =>
+    (s.kind === "jump" && s.direct) ||
+    (s.kind === "if" && (jumpsDirectly(s.then) || jumpsDirectly(s.otherwise)))
+  );
+}
+
 /** Offset from the block's start that a direct jump leads to, or null if the instruction is none. */
 function jumpOffset(instruction: Instruction, offset: number): number | null {
-  const hasDirectJump = (statements: readonly Statement[]): boolean =>
-    statements.some((s) =>
-      (s.kind === "jump" && s.direct) ||
-      (s.kind === "if" && (hasDirectJump(s.then) || hasDirectJump(s.otherwise)))
-    );
   const { bound } = instruction;
-  if (!bound.program.endsBlock || !hasDirectJump(bound.program.statements)) return null;
+  if (!bound.program.endsBlock) return null;
+  let direct = directJumps.get(bound);
+  if (direct === undefined) {
+    direct = jumpsDirectly(bound.program.statements);
+    directJumps.set(bound, direct);
+  }
+  if (!direct) return null;
   const displacement = Number(BigInt.asIntN(bound.form.width, instruction.immediate));
   return offset + instruction.length + displacement;
 }

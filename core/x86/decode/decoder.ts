@@ -11,7 +11,14 @@ import type { AccessModel, Form, OperandForm, Repeat } from "../ir/form.ts";
 import type { Width } from "../ir/ir.ts";
 import { fprOffset, registerOffset, xmmOffset } from "../state/layout.ts";
 import { type Modrm, readAddressing, readModrm } from "./addressing.ts";
-import type { Encoding, MandatoryPrefix, OperandSize, OperandSpec } from "./encoding.ts";
+import type {
+  Encoding,
+  MandatoryPrefix,
+  OperandSize,
+  OperandSource,
+  OperandSpec,
+} from "./encoding.ts";
+import { type EncodingRow, encodingRow } from "./row.ts";
 import type { Addressing, BoundForm, DecodeFailure, Instruction } from "../ir/instruction.ts";
 
 import { ByteReader, type Prefixes, readPrefixes } from "./prefixes.ts";
@@ -35,8 +42,10 @@ const DS = 3;
 /** Decodes for one CPU model. */
 export class Decoder {
   /** Encodings by map and opcode. */
-  readonly #table: readonly (readonly Encoding[])[];
+  readonly #table: readonly (readonly EncodingRow[])[];
   readonly #bound = new Map<string, BoundForm>();
+  /** The same by what decides them, as one number: see {@link Decoder.#bind}. */
+  readonly #boundByKey = new Map<number, BoundForm>();
   readonly #definitionIds = new Map<Definition, number>();
 
   /** `hasFeature` tells which CPUID features the model advertises. */
@@ -45,16 +54,17 @@ export class Decoder {
     hasFeature: (feature: string) => boolean,
     private readonly catalogue: SystemCatalogue,
   ) {
-    const table: Encoding[][] = Array.from({ length: 4 * 256 }, () => []);
+    const table: EncodingRow[][] = Array.from({ length: 4 * 256 }, () => []);
+    let rows = 0;
     for (const encoding of encodings) {
       if (encoding.feature !== null && !hasFeature(encoding.feature)) continue;
-      table[encoding.map * 256 + encoding.opcode].push(encoding);
+      table[encoding.map * 256 + encoding.opcode].push(encodingRow(encoding, rows++));
       if (!this.#definitionIds.has(encoding.definition)) {
         this.#definitionIds.set(encoding.definition, this.#definitionIds.size);
       }
     }
     // A mandatory prefix is more specific than none, and so is a fixed ModRM byte.
-    for (const row of table) row.sort((a, b) => specificity(b) - specificity(a));
+    for (const row of table) row.sort((a, b) => specificity(b.encoding) - specificity(a.encoding));
     this.#table = table;
   }
 
@@ -91,10 +101,13 @@ export class Decoder {
     }
     const candidates = this.#table[map * 256 + opcode];
     if (candidates.length === 0) return "undefined";
-    const modrm = candidates[0].hasModrm ? readModrm(reader) : null;
-    const encoding = candidates.find((e) => fits(e, modrm, prefixes, mode));
-    if (!encoding || (encoding.hasModrm && !modrm)) return "undefined";
-    return this.#finish(reader, start, mode, prefixes, encoding, modrm, opcode);
+    const modrm = candidates[0].encoding.hasModrm ? readModrm(reader) : null;
+    for (const row of candidates) {
+      if (!fits(row, modrm, prefixes, mode)) continue;
+      if (row.encoding.hasModrm && !modrm) return "undefined";
+      return this.#finish(reader, start, mode, prefixes, row, modrm, opcode);
+    }
+    return "undefined";
   }
 
   #finish(
@@ -102,68 +115,41 @@ export class Decoder {
     start: number,
     mode: DecodeMode,
     prefixes: Prefixes,
-    encoding: Encoding,
+    row: EncodingRow,
     modrm: Modrm | null,
     opcode: number,
   ): Instruction | DecodeFailure {
-    const operandSize = operandSizeOf(encoding, prefixes, mode);
+    const { encoding } = row;
+    const operandSize = operandSizeOf(row, prefixes, mode);
     const addressSize = addressSizeOf(prefixes, mode);
     const isMemory = modrm !== null && modrm.mod !== 3 && encoding.mod !== "register";
     let addressing = isMemory
       ? readAddressing(reader, modrm, prefixes, addressSize, mode.long)
       : null;
-    const operands: OperandForm[] = [];
     const registers: number[] = [];
     let immediate = 0n;
     let immediate2 = 0;
     let immediates = 0;
     for (const spec of encoding.operands) {
-      const width = widthOf(spec.size, operandSize, prefixes, encoding);
+      const width = widthOf(spec.size, operandSize, prefixes, row);
       const register = registerOf(spec, width, modrm, prefixes, opcode);
       if (register === INVALID) return "undefined";
       registers.push(register);
-      if (register >= 0) {
-        operands.push({ kind: "register", width: registerWidth(spec, width) });
-      } else if (spec.source === "constant") {
-        operands.push({ kind: "constant", value: spec.number, width: operandSize });
-      } else if (spec.source === "O") {
-        const displacement = reader.unsigned(addressSize);
-        addressing = {
-          base: -1,
-          index: -1,
-          scale: 0,
-          displacement,
-          ripRelative: false,
-          width: addressSize,
-        };
-        operands.push({ kind: "memory", width: width as Width });
-      } else if ("EMWQ".includes(spec.source)) {
-        operands.push({ kind: "memory", width: width as Width });
-      } else {
+      if (register >= 0 || spec.source === "constant") continue;
+      if (spec.source === "O") {
+        addressing = absoluteAddress(reader.unsigned(addressSize), addressSize);
+      } else if (!isMemorySource(spec.source)) {
         const read = readImmediate(reader, spec, operandSize, modrm, prefixes);
         if (read === null) return "undefined";
         if (spec.source === "A") immediate2 = Number(reader.unsigned(16));
         if (immediates++ === 0) immediate = read;
         else immediate2 = Number(read);
-        operands.push({ kind: "immediate", width: operandSize });
       }
     }
-    if (prefixes.lock && !(encoding.attributes.has("lock") && operands[0]?.kind === "memory")) {
-      return "undefined";
-    }
+    if (prefixes.lock && !(row.lock && registers[0] < 0 && isMemory)) return "undefined";
     const segment = segmentOf(prefixes, addressing);
-    const bound = this.#bind(
-      encoding,
-      operands,
-      operandSize,
-      addressSize,
-      segment,
-      prefixes,
-      mode,
-      addressing !== null,
-    );
     return {
-      bound,
+      bound: this.#bind(row, operandSize, addressSize, segment, prefixes, mode, modrm, registers),
       length: reader.at - start,
       registers,
       addressing,
@@ -173,41 +159,79 @@ export class Decoder {
     };
   }
 
+  /**
+   * The form of an instruction. What distinguishes forms of one encoding fits into a number, so that a form
+   * that was met before is found without describing it.
+   */
   #bind(
-    encoding: Encoding,
-    operands: OperandForm[],
+    row: EncodingRow,
     width: Width,
     addressSize: 16 | 32 | 64,
     segment: number,
     prefixes: Prefixes,
     mode: DecodeMode,
-    hasMemory: boolean,
+    modrm: Modrm | null,
+    registers: readonly number[],
   ): BoundForm {
-    const { definition } = encoding;
-    const depends = definition.depends ?? [];
-    const touches = hasMemory || depends.includes("memory") || depends.includes("stack");
-    const repeat: Repeat = !depends.includes("repeat") || prefixes.repeat === 0
+    const isRegister = modrm !== null && modrm.mod === 3;
+    const touches = row.touches || (modrm !== null && !isRegister) || row.hasOffset;
+    const access = touches ? accessModel(segment, mode) : "long";
+    const repeat: Repeat = !row.repeat || prefixes.repeat === 0
       ? "none"
       : prefixes.repeat === 0xf3
       ? "rep"
       : "repne";
-    const form: Form = {
-      operands,
-      width,
-      addressWidth: depends.includes("address") ? addressSize : 0,
-      stackWidth: depends.includes("stack") ? mode.stackSize : 0,
-      access: touches ? accessModel(segment, mode) : "long",
-      repeat,
-      long: depends.includes("long") && mode.long,
-    };
-    const id = this.#definitionIds.get(definition)!;
+    let key = row.id * 2 + (isRegister ? 1 : 0);
+    key = key * 2 + ((prefixes.rex & 8) >> 3);
+    key = key * 4 + (width === 64 ? 3 : width >> 4);
+    key = key * 4 + (row.address ? addressSize >> 5 : 3);
+    key = key * 4 + (row.stack ? mode.stackSize >> 5 : 3);
+    key = key * 4 + ACCESS_MODELS.indexOf(access);
+    key = key * 4 + (repeat === "none" ? 0 : repeat === "rep" ? 1 : 2);
+    key = key * 2 + (mode.long ? 1 : 0);
+    let bound = this.#boundByKey.get(key);
+    if (!bound) {
+      bound = this.#describe(row, prefixes, registers, {
+        operands: [],
+        width,
+        addressWidth: row.address ? addressSize : 0,
+        stackWidth: row.stack ? mode.stackSize : 0,
+        access,
+        repeat,
+        long: row.long && mode.long,
+      });
+      this.#boundByKey.set(key, bound);
+    }
+    return bound;
+  }
+
+  /** The form that `parameters` and the operands make; forms of different encodings may be the same. */
+  #describe(
+    row: EncodingRow,
+    prefixes: Prefixes,
+    registers: readonly number[],
+    parameters: Form,
+  ): BoundForm {
+    const { encoding } = row;
+    const { definition } = encoding;
+    const { width, addressWidth, stackWidth, access, repeat, long } = parameters;
+    const operands = encoding.operands.map((spec, i): OperandForm => {
+      const size = widthOf(spec.size, width, prefixes, row);
+      if (registers[i] >= 0) return { kind: "register", width: registerWidth(spec, size) };
+      if (spec.source === "constant") return { kind: "constant", value: spec.number, width };
+      return spec.source === "O" || isMemorySource(spec.source)
+        ? { kind: "memory", width: size as Width }
+        : { kind: "immediate", width };
+    });
     const shapes = operands.map((o) =>
       `${o.kind[0]}${o.width}${o.kind === "constant" ? `=${o.value}` : ""}`
     );
+    const id = this.#definitionIds.get(definition)!;
     const key =
-      `${id}|${shapes.join()}|${width}|${form.addressWidth}|${form.stackWidth}|${form.access}|${repeat}|${form.long}`;
+      `${id}|${shapes.join()}|${width}|${addressWidth}|${stackWidth}|${access}|${repeat}|${long}`;
     let bound = this.#bound.get(key);
     if (!bound) {
+      const form: Form = { ...parameters, operands };
       const program = buildProgram(definition, form, this.catalogue);
       bound = { index: this.#bound.size, definition, form, program };
       this.#bound.set(key, bound);
@@ -217,6 +241,16 @@ export class Decoder {
 }
 
 const INVALID = -2;
+const ACCESS_MODELS: readonly AccessModel[] = ["long", "longBased", "flat", "checked"];
+
+/** Operands that are memory where they are no register. */
+function isMemorySource(source: OperandSource): boolean {
+  return source === "E" || source === "M" || source === "W" || source === "Q";
+}
+
+function absoluteAddress(displacement: bigint, width: 16 | 32 | 64): Addressing {
+  return { base: -1, index: -1, scale: 0, displacement, ripRelative: false, width };
+}
 
 function specificity(encoding: Encoding): number {
   return (encoding.prefix === "any" ? 0 : 4) + (encoding.modrm >= 0 ? 2 : 0) +
@@ -224,21 +258,22 @@ function specificity(encoding: Encoding): number {
 }
 
 function fits(
-  encoding: Encoding,
+  row: EncodingRow,
   modrm: Modrm | null,
   prefixes: Prefixes,
   mode: DecodeMode,
 ): boolean {
+  const { encoding } = row;
   if (!prefixFits(encoding.prefix, prefixes)) return false;
-  if (encoding.attributes.has(mode.long ? "not64" : "only64")) return false;
-  if (encoding.attributes.has("norexb") && (prefixes.rex & 1) !== 0) return false;
+  if (mode.long ? row.not64 : row.only64) return false;
+  if (row.noRexB && (prefixes.rex & 1) !== 0) return false;
   if (!modrm) return true;
   if (encoding.digit >= 0 && encoding.digit !== modrm.reg) return false;
   if (encoding.modrm >= 0) {
     return modrm.byte >= encoding.modrm && modrm.byte < encoding.modrm + encoding.modrmCount;
   }
   // MOV to and from control and debug registers takes mod 3 for granted.
-  if (encoding.operands.some(({ source }) => source === "C" || source === "D")) return true;
+  if (row.anyMod) return true;
   return encoding.mod === "any" || (encoding.mod === "register") === (modrm.mod === 3);
 }
 
@@ -257,17 +292,15 @@ function prefixFits(prefix: MandatoryPrefix, prefixes: Prefixes): boolean {
   }
 }
 
-function operandSizeOf(encoding: Encoding, prefixes: Prefixes, mode: DecodeMode): Width {
-  if (encoding.byte) return 8;
-  const { attributes } = encoding;
+function operandSizeOf(row: EncodingRow, prefixes: Prefixes, mode: DecodeMode): Width {
+  if (row.encoding.byte) return 8;
   // A mandatory 66 is no operand-size prefix, except for the few integer instructions with a v operand.
-  const size66 = prefixes.operandSize &&
-    (encoding.prefix !== "66" || encoding.operands.some(({ size }) => size === "v"));
+  const size66 = prefixes.operandSize && (row.encoding.prefix !== "66" || row.hasV);
   if (mode.long) {
-    if (attributes.has("f64")) return 64;
-    if ((prefixes.rex & 8) !== 0 && !attributes.has("max32")) return 64;
+    if (row.f64) return 64;
+    if ((prefixes.rex & 8) !== 0 && !row.max32) return 64;
     if (size66) return 16;
-    return attributes.has("o64") ? 64 : 32;
+    return row.o64 ? 64 : 32;
   }
   return size66 === (mode.defaultSize === 32) ? 16 : 32;
 }
@@ -281,7 +314,7 @@ function widthOf(
   size: OperandSize,
   operandSize: Width,
   prefixes: Prefixes,
-  encoding: Encoding,
+  row: EncodingRow,
 ): number {
   switch (size) {
     case "b":
@@ -302,7 +335,7 @@ function widthOf(
     case "z":
       return Math.min(operandSize, 32);
     case "y":
-      return (prefixes.rex & 8) !== 0 && !encoding.attributes.has("max32") ? 64 : 32;
+      return (prefixes.rex & 8) !== 0 && !row.max32 ? 64 : 32;
     case "p":
     case "":
       return 0;

@@ -2,14 +2,12 @@
 
 import type { DecodeMode } from "./decoder.ts";
 
-const SEGMENT_PREFIXES: Record<number, number> = {
-  0x26: 0,
-  0x2e: 1,
-  0x36: 2,
-  0x3e: 3,
-  0x64: 4,
-  0x65: 5,
-};
+/** Which segment a prefix names, or -1. */
+function segmentPrefix(byte: number): number {
+  if ((byte & 0xe7) === 0x26) return (byte >> 3) & 3;
+  return (byte & 0xfe) === 0x64 ? byte - 0x60 : -1;
+}
+
 /** Prefixes of one instruction. */
 export interface Prefixes {
   operandSize: boolean;
@@ -36,14 +34,22 @@ export class ByteReader {
     return this.bytes[this.at++];
   }
 
+  /** Reads 1 to 4 bytes as an unsigned number. */
+  #number(width: number): number {
+    let value = this.byte();
+    for (let shift = 8; shift < width; shift += 8) value |= this.byte() << shift;
+    return value >>> 0;
+  }
+
   unsigned(width: number): bigint {
-    let value = 0n;
-    for (let shift = 0; shift < width; shift += 8) value |= BigInt(this.byte()) << BigInt(shift);
-    return value;
+    if (width <= 32) return BigInt(this.#number(width));
+    const low = this.#number(32);
+    return BigInt(low) | BigInt(this.#number(width - 32)) << 32n;
   }
 
   signed(width: number): bigint {
-    return BigInt.asIntN(width, this.unsigned(width));
+    if (width > 32) return BigInt.asIntN(width, this.unsigned(width));
+    return BigInt((this.#number(width) << (32 - width)) >> (32 - width));
   }
 }
 
@@ -70,10 +76,12 @@ export function readPrefixes(
     else if (byte === 0x67) prefixes.addressSize = true;
     else if (byte === 0xf0) prefixes.lock = true;
     else if (byte === 0xf2 || byte === 0xf3) prefixes.repeat = byte;
-    else if (byte in SEGMENT_PREFIXES) {
+    else {
+      const segment = segmentPrefix(byte);
+      if (segment < 0) return { prefixes, opcode: byte };
       // In 64-bit mode only FS and GS override anything.
-      if (!mode.long || byte >= 0x64) prefixes.segment = SEGMENT_PREFIXES[byte];
-    } else return { prefixes, opcode: byte };
+      if (!mode.long || segment >= 4) prefixes.segment = segment;
+    }
     // A REX that is not the last prefix is ignored.
     prefixes.rex = 0;
     if (reader.failed) return { prefixes, opcode: 0x90 };
