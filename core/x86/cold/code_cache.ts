@@ -72,8 +72,11 @@ export class CodeCache {
   readonly #u8: Uint8Array;
   readonly #lookup: Int32Array;
   readonly #blocksByPage = new Map<number, PageBlocks>();
-  /** By mode key, then by code. */
-  readonly #blocks = new Map<number, Map<number, Block>>();
+  /**
+   * By mode key, then by code; null for a dropped block. Keys stay, since a Map that loses and regains one key
+   * again and again walks the remains of all its deletions.
+   */
+  readonly #blocks = new Map<number, Map<number, Block | null>>();
   #used = 0;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
@@ -128,7 +131,7 @@ export class CodeCache {
   clear(): void {
     for (const page of this.#blocksByPage.keys()) this.memory.unwatch(page, FrameWatch.code);
     for (const blocks of this.#blocks.values()) {
-      for (const block of blocks.values()) this.#makeStale(block);
+      for (const block of blocks.values()) if (block) this.#makeStale(block);
       blocks.clear();
     }
     this.#blocksByPage.clear();
@@ -174,7 +177,7 @@ export class CodeCache {
   }
 
   #drop(block: Block): void {
-    this.#blocks.get(block.modeKey)?.delete(block.code);
+    this.#blocks.get(block.modeKey)?.set(block.code, null);
     const slot = this.#slot(block.code);
     if (this.#lookup[slot + 2] === block.record) this.#lookup[slot] = this.#lookup[slot + 1] = -1;
     this.#makeStale(block);

@@ -25,7 +25,7 @@ const RIP = offsetOf("rip");
 const CS_BASE = offsetOf("csBase");
 const CODE_LAST = offsetOf("codeLast");
 const BLOCK_BYTES_LIMIT = 4096;
-const FIRST_CONSOLIDATION = 256;
+const FIRST_CONSOLIDATION = 48;
 
 type Enter = (cpu: bigint, budget: number) => void;
 
