@@ -190,8 +190,17 @@ const EXCHANGES: readonly Definition[] = [
       const value = o.readForWrite(destination);
       const accumulator = o.register("rax", o.width);
       const equal = o.eq(accumulator, value);
-      o.write(destination, o.select(equal, replacement, value));
-      o.if(o.isNot(equal), () => o.setRegister("rax", o.width, value));
+      if (o.isMemory(destination)) {
+        o.write(destination, o.select(equal, replacement, value));
+        o.if(o.isNot(equal), () => o.setRegister("rax", o.width, value));
+      } else {
+        // What is not written keeps its upper half.
+        o.if(
+          equal,
+          () => o.write(destination, replacement),
+          () => o.setRegister("rax", o.width, value),
+        );
+      }
       const difference = o.zext(o.sub(accumulator, value), o.width);
       setSubtractionFlags(o, accumulator, value, difference);
     },

@@ -6,7 +6,11 @@ test("BT, BTS, BTR and BTC copy a bit to CF and change it", () => {
     { code: "0f a3 d8", before: { rax: 4, rbx: 34 }, after: { flags: "C" } },
     { code: "0f ba e0 21", before: { rax: 2, flags: "Z" }, after: { flags: "CZ" } },
     { code: "0f ab d8", before: { rbx: 31, flags: "C" }, after: { rax: 0x80000000, flags: "" } },
-    { code: "48 0f b3 d8", before: { rax: -1, rbx: 63 }, after: { rax: (1n << 63n) - 1n, flags: "C" } },
+    {
+      code: "48 0f b3 d8",
+      before: { rax: -1, rbx: 63 },
+      after: { rax: (1n << 63n) - 1n, flags: "C" },
+    },
     { code: "48 0f b3 d8", before: { rax: 1n << 63n, rbx: 63 }, after: { rax: 0, flags: "C" } },
     { code: "66 0f ba f8 1f", before: { rax: 0x18000 }, after: { rax: 0x10000, flags: "C" } },
   ]);
@@ -81,6 +85,17 @@ test("CMPXCHG exchanges on equality and loads the accumulator otherwise", () => 
       after: { rax: 5, flags: "CSPA" },
     },
     { code: "0f b0 d9", before: { rax: 0x105, rbx: 7, rcx: 5 }, after: { rcx: 7, flags: "ZP" } },
+    // A register that is not written keeps its upper half.
+    {
+      code: "0f b1 d9",
+      before: { rax: 5, rcx: (1n << 32n) | 4n },
+      after: { rax: 4, flags: "" },
+    },
+    {
+      code: "0f b1 d9",
+      before: { rax: (1n << 32n) | 4n, rbx: 6, rcx: (1n << 32n) | 4n },
+      after: { rcx: 6, flags: "ZP" },
+    },
   ]);
 });
 

@@ -299,7 +299,7 @@ function toGeneral(mnemonic: string, encoding: string, width: FloatWidth): Defin
   };
 }
 
-/** CVTPI2PS and CVTPI2PD; the latter does not touch x87 state if its source is in memory. */
+/** CVTPI2PS and CVTPI2PD; with a source in memory they do not touch x87 state. */
 function fromMmx(mnemonic: string, encoding: string, width: FloatWidth): Definition {
   return {
     mnemonic,
@@ -307,7 +307,7 @@ function fromMmx(mnemonic: string, encoding: string, width: FloatWidth): Definit
     feature: width === 32 ? "SSE" : "SSE2",
     encodings: [encoding],
     run(o, destination: Operand, source: Operand) {
-      const usesMmx = width === 32 || !o.isMemory(source);
+      const usesMmx = !o.isMemory(source);
       if (usesMmx) reportPendingX87(o);
       const converted = fromIntegers(32, width, 2)(o, o.readVector(source));
       const result = width === 64

@@ -166,9 +166,15 @@ test("conversions round, truncate, and answer what does not fit with the integer
       after: { fpuTop: 3 },
     },
     {
-      is: "cvtpi2ps from memory does not",
+      is: "so does cvtpi2ps",
       code: "0f 2a 0e",
       memory: "0000000000000001",
+      before: { fpuTop: 3 },
+      after: { fpuTop: 3 },
+    },
+    {
+      is: "cvtpi2ps from a register enters MMX state",
+      code: "0f 2a c9",
       before: { fpuTop: 3 },
       after: { fpuTop: 0 },
     },

@@ -146,13 +146,11 @@ const ALL: readonly Definition[] = [
     run(o) {
       const pointer = stackPointer(o);
       const bytes = o.width / 8;
-      const values = ALL_REGISTERS.map((name, i) =>
+      const values = ALL_REGISTERS.toReversed().map((name, i) =>
         // The image of the stack pointer is skipped.
-        name === "rsp"
-          ? null
-          : o.load("ss", stackOffset(o, pointer, bytes * (7 - i)), o.width, true)
+        name === "rsp" ? null : o.load("ss", stackOffset(o, pointer, bytes * i), o.width, true)
       );
-      ALL_REGISTERS.forEach((name, i) => {
+      ALL_REGISTERS.toReversed().forEach((name, i) => {
         const value = values[i];
         if (value) o.setRegister(name, o.width, value);
       });

@@ -126,6 +126,23 @@ function stringInstruction(
   };
 }
 
+/** INS and OUTS: the right to the port is checked before memory, and even if the count is zero. */
+function portInstruction(
+  mnemonic: string,
+  encodings: readonly string[],
+  iteration: (o: Builder) => void,
+): Definition {
+  return {
+    mnemonic,
+    encodings,
+    depends: DEPENDS,
+    run(o) {
+      o.system("checkIo", o.register("rdx", 16), o.const(o.width / 8));
+      repeated(o, () => iteration(o));
+    },
+  };
+}
+
 /** A comparing instruction: `REPE` and `REPNE` look at ZF. */
 function comparison(
   mnemonic: string,
@@ -162,8 +179,9 @@ const definitions: readonly Definition[] = [
     advance(o, "rsi");
   }),
   comparison("CMPS", ["A6: - b", "A7: -"], (o) => {
-    const a = o.load("operand", source(o), o.width);
+    // The destination first, as CPUs do: it decides which of two faults is seen.
     const b = o.load("es", destination(o), o.width);
+    const a = o.load("operand", source(o), o.width);
     compare(o, a, b);
     advance(o, "rsi", "rdi");
   }),
@@ -172,7 +190,7 @@ const definitions: readonly Definition[] = [
     compare(o, o.register("rax", o.width), b);
     advance(o, "rdi");
   }),
-  stringInstruction("INS", ["6C: - b", "6D: - max32"], (o) => {
+  portInstruction("INS", ["6C: - b", "6D: - max32"], (o) => {
     const offset = destination(o);
     // The store must not fault once the port has been read.
     o.loadForWrite("es", offset, o.width);
@@ -180,7 +198,7 @@ const definitions: readonly Definition[] = [
     o.store("es", offset, o.width, value);
     advance(o, "rdi");
   }),
-  stringInstruction("OUTS", ["6E: - b", "6F: - max32"], (o) => {
+  portInstruction("OUTS", ["6E: - b", "6F: - max32"], (o) => {
     const value = o.load("operand", source(o), o.width);
     o.system("out", o.register("rdx", 16), o.const(o.width / 8), value);
     advance(o, "rsi");

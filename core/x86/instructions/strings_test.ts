@@ -134,7 +134,7 @@ test("segment overrides apply to the source alone", () => {
   ]);
 });
 
-test("INS and OUTS go through the ports, after what could fault", () => {
+test("INS and OUTS ask for the right to the port, then for memory, then go through the port", () => {
   const system = { in: () => 0x1234 };
   checkAll([
     {
@@ -143,17 +143,23 @@ test("INS and OUTS go through the ports, after what could fault", () => {
       before: { rdi: 0x3000, rdx: 0x1f0 },
       memoryAfter: { 0x3000: "34 12 00" },
       after: { rdi: 0x3002 },
-      calls: [["in", 0x1f0, 2]],
+      calls: [["checkIo", 0x1f0, 2], ["in", 0x1f0, 2]],
     },
-    { code: "6c", before: { rdi: 0x40000 }, fault: 14, errorCode: 0, calls: [] },
+    { code: "6c", before: { rdi: 0x40000 }, fault: 14, errorCode: 0, calls: [["checkIo", 0, 1]] },
     {
       code: "f3 6f",
       times: 2,
       before: { rsi: 0x2000, rdx: 5, rcx: 2 },
       memory: { 0x2000: "01 00 00 00 02" },
       after: { rsi: 0x2008, rcx: 0 },
-      calls: [["out", 5, 4, 1], ["out", 5, 4, 2]],
+      calls: [["checkIo", 5, 4], ["out", 5, 4, 1], ["checkIo", 5, 4], ["out", 5, 4, 2]],
     },
-    { code: "48 6d", before: { rdi: 0x3000 }, after: { rdi: 0x3004 }, calls: [["in", 0, 4]] },
+    { code: "f3 6e", before: { rdx: 5 }, calls: [["checkIo", 5, 1]] },
+    {
+      code: "48 6d",
+      before: { rdi: 0x3000 },
+      after: { rdi: 0x3004 },
+      calls: [["checkIo", 0, 4], ["in", 0, 4]],
+    },
   ]);
 });

@@ -51,6 +51,18 @@ function fromWord(mnemonic: string, encoding: string, name: string): Definition 
   };
 }
 
+/** The same for ring 0 alone: elsewhere the function raises its exception before the operand is fetched. */
+function fromWordInRing0(mnemonic: string, encoding: string, name: string): Definition {
+  return {
+    mnemonic,
+    encodings: [encoding],
+    run(o, source) {
+      o.if(o.isNonzero(o.field("cpl")), () => o.system(name, o.const(0)));
+      o.system(name, o.read(source));
+    },
+  };
+}
+
 /** An instruction that stores a system function's result: 16 bits in memory, the operand size in a register. */
 function toWord(mnemonic: string, code: string, name: string): Definition {
   return {
@@ -99,8 +111,8 @@ function query(mnemonic: string, encoding: string, name: string): Definition {
 const DESCRIPTOR_TABLES: readonly Definition[] = [
   toWord("SLDT", "0F 00 /0", "sldt"),
   toWord("STR", "0F 00 /1", "str"),
-  fromWord("LLDT", "0F 00 /2: Ew", "lldt"),
-  fromWord("LTR", "0F 00 /3: Ew", "ltr"),
+  fromWordInRing0("LLDT", "0F 00 /2: Ew", "lldt"),
+  fromWordInRing0("LTR", "0F 00 /3: Ew", "ltr"),
   fromWord("VERR", "0F 00 /4: Ew", "verr"),
   fromWord("VERW", "0F 00 /5: Ew", "verw"),
   onMemory("SGDT", "0F 01 /0: M", "sgdt", undefined, checkUmip),
@@ -108,7 +120,7 @@ const DESCRIPTOR_TABLES: readonly Definition[] = [
   onMemory("LGDT", "0F 01 /2: M", "lgdt"),
   onMemory("LIDT", "0F 01 /3: M", "lidt"),
   toWord("SMSW", "0F 01 /4", "smsw"),
-  fromWord("LMSW", "0F 01 /6: Ew", "lmsw"),
+  fromWordInRing0("LMSW", "0F 01 /6: Ew", "lmsw"),
   query("LAR", "0F 02 /r: Gv,Ew", "lar"),
   query("LSL", "0F 03 /r: Gv,Ew", "lsl"),
   {
@@ -118,6 +130,7 @@ const DESCRIPTOR_TABLES: readonly Definition[] = [
       const value = o.read(destination);
       const adjusted = o.system("arpl", value, o.read(source));
       o.if(o.ne(adjusted, value), () => o.write(destination, adjusted));
+      o.setField("zeroSource", o.fromBool(o.eq(adjusted, value)));
     },
   },
 ];

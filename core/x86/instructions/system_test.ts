@@ -5,6 +5,15 @@ test("selectors and table registers are passed to the system", () => {
   const system = { str: () => 0x40, lar: () => 0xcf9300, smsw: () => 0x80050033 };
   checkAll([
     { code: "0f 00 d8", before: { rax: 0x70040 }, calls: [["ltr", 0x40]] },
+    { code: "0f 00 1b", before: { rbx: 0x2000 }, memory: { 0x2000: "28" }, calls: [["ltr", 0x28]] },
+    // Outside ring 0 the system's exception comes before that of the operand.
+    {
+      code: "0f 00 1b",
+      before: { rbx: 0x40000, cpl: 3 },
+      fault: 14,
+      errorCode: 4,
+      calls: [["ltr", 0]],
+    },
     { code: "0f 00 c8", system, after: { rax: 0x40 }, calls: [["checkUmip"], ["str"]] },
     { code: "0f 00 08", system, before: { rax: 0x2000 }, memoryAfter: { 0x2000: "40 00 00" } },
     { code: "0f 01 e0", system, before: { rax: -1 }, after: { rax: 0x80050033 } },
@@ -20,8 +29,15 @@ test("selectors and table registers are passed to the system", () => {
       bits: 32,
       system: { arpl: () => 0x13 },
       before: { rax: 0x10, rbx: 3 },
-      after: { rax: 0x13 },
+      after: { rax: 0x13, flags: "Z" },
       calls: [["arpl", 0x10, 3]],
+    },
+    {
+      code: "63 d8",
+      bits: 32,
+      system: { arpl: () => 0x13 },
+      before: { rax: 0x13, flags: "ZC" },
+      after: { flags: "C" },
     },
   ]);
 });

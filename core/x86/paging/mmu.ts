@@ -287,11 +287,7 @@ export class Mmu {
 
   #check(low: number, high: number, size: number, access: number): boolean {
     const bytes = size & 0xff;
-    const lastHigh = (low >>> 0) + bytes - 1 > 0xffffffff ? (high + 1) | 0 : high;
-    if (!this.#canonical(high) || !this.#canonical(lastHigh)) {
-      this.#raise((size & STACK_ACCESS) !== 0 ? Exception.SS : Exception.GP, 0);
-      return false;
-    }
+    if (!this.#canonical(high)) return this.#raiseNonCanonical(size);
     const alignmentChecked = this.state.cpl === 3 && (this.state.flags & Eflags.AC) !== 0 &&
       (this.state.cr0 & Cr0.AM) !== 0;
     // 16-byte operands that must be aligned are checked by their instructions, with #GP.
@@ -299,7 +295,14 @@ export class Mmu {
       this.#raise(Exception.AC, 0);
       return false;
     }
+    const lastHigh = (low >>> 0) + bytes - 1 > 0xffffffff ? (high + 1) | 0 : high;
+    if (!this.#canonical(lastHigh)) return this.#raiseNonCanonical(size);
     return access >= 0;
+  }
+
+  #raiseNonCanonical(size: number): false {
+    this.#raise((size & STACK_ACCESS) !== 0 ? Exception.SS : Exception.GP, 0);
+    return false;
   }
 
   /** Moves bytes between memory and the state's field at offset `field`. */

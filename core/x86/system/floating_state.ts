@@ -2,6 +2,7 @@
 
 import type { Cpu } from "../cpu.ts";
 import { fprOffset, offsetOf, xmmOffset } from "../state/layout.ts";
+import { View } from "../paging/tlb.ts";
 import { Cr0, Cr4, Exception } from "../state/bits.ts";
 import {
   argument,
@@ -39,7 +40,11 @@ const Component = { x87: 1, sse: 2 } as const;
 function areaAddress(cpu: Cpu, bytes: number, alignment: number, write: boolean): number {
   const low = argument(cpu, 1);
   const at = linearAddress(cpu, argument(cpu, 0), low, argumentHigh(cpu, 1), bytes, write);
-  if ((at & (alignment - 1)) !== 0) cpu.raise(Exception.GP, 0);
+  if ((at & (alignment - 1)) !== 0) {
+    // Areas that need no alignment are subject to alignment checks.
+    if (alignment >= 16) cpu.raise(Exception.GP, 0);
+    if (cpu.mmu.view === View.userAligned) cpu.raise(Exception.AC, 0);
+  }
   probeLinear(cpu, at, bytes, write, viewOf(cpu, cpu.state.cpl));
   return at;
 }
@@ -269,7 +274,7 @@ function pointerWords(cpu: Cpu, wide: boolean): number[] {
   const dp = state.low(FPU_DP) >>> 0;
   if (isProtected(cpu)) {
     return wide
-      ? [ip, state.fpuCs | (state.fpuOpcode << 16), dp, state.fpuDs]
+      ? [ip, state.fpuCs | (state.fpuOpcode << 16), dp, (state.fpuDs | 0xffff0000) >>> 0]
       : [ip & 0xffff, state.fpuCs, dp & 0xffff, state.fpuDs];
   }
   const linearIp = (ip + state.fpuCs * 16) >>> 0;
@@ -337,7 +342,7 @@ function environmentBytes(wide: boolean): number {
 export function storeX87Environment(cpu: Cpu): void {
   requireUnit(cpu, true);
   const wide = isWide(cpu);
-  const at = areaAddress(cpu, environmentBytes(wide), 1, true);
+  const at = areaAddress(cpu, environmentBytes(wide), wide ? 4 : 2, true);
   storeEnvironment(cpu, at, wide);
   const { state } = cpu;
   setControlAndStatus(cpu, state.fpuControl | X87_EXCEPTIONS, statusWord(cpu));
@@ -347,7 +352,7 @@ export function storeX87Environment(cpu: Cpu): void {
 export function loadX87Environment(cpu: Cpu): void {
   requireUnit(cpu, true);
   const wide = isWide(cpu);
-  loadEnvironmentFrom(cpu, areaAddress(cpu, environmentBytes(wide), 1, false), wide);
+  loadEnvironmentFrom(cpu, areaAddress(cpu, environmentBytes(wide), wide ? 4 : 2, false), wide);
 }
 
 /** FNSAVE: arguments as of FNSTENV. Initializes the unit afterwards. */
@@ -356,7 +361,7 @@ export function saveX87(cpu: Cpu): void {
   const { state } = cpu;
   const wide = isWide(cpu);
   const first = environmentBytes(wide);
-  const at = areaAddress(cpu, first + 80, 1, true);
+  const at = areaAddress(cpu, first + 80, wide ? 4 : 2, true);
   const view = viewOf(cpu, state.cpl);
   storeEnvironment(cpu, at, wide);
   for (let i = 0; i < 8; i++) {
@@ -375,7 +380,7 @@ export function restoreX87(cpu: Cpu): void {
   const { state } = cpu;
   const wide = isWide(cpu);
   const first = environmentBytes(wide);
-  const at = areaAddress(cpu, first + 80, 1, false);
+  const at = areaAddress(cpu, first + 80, wide ? 4 : 2, false);
   const view = viewOf(cpu, state.cpl);
   loadEnvironmentFrom(cpu, at, wide);
   for (let i = 0; i < 8; i++) {

@@ -143,6 +143,14 @@ test("FNSTENV in real mode gives linear pointers", () => {
   assertEquals(rig.state.fpuControl & 0x3f, 0x3f);
 });
 
+test("the words of the 32-bit FNSTENV image have ones in what is reserved", () => {
+  const rig = prepared(new Rig().protectedMode());
+  rig.state.fpuDs = 0x10;
+  assertEquals(rig.call("fnstenv", DS, AREA, 32), "done");
+  assertEquals([0, 4, 8, 24].map((at) => rig.read(AREA + at) >>> 16), Array(4).fill(0xffff));
+  assertEquals(rig.read(AREA + 24, 2), 0x10);
+});
+
 test("FXSAVE is #NM while CR0.TS is set", () => {
   const rig = new Rig().protectedMode();
   rig.call("writeCr", 0, 0x19);

@@ -67,12 +67,14 @@ export function verifyWritable(cpu: Cpu): void {
   writeZeroFlag(cpu.state, (attributes & 0x1a) === 0x12);
 }
 
-/** ARPL: arguments are destination and source selector; the result is the destination to write. */
+/**
+ * ARPL: arguments are destination and source selector; the result is the destination to write. ZF, which is set if
+ * that is another one, waits for the write.
+ */
 export function adjustRequestedLevel(cpu: Cpu): void {
   requireProtected(cpu);
   const destination = argument(cpu, 0) & 0xffff;
   const rpl = argument(cpu, 1) & 3;
   const raised = (destination & 3) < rpl;
-  writeZeroFlag(cpu.state, raised);
   setResult(cpu, raised ? (destination & 0xfffc) | rpl : destination);
 }
