@@ -8,7 +8,7 @@ import { physical } from "../../core/lib/brand.ts";
 import { Attribute, Cr0, Cr4, Efer } from "../../core/x86/state/bits.ts";
 import type { Cpu } from "../../core/x86/cpu.ts";
 import { GENERAL_REGISTERS, offsetOf, SEGMENT_REGISTERS } from "../../core/x86/state/layout.ts";
-import { updateMode } from "../../core/x86/system/mod.ts";
+import { stateReplaced } from "../../core/x86/system/mod.ts";
 import type { PcMachine } from "../../testbed/machine/machine.ts";
 import type { Random } from "./softfloat_operands.ts";
 
@@ -191,7 +191,6 @@ function plantPageTables(
 
 function enter(cpu: Cpu, mode: HostileMode, random: Random): void {
   const { state } = cpu;
-  cpu.mmu.flushEverything();
   state.activity =
     state.inhibit =
     state.signals =
@@ -208,7 +207,7 @@ function enter(cpu: Cpu, mode: HostileMode, random: Random): void {
   state.cr4 = (long ? Cr4.PAE : Cr4.PSE) | Cr4.OSFXSR | Cr4.OSXMMEXCPT;
   state.efer = long ? Efer.LMA | Efer.LME | Efer.SCE : Efer.SCE;
   state.cr3 = BigInt(long ? At.pml4 : At.legacyDirectory);
-  state.flags = random.below(2) * 0x200 | (user ? random.below(2) * 0x3000 : 0) |
+  state.flags = 2 | random.below(2) * 0x200 | (user ? random.below(2) * 0x3000 : 0) |
     (random.below(16) === 0 ? 0x100 : 0);
   for (const name of GENERAL_REGISTERS) {
     const kind = random.below(4);
@@ -224,7 +223,7 @@ function enter(cpu: Cpu, mode: HostileMode, random: Random): void {
   state.gdtrBase = BigInt(At.gdt);
   state.gdtrLimit = GDT.length * 8 - 1;
   enterSegments(cpu, real, long, user);
-  updateMode(cpu);
+  stateReplaced(cpu);
 }
 
 function enterSegments(cpu: Cpu, real: boolean, long: boolean, user: boolean): void {
