@@ -42,6 +42,12 @@ export interface Ring0Owner {
   intercept?(cpu: Cpu, instruction: string): boolean;
   /** Whether `vector` goes through the guest's own gate without asking {@link trap} (a direct gate). */
   isDirectGate?(vector: number): boolean;
+  /**
+   * Told that the second stage refused an access of the instruction at RIP, which was abandoned; afterwards the
+   * CPU continues at RIP, so that the instruction is tried again. `delivering` is the event on whose way
+   * to its handler that happened, or `null`: it is lost unless the owner delivers it. Absent: the CPU shuts down.
+   */
+  refused?(cpu: Cpu, delivering: Trap | null): void;
 }
 
 /** What a CPU is wired to in its machine. */
@@ -56,6 +62,8 @@ export interface CpuPorts {
   acknowledgePic(): number;
   /** Drops decoded and translated code after something other than memory changed it. */
   invalidateCode(): void;
+  /** Told of each interrupt and exception before it is delivered; absent: nobody listens. */
+  onTrap?(vector: number): void;
 }
 
 /** One CPU of a machine. */

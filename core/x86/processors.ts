@@ -26,6 +26,7 @@ import { ReferenceEngine } from "./reference/reference_engine.ts";
 import { openCpuState } from "./state/cpu_state.ts";
 import { Activity, offsetOf, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
 import {
+  accessRefused,
   deliverPending,
   localApicPort,
   mustStep,
@@ -226,6 +227,7 @@ export class Processors implements Snapshot {
       },
       acknowledgePic: () => this.#options.acknowledgePic(),
       invalidateCode: () => this.engine.invalidate(),
+      onTrap: (vector) => this.#options.trace.emit(this.cycleNow(), "trap", vector, index),
     }, base + 64 * Math.ceil(STATE_SIZE_BYTES / 64));
     cpu.apic = new LocalApic({
       id: index,
@@ -248,9 +250,7 @@ export class Processors implements Snapshot {
     this.#current = slot;
     while (slot.cycle < this.#end) {
       this.#begin(slot, 1);
-      const event = takeInterrupt(cpu);
-      if (event !== "none") {
-        this.#options.trace.emit(slot.cycle, "trap", state.vector, cpu.index);
+      if (takeInterrupt(cpu) !== "none") {
         slot.cycle++;
         continue;
       }
@@ -281,10 +281,10 @@ export class Processors implements Snapshot {
     this.#begin(slot, this.#end - slot.cycle);
     this.engine.run(cpu);
     slot.cycle = this.cycleNow();
-    if (state.status === Status.exception) {
-      this.#options.trace.emit(slot.cycle, "trap", state.vector, cpu.index);
+    if (state.status === Status.exception || state.status === Status.refused) {
       this.#begin(slot, 1);
-      deliverPending(cpu);
+      if (state.status === Status.exception) deliverPending(cpu);
+      else accessRefused(cpu, null);
       slot.cycle++;
     }
     state.status = Status.none;

@@ -26,8 +26,8 @@ export const STACK_ACCESS = 0x100;
 /** A second translation stage (EPT, NPT): from guest-physical to machine addresses. */
 export interface SecondStage {
   /**
-   * Translates `address`. Returns the machine address, or -1 after having recorded why the access is
-   * refused (which the owner of the virtual machine turns into a VM exit).
+   * Translates `address` for an access of a kind of {@link Access}. Returns the machine address, or -1 after
+   * having recorded why the access is refused: the instruction is abandoned, and the owner of ring 0 is told.
    */
   translate(address: number, access: number): number;
 }
@@ -391,8 +391,10 @@ export class Mmu {
     }
     if (this.secondStage !== null) {
       const machine = this.secondStage.translate(physical, access);
-      if (machine < 0) return -1;
+      if (machine < 0) return this.#refused();
       physical = machine - (machine % FRAME_BYTES);
+      // It was asked about this kind of access only: the first store asks again.
+      if (access !== Access.write) bits &= ~TlbBits.writable;
     }
     const page = physical / FRAME_BYTES;
     const isLocal = physical === this.localDevice?.page;
@@ -434,7 +436,7 @@ export class Mmu {
     if (access === Access.fetch && ((nxe && format.entryBytes === 8) || (cr4 & Cr4.SMEP) !== 0)) {
       error |= 16;
     }
-    if (outcome === WalkOutcome.refused) return -1;
+    if (outcome === WalkOutcome.refused) return this.#refused();
     if (outcome !== WalkOutcome.mapped) {
       return this.#pageFault(low, high, outcome === WalkOutcome.reserved ? error | 9 : error);
     }
@@ -448,7 +450,7 @@ export class Mmu {
       (access === Access.write && !writable && (user || (cr0 & Cr0.WP) !== 0)) ||
       (access === Access.fetch && (noExecute || (!user && userPage && (cr4 & Cr4.SMEP) !== 0)));
     if (refused) return this.#pageFault(low, high, error | 1);
-    this.#setAccessed(isPae ? 1 : 0, access === Access.write);
+    if (!this.#setAccessed(isPae ? 1 : 0, access === Access.write)) return this.#refused();
     this.#physical = walk.pageBase +
       (walk.pageShift > 12 ? ((low & (2 ** walk.pageShift - 1) & 0xfffff000) >>> 0) : 0);
     const dirty = (walk.low[walk.depth - 1] & 0x40) !== 0 || access === Access.write;
@@ -457,15 +459,23 @@ export class Mmu {
     return (mayWrite && dirty ? TlbBits.writable : 0) | (global ? TlbBits.global : 0);
   }
 
-  #setAccessed(firstLevel: number, dirty: boolean): void {
+  /** Sets A in the visited entries and D in the leaf; false if the second stage refuses that. */
+  #setAccessed(firstLevel: number, dirty: boolean): boolean {
     const walk = this.#walk;
     for (let i = firstLevel; i < walk.depth; i++) {
       const wanted = i === walk.depth - 1 && dirty ? 0x60 : 0x20;
       if ((walk.low[i] & wanted) === wanted) continue;
       let address = walk.addresses[i];
       if (this.secondStage !== null) address = this.secondStage.translate(address, Access.write);
-      if (address >= 0) this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
+      if (address < 0) return false;
+      this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
     }
+    return true;
+  }
+
+  #refused(): -1 {
+    this.state.status = Status.refused;
+    return -1;
   }
 
   #pageFault(low: number, high: number, error: number): -1 {

@@ -261,6 +261,8 @@ export const Status = {
   exception: 1,
   /** An instruction asked the engine to return to its caller after it has retired. */
   stop: 2,
+  /** The second translation stage refused an access, and the instruction was abandoned. */
+  refused: 3,
 } as const;
 
 /** Values of the `inhibit` field; that of MOV SS holds off debug traps too. */

@@ -59,6 +59,7 @@ export function combineFaults(first: number, second: number): number {
  */
 export function deliver(cpu: Cpu, trap: Trap): void {
   const { state, owner } = cpu;
+  cpu.ports.onTrap?.(trap.vector);
   if (owner !== null && owner.isDirectGate?.(trap.vector) !== true && owner.trap(cpu, trap)) return;
   let { vector, errorCode } = trap;
   let isFault = trap.kind === "fault";
@@ -72,6 +73,10 @@ export function deliver(cpu: Cpu, trap: Trap): void {
       return;
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
+    }
+    if (state.status === Status.refused) {
+      const kind = isFault ? "fault" : trap.kind;
+      return accessRefused(cpu, { vector, kind, errorCode });
     }
     const second = isFault ? combineFaults(vector, state.vector) : state.vector;
     if (second < 0) return shutDown(cpu);
@@ -148,6 +153,13 @@ function enterGate(cpu: Cpu, delivery: Delivery): void {
   if (isLongActive(cpu)) enterLong(cpu, delivery);
   else if ((cpu.state.cr0 & 1) !== 0) enterProtected(cpu, delivery);
   else enterReal(cpu, delivery);
+}
+
+/** Hands an access that the second stage refused to the owner of ring 0; see {@link Ring0Owner.refused}. */
+export function accessRefused(cpu: Cpu, delivering: Trap | null): void {
+  cpu.state.status = Status.none;
+  if (cpu.owner?.refused) cpu.owner.refused(cpu, delivering);
+  else shutDown(cpu);
 }
 
 /** The shutdown state after a third fault: only NMI, INIT or RESET end it. */

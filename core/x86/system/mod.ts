@@ -17,7 +17,7 @@
  * @module
  */
 
-export { combineFaults, deliver, deliverPending } from "./delivery.ts";
+export { accessRefused, combineFaults, deliver, deliverPending } from "./delivery.ts";
 export { readFlags, writeFlags } from "./flags_image.ts";
 export {
   SYSTEM_FUNCTIONS,

@@ -12,7 +12,7 @@ import {
   hasInstructionBreakpoints,
   isEnabled,
 } from "./debug_conditions.ts";
-import { deliver, deliverPending } from "./delivery.ts";
+import { accessRefused, deliver, deliverPending } from "./delivery.ts";
 import { highHalf, registerNumber } from "./memory_access.ts";
 import { isLong } from "./mode.ts";
 import { Segment, segmentBase } from "./segment_fields.ts";
@@ -41,10 +41,17 @@ export function stepInstruction(cpu: Cpu, run: (cpu: Cpu) => void): void {
   const wasStepping = (state.flags & Eflags.TF) !== 0;
   const resumed = (state.flags & Eflags.RF) !== 0;
   const [ripLow, ripHigh] = [state.low(RIP), state.high(RIP)];
+  const { inhibit } = state;
   state.inhibit = Inhibit.none;
   run(cpu);
   if (state.status === Status.exception) {
     deliverPending(cpu);
+    return;
+  }
+  if (state.status === Status.refused) {
+    // The instruction is to be tried again, in the same shadow.
+    state.inhibit = inhibit;
+    accessRefused(cpu, null);
     return;
   }
   // A further iteration of a REP instruction is still the same instruction.
