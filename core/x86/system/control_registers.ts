@@ -112,7 +112,8 @@ function writeCr0(cpu: Cpu, value: number): void {
   }
   state.cr0 = next;
   state.efer = efer;
-  if ((changed & (Cr0.PG | Cr0.PE | Cr0.WP)) !== 0) cpu.mmu.flush(false);
+  // Without paging, translations depend on neither PE nor WP: firmware changes PE with every service call.
+  if ((changed & Cr0.PG) !== 0 || (paging && (changed & Cr0.WP) !== 0)) cpu.mmu.flush(false);
   if ((changed & ~(Cr0.TS | Cr0.EM | Cr0.MP)) === 0) updateUnitTraps(cpu);
   else updateMode(cpu);
 }
