@@ -29,7 +29,7 @@ export const FrameWatch = {
 export interface MemoryObserver {
   /**
    * A store is about to change bytes [offset, offset + length) of linear page `page`, although `watch`
-   * (bits of FrameWatch) is set on it.
+   * (bits of FrameWatch) is set on it. A store of the bytes that are there already need not be told.
    */
   beforeStore?(page: number, watch: number, offset: number, length: number): void;
   /** Linear page `page` is now watched: direct write access to it must be given up. */
@@ -126,12 +126,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     const page = this.readMap[(address - offset) / FRAME_BYTES] ?? -1;
     if (offset + size > FRAME_BYTES) return this.#readSplit(address, size);
     if (page < 0) return this.#readMmio(address, size);
-    const at = page * FRAME_BYTES + offset;
-    return size === 1
-      ? this.#u8[at]
-      : size === 2
-      ? this.#view.getUint16(at, true)
-      : this.#view.getUint32(at, true);
+    return this.#load(page * FRAME_BYTES + offset, size);
   }
 
   /** Writes the low 1, 2 or 4 bytes of `value` at `address`, any alignment. */
@@ -140,8 +135,12 @@ export class MachineMemory implements MmioBus, DmaBus {
     const page = this.writeMap[(address - offset) / FRAME_BYTES] ?? -1;
     if (offset + size > FRAME_BYTES) return this.#writeSplit(address, size, value);
     if (page < 0) return this.#writeMmio(address, size, value);
-    this.#barrier(page, offset, size);
     const at = page * FRAME_BYTES + offset;
+    if (this.#watch[page - this.#firstLinearPage] !== 0) {
+      // Boot loaders patch the same operands into their BIOS calls again and again: nothing changes then.
+      if (this.#load(at, size) === (size === 4 ? value >>> 0 : value & (0x100 ** size - 1))) return;
+      this.#barrier(page, offset, size);
+    }
     if (size === 1) this.#u8[at] = value;
     else if (size === 2) this.#view.setUint16(at, value, true);
     else this.#view.setUint32(at, value, true);
@@ -307,6 +306,14 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   #remapped(): void {
     for (const observer of this.#observers) observer.onRemap?.();
+  }
+
+  #load(at: number, size: MmioSize): number {
+    return size === 1
+      ? this.#u8[at]
+      : size === 2
+      ? this.#view.getUint16(at, true)
+      : this.#view.getUint32(at, true);
   }
 
   #barrier(linearPage: number, offset: number, length: number): void {

@@ -30,6 +30,8 @@ const SS = 2;
 const SEGMENT_OFFSETS = SEGMENT_REGISTERS.map((name) => offsetOf(`${name}Selector`));
 const ZERO = offsetOf("zero");
 const BLOCK_RIP = offsetOf("blockRip");
+/** Dropped blocks kept for one place: code that patches its operands returns to few versions of itself. */
+const MAX_DROPPED_VERSIONS = 8;
 /** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
 const LINKABLE_MODES = 0x1 | 0x80;
 
@@ -41,6 +43,15 @@ interface Block {
   readonly code: number;
   readonly codeBytes: number;
   readonly modeKey: number;
+  /** The code itself, and its records' handlers, by which a dropped block is revived. */
+  readonly bytes: Uint8Array;
+  readonly handlers: Uint32Array;
+}
+
+/** What was decoded at one place: the block that is valid, and dropped ones whose code may come back. */
+interface Versions {
+  valid: Block | null;
+  readonly dropped: Block[];
 }
 
 /**
@@ -73,10 +84,10 @@ export class CodeCache {
   readonly #lookup: Int32Array;
   readonly #blocksByPage = new Map<number, PageBlocks>();
   /**
-   * By mode key, then by code; null for a dropped block. Keys stay, since a Map that loses and regains one key
-   * again and again walks the remains of all its deletions.
+   * By mode key, then by code. Keys stay, since a Map that loses and regains one key again and again walks the
+   * remains of all its deletions.
    */
-  readonly #blocks = new Map<number, Map<number, Block | null>>();
+  readonly #blocks = new Map<number, Map<number, Versions>>();
   #used = 0;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
@@ -111,12 +122,15 @@ export class CodeCache {
   find(code: number, modeKey: number): number {
     let blocks = this.#blocks.get(modeKey);
     if (!blocks) this.#blocks.set(modeKey, blocks = new Map());
-    let block = blocks.get(code);
+    let block = blocks.get(code)?.valid;
     if (!block) {
-      const made = this.#decode(code, modeKey);
+      const made = this.#revive(blocks.get(code)) ?? this.#decode(code, modeKey);
       if (made === null) return NO_BLOCK;
       block = made;
-      blocks.set(code, block);
+      // Decoding may have dropped everything.
+      const versions = blocks.get(code);
+      if (versions) versions.valid = block;
+      else blocks.set(code, { valid: block, dropped: [] });
       const page = Math.floor(code / FRAME_BYTES);
       const list = this.#blocksByPage.get(page);
       if (list) list.blocks.push(block);
@@ -131,7 +145,7 @@ export class CodeCache {
   clear(): void {
     for (const page of this.#blocksByPage.keys()) this.memory.unwatch(page, FrameWatch.code);
     for (const blocks of this.#blocks.values()) {
-      for (const block of blocks.values()) if (block) this.#makeStale(block);
+      for (const { valid } of blocks.values()) if (valid) this.#makeStale(valid);
       blocks.clear();
     }
     this.#blocksByPage.clear();
@@ -177,7 +191,12 @@ export class CodeCache {
   }
 
   #drop(block: Block): void {
-    this.#blocks.get(block.modeKey)?.set(block.code, null);
+    const versions = this.#blocks.get(block.modeKey)?.get(block.code);
+    if (versions) {
+      versions.valid = null;
+      if (versions.dropped.length === MAX_DROPPED_VERSIONS) versions.dropped.shift();
+      versions.dropped.push(block);
+    }
     const slot = this.#slot(block.code);
     if (this.#lookup[slot + 2] === block.record) this.#lookup[slot] = this.#lookup[slot + 1] = -1;
     this.#makeStale(block);
@@ -191,6 +210,24 @@ export class CodeCache {
         true,
       );
     }
+  }
+
+  /** A dropped block whose code is there again, made usable as it was; or `null`. */
+  #revive(versions: Versions | undefined): Block | null {
+    if (!versions) return null;
+    const index = versions.dropped.findIndex(({ code, bytes }) => this.#isAt(code, bytes));
+    if (index < 0) return null;
+    const [block] = versions.dropped.splice(index, 1);
+    for (let i = 0; i < block.records; i++) {
+      const at = block.record + i * RECORD_BYTES + Record.handler;
+      this.#view.setUint32(at, block.handlers[i], true);
+    }
+    return block;
+  }
+
+  #isAt(code: number, bytes: Uint8Array): boolean {
+    for (let i = 0; i < bytes.length; i++) if (this.#u8[code + i] !== bytes[i]) return false;
+    return true;
   }
 
   #decode(code: number, modeKey: number): Block | null {
@@ -218,7 +255,13 @@ export class CodeCache {
     });
     this.#writeEnd(record + instructions.length * RECORD_BYTES, offset);
     this.#view.setUint32(record + Record.blockBytes, offset, true);
-    return { record, records: instructions.length + 1, code, codeBytes: offset, modeKey };
+    const records = instructions.length + 1;
+    const handlers = Uint32Array.from(
+      { length: records },
+      (_, i) => this.#view.getUint32(record + i * RECORD_BYTES + Record.handler, true),
+    );
+    const bytes = this.#u8.slice(code, code + offset);
+    return { record, records, code, codeBytes: offset, modeKey, bytes, handlers };
   }
 
   #allocate(records: number): number {
