@@ -11,7 +11,7 @@ test("selectors and table registers are passed to the system", () => {
       code: "0f 00 1b",
       before: { rbx: 0x40000, cpl: 3 },
       fault: 14,
-      errorCode: 4,
+      errorCode: 0,
       calls: [["ltr", 0]],
     },
     { code: "0f 00 c8", system, after: { rax: 0x40 }, calls: [["checkUmip"], ["str"]] },
