@@ -41,7 +41,7 @@ export interface MachineOptions {
   readonly memory?: string | Bytes;
   readonly cpus?: number;
   readonly engine?: EngineName;
-  /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,000). */
+  /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,011). */
   readonly quantumCycles?: number;
 }
 

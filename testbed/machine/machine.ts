@@ -44,8 +44,11 @@ const MIB = 1024 * 1024;
 /** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
 const LOW_RAM_LIMIT = 0xc000_0000;
 const ROM_AREA_BYTES = 2 * MIB;
-/** By how much the CPUs of one machine may run ahead of each other unless it is told, in cycles. */
-const DEFAULT_QUANTUM_CYCLES = 20_000;
+/**
+ * By how much the CPUs of one machine may run ahead of each other unless it is told, in cycles. A prime: a spin
+ * loop whose length divides the quantum could otherwise end each turn with its lock held.
+ */
+const DEFAULT_QUANTUM_CYCLES = 20_011;
 /** Longest stretch between two looks at the abort signal, in cycles. */
 const SLICE_CYCLES = 2_000_000;
 /** A digest of all registers enters the trace each time so many cycles have passed. */
@@ -101,6 +104,7 @@ export class PcMachine implements Machine {
       memory: this.#memory,
       messages: bus,
       onInterrupt: (level) => bus.setExternalInterrupt(level),
+      onNmi: (level) => bus.setNmi(level),
       power: {
         powerOff: () => this.#want({ kind: "powerOff" }),
         reset: () => this.#want({ kind: "reset" }),
@@ -261,6 +265,8 @@ export class PcMachine implements Machine {
         trace: { ...this.#trace.save() },
         processors: { ...this.processors.save() },
         board: { ...this.board.save() },
+        lan: this.network && { ...this.network.lan.save() },
+        host: this.network && { ...this.network.host.save() },
         ram,
       },
     };
@@ -272,6 +278,10 @@ export class PcMachine implements Machine {
     this.#quantumCycles = state.quantumCycles as number;
     this.#memory.writeRam(state.ram as Uint8Array);
     this.board.restore(part("board"));
+    if (this.network && state.lan !== null) {
+      this.network.lan.restore(part("lan"));
+      this.network.host.restore(part("host"));
+    }
     this.clock.restore(part("clock"));
     this.processors.restore(part("processors"));
     this.#trace.restore(part("trace"));
