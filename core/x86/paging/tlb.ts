@@ -34,14 +34,15 @@ export const TlbEntry = {
 /** Bits of an entry's last word. */
 export const TlbBits = { valid: 1, writable: 2, global: 4 } as const;
 
-/** In an entry's bits: its index stands in the log of filled entries. */
-const LOGGED = 0x80;
+/** In an entry's bits: its index stands in the log of filled entries that are not global, or are. */
+const LOGGED_LOCAL = 0x80;
+const LOGGED_GLOBAL = 0x100;
 
 /** In a tag: the page needs the slow path. */
 export const SLOW_TAG = 0x800;
 
-export const DATA_ENTRIES = 1024;
-export const CODE_ENTRIES = 256;
+export const DATA_ENTRIES = 4096;
+export const CODE_ENTRIES = 1024;
 export const DATA_BYTES: number = DATA_ENTRIES << TlbEntry.sizeShift;
 export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
 
@@ -56,18 +57,24 @@ export const BANK_BYTES: number = DATA_VIEWS * DATA_BYTES + CODE_VIEWS * CODE_BY
 /** Bytes that the TLBs of one CPU take. */
 export const TLB_SIZE_BYTES: number = BANKS * BANK_BYTES;
 
-/** One direct-mapped table and the log of what was filled since it was last empty. */
+/** One direct-mapped table and the logs of what was filled since it was last empty. */
 export class TlbTable {
   readonly #words: Int32Array;
-  readonly #log: Uint16Array;
-  #logged = 0;
+  /** Global entries are logged apart, so that a flush which keeps them does not even look at them. */
+  readonly #local: Uint16Array;
+  readonly #global: Uint16Array;
+  #locals = 0;
+  #globals = 0;
 
-  /** `base` is the table's linear offset; `entries` a power of two. */
+  /** `base` is the table's linear offset, where all bytes are 0; `entries` a power of two. */
   constructor(buffer: ArrayBufferLike, readonly base: number, readonly entries: number) {
     this.#words = new Int32Array(buffer, base, entries * 8);
-    this.#log = new Uint16Array(entries);
-    this.#words.fill(-1);
-    for (let i = 0; i < entries; i++) this.#words[i * 8 + 7] = 0;
+    this.#local = new Uint16Array(entries);
+    this.#global = new Uint16Array(entries);
+    // A tag of 0 fits page 0 alone, which is looked for in the first entry, and in the last by an access that
+    // crosses the end of the address space. The memory of all others is not touched.
+    this.#invalidate(0, 0);
+    this.#invalidate((entries - 1) * 8, 0);
   }
 
   /** The word index of the entry for page (low, high) if it is valid, else -1. `low` is page-aligned or not. */
@@ -105,7 +112,14 @@ export class TlbTable {
     const index = (low >>> 12) & (this.entries - 1);
     const at = index * 8;
     const words = this.#words;
-    if ((words[at + 7] & LOGGED) === 0) this.#log[this.#logged++] = index;
+    let logged = words[at + 7] & (LOGGED_LOCAL | LOGGED_GLOBAL);
+    if ((bits & TlbBits.global) !== 0) {
+      if ((logged & LOGGED_GLOBAL) === 0) this.#global[this.#globals++] = index;
+      logged |= LOGGED_GLOBAL;
+    } else {
+      if ((logged & LOGGED_LOCAL) === 0) this.#local[this.#locals++] = index;
+      logged |= LOGGED_LOCAL;
+    }
     words[at] = directRead ? page : page | SLOW_TAG;
     words[at + 1] = high;
     words[at + 2] = directWrite ? page : page | SLOW_TAG;
@@ -117,7 +131,7 @@ export class TlbTable {
     words[at + 4] = difference;
     words[at + 5] = (Math.floor(linear / 0x1_0000_0000) - high - borrow) | 0;
     words[at + 6] = frame | 0;
-    words[at + 7] = bits | TlbBits.valid | LOGGED;
+    words[at + 7] = bits | TlbBits.valid | logged;
   }
 
   /** Linear offset of the byte at address (low, high) behind entry `at`, or -1 if it needs the slow path. */
@@ -132,34 +146,38 @@ export class TlbTable {
   /** Drops the translation of one page, global or not. */
   drop(low: number, high: number): void {
     const at = this.find(low, high);
-    if (at >= 0) this.#invalidate(at, LOGGED);
+    if (at >= 0) this.#invalidate(at, this.#words[at + 7] & (LOGGED_LOCAL | LOGGED_GLOBAL));
   }
 
   /** Drops all translations; global ones stay if `keepGlobal`. */
   flush(keepGlobal: boolean): void {
-    let kept = 0;
-    for (let i = 0; i < this.#logged; i++) {
-      const index = this.#log[i];
-      const at = index * 8;
-      const bits = this.#words[at + 7];
-      if (keepGlobal && (bits & TlbBits.valid) !== 0 && (bits & TlbBits.global) !== 0) {
-        this.#log[kept++] = index;
-      } else this.#invalidate(at, 0);
+    const words = this.#words;
+    for (let i = 0; i < this.#locals; i++) {
+      const at = this.#local[i] * 8;
+      const bits = words[at + 7];
+      if ((bits & TlbBits.valid) !== 0 && (bits & TlbBits.global) !== 0) {
+        words[at + 7] = bits & ~LOGGED_LOCAL;
+      } else this.#invalidate(at, bits & LOGGED_GLOBAL);
     }
-    this.#logged = kept;
+    this.#locals = 0;
+    if (keepGlobal) return;
+    for (let i = 0; i < this.#globals; i++) this.#invalidate(this.#global[i] * 8, 0);
+    this.#globals = 0;
   }
 
   /** Sends stores to linear page `linearPage` through the slow path from now on. */
   slowWrites(linearPage: number): void {
-    for (let i = 0; i < this.#logged; i++) {
-      const at = this.#log[i] * 8;
-      const words = this.#words;
-      if ((words[at + 7] & TlbBits.valid) === 0 || (words[at + 2] & SLOW_TAG) !== 0) continue;
-      const low = (words[at + 2] + words[at + 4]) >>> 0;
-      const carry = (words[at + 2] >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
-      const high = (words[at + 3] + words[at + 5] + carry) >>> 0;
-      if (high * 0x100000 + (low >>> 12) === linearPage) words[at + 2] |= SLOW_TAG;
-    }
+    for (let i = 0; i < this.#locals; i++) this.#slowWrite(this.#local[i] * 8, linearPage);
+    for (let i = 0; i < this.#globals; i++) this.#slowWrite(this.#global[i] * 8, linearPage);
+  }
+
+  #slowWrite(at: number, linearPage: number): void {
+    const words = this.#words;
+    if ((words[at + 7] & TlbBits.valid) === 0 || (words[at + 2] & SLOW_TAG) !== 0) return;
+    const low = (words[at + 2] + words[at + 4]) >>> 0;
+    const carry = (words[at + 2] >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
+    const high = (words[at + 3] + words[at + 5] + carry) >>> 0;
+    if (high * 0x100000 + (low >>> 12) === linearPage) words[at + 2] |= SLOW_TAG;
   }
 
   /** Lets stores through this entry bypass the slow path again. */

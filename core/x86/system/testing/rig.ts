@@ -54,7 +54,7 @@ export const Sel = {
 export type Outcome = "done" | { readonly vector: number; readonly error: number | null };
 
 const RAM_BYTES = 0x20_0000;
-const RAM_BASE = 0x20_0000;
+const RAM_BASE = 0x40_0000;
 
 /** One CPU over two MiB of RAM. */
 export class Rig {
