@@ -94,6 +94,12 @@ export interface SerialConsole {
   ): Promise<string>;
 }
 
+/** How long to wait for text on the screen. */
+export interface ScreenWaitOptions {
+  readonly timeoutSimulated?: string | Nanoseconds;
+  readonly signal?: AbortSignal;
+}
+
 /** One CPU; prints as a table of its registers. */
 export interface CpuView {
   readonly index: number;
@@ -169,7 +175,13 @@ export interface Machine {
   step(count?: number, cpu?: number): Promise<StopReason>;
   /** The lines of the text screen, without trailing blanks. */
   screen(): string[];
-  /** Presses keys by their names in turn: `a`, `Enter`, `ArrowDown`, `Control+c`. */
+  /**
+   * Runs the machine until its text screen shows `pattern` (lines are joined by newlines), looking every 5 ms
+   * of simulated time; resolves with the match. Rejects with an error that quotes the screen if the
+   * machine stops, or the simulated time is up, before.
+   */
+  waitForScreen(pattern: string | RegExp, options?: ScreenWaitOptions): Promise<string>;
+  /** Presses keys in turn, by character, name or chord: `a`, `Enter`, `ArrowDown`, `Control+c`. */
   pressKeys(...keys: string[]): void;
   /** Lists instructions from a linear address of one CPU (default: from its RIP). */
   disassemble(address?: bigint, count?: number, cpu?: number): Promise<DisassembledLine[]>;

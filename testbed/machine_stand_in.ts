@@ -12,10 +12,12 @@ import type {
   Machine,
   MachineOptions,
   RunOptions,
+  ScreenWaitOptions,
   SerialConsole,
   StopReason,
   TraceLine,
 } from "./machine_api.ts";
+import { waitForScreen } from "./machine/screen_wait.ts";
 import { parseSize } from "./units.ts";
 
 /** What the stand-in does at a cycle. */
@@ -102,6 +104,10 @@ export class MachineStandIn implements Machine {
 
   screen(): string[] {
     return ["stand-in"];
+  }
+
+  async waitForScreen(pattern: string | RegExp, options?: ScreenWaitOptions): Promise<string> {
+    return await waitForScreen(this, pattern, options);
   }
 
   pressKeys(...keys: string[]): void {

@@ -17,5 +17,5 @@ export { KeyboardController, type KeyboardControllerOptions } from "./keyboard_c
 export type { Ps2Device } from "./ps2_device.ts";
 export { type KeyboardLeds, Ps2Keyboard } from "./ps2_keyboard.ts";
 export { type MouseButtons, Ps2Mouse } from "./ps2_mouse.ts";
-export { KEY_NAMES, type KeyName, scanCode, translateToSet1 } from "./scan_codes.ts";
+export { KEY_NAMES, type KeyName, keyStroke, scanCode, translateToSet1 } from "./scan_codes.ts";
 export { Typist } from "./typist.ts";

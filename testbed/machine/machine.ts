@@ -16,7 +16,7 @@ import { cpuModel } from "../../core/x86/model/mod.ts";
 import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
 import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
-import { KEY_NAMES, type KeyName } from "../../devices/i8042/mod.ts";
+import { KEY_NAMES } from "../../devices/i8042/mod.ts";
 import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
   CpuView,
@@ -26,6 +26,7 @@ import type {
   MachineOptions,
   MemoryView,
   RunOptions,
+  ScreenWaitOptions,
   SerialConsole,
   StopReason,
   TraceLine,
@@ -37,6 +38,8 @@ import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
 import { type MachineNetwork, makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
+import { keysOf } from "./keys.ts";
+import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
 
@@ -232,16 +235,15 @@ export class PcMachine implements Machine {
     return this.board.vga.screen();
   }
 
+  async waitForScreen(pattern: string | RegExp, options?: ScreenWaitOptions): Promise<string> {
+    return await waitForScreen(this, pattern, options);
+  }
+
   pressKeys(...keys: string[]): void {
-    for (const key of keys) {
-      if (!isKeyName(key)) {
-        throw new RangeError(`no key is named "${key}"; there are ${KEY_NAMES.join(", ")}`);
-      }
+    for (const chord of keys.map(keysOf)) {
+      for (const key of chord) this.#trace.emit(this.now, "input", 1, KEY_NAMES.indexOf(key));
+      this.board.keyboard.typist.pressKeys(...chord);
     }
-    for (const key of keys as KeyName[]) {
-      this.#trace.emit(this.now, "input", 1, KEY_NAMES.indexOf(key));
-    }
-    this.board.keyboard.typist.pressKeys(...keys as KeyName[]);
   }
 
   async disassemble(address?: bigint, count = 8, cpu = 0): Promise<DisassembledLine[]> {
@@ -413,10 +415,6 @@ export class PcMachine implements Machine {
 }
 
 printAs(PcMachine.prototype, describeMachine);
-
-function isKeyName(key: string): key is KeyName {
-  return (KEY_NAMES as readonly string[]).includes(key);
-}
 
 function traceLine({ cycle, kind, a, b }: TraceEvent): TraceLine {
   const names = TRACE_KINDS[kind].split(", ");
