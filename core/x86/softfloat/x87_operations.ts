@@ -112,6 +112,8 @@ function partialReduction(
 
 /** Scales beyond this overflow or underflow every number, even with the exponent bias of unmasked responses. */
 const MASSIVE_SCALE = 1 << 17;
+/** The explicit integer bit of a significand. */
+const INTEGER_BIT = 1n << 63n;
 
 /** FSCALE: `value * 2**truncate(scale)`. */
 export function scale(env: FloatEnvironment, value: bigint, scaleBits: bigint): Delivered {
@@ -128,6 +130,8 @@ export function scale(env: FloatEnvironment, value: bigint, scaleBits: bigint): 
   if (denormalStops(env, a, b)) return undefined;
   if (a.kind === "infinity") return infinityOf(extended80, a.negative);
   if (a.kind === "zero") return zeroOf(extended80, a.negative);
+  // Nothing is rounded then, so that a denormal does not underflow; a pseudo-denormal becomes a normal number.
+  if (b.kind === "zero" && (value & INTEGER_BIT) === 0n) return value;
   const magnitude = magnitudeOf(a);
   return roundAndPack(env, extended80, { ...magnitude, scale: magnitude.scale + truncated(b) });
 }

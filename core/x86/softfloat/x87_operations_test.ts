@@ -53,6 +53,13 @@ test("FSCALE adds a truncated exponent", () => {
   assertEquals(env.raised, 0x28);
 });
 
+test("FSCALE by zero leaves a denormal and normalizes a pseudo-denormal", () => {
+  const env = x87Environment(0x037f & ~0x10);
+  assertEquals(scale(env, 5n, MINUS), 5n);
+  assertEquals(scale(env, 1n << 63n, 0n), 1n << 63n | 1n << 64n);
+  assertEquals(env.raised, 0x02);
+});
+
 test("a massive unmasked overflow of FSCALE delivers infinity, an ordinary one a biased result", () => {
   const env = x87Environment(0x037f & ~0x08);
   assertEquals(scale(env, ONE, 0x400d8000000000000000n), 0x1fff8000000000000000n); // 2**16384
