@@ -7,7 +7,13 @@
  */
 
 import type { MachineClock } from "../clock/clock.ts";
-import { expectRecord, type Snapshot, type SnapshotRecord } from "../lib/snapshot.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+  type SnapshotValue,
+} from "../lib/snapshot.ts";
 import type { LinearMemory, WasmHost } from "../lib/wasm/port.ts";
 import type { IoSpace } from "../memory/io_space.ts";
 import type { MachineMemory } from "../memory/machine_memory.ts";
@@ -199,6 +205,10 @@ export class Processors implements Snapshot {
 
   restore(record: SnapshotRecord): void {
     const { cpus } = expectRecord(record, "x86.processors", 1);
+    const found = (cpus as readonly SnapshotValue[]).length;
+    if (found !== this.#slots.length) {
+      throw new SnapshotError(`snapshot of ${found} CPUs; this machine has ${this.#slots.length}`);
+    }
     this.#slots.forEach((slot, i) => {
       const saved = (cpus as readonly Record<string, SnapshotRecord | number>[])[i];
       const { cpu } = slot;

@@ -7,7 +7,7 @@
 
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import type { PhysicalAddress } from "../../core/lib/brand.ts";
-import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
 import { Digest, Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
@@ -261,24 +261,48 @@ export class PcMachine implements Machine {
     return {
       kind: "machine",
       version: 1,
-      state: {
-        quantumCycles: this.#quantumCycles,
-        clock: { ...this.clock.save() },
-        trace: { ...this.#trace.save() },
-        processors: { ...this.processors.save() },
-        board: { ...this.board.save() },
-        lan: this.network && { ...this.network.lan.save() },
-        host: this.network && { ...this.network.host.save() },
-        ram,
-      },
+      state: { ...this.#saveParts(), ram },
     };
   }
 
   restore(record: SnapshotRecord): void {
+    if (this.#running) throw new TypeError(`machine ${this.name} is running: interrupt it first`);
     const state = expectRecord(record, "machine", 1);
+    const ram = state.ram as Uint8Array;
+    const { ramBytes } = this.#memory.plan;
+    if (ram.length !== ramBytes) {
+      throw new SnapshotError(
+        `snapshot of a machine with ${ram.length} bytes of RAM; ${this.name} has ${ramBytes}`,
+      );
+    }
+    const before = this.#saveParts();
+    try {
+      this.#restoreParts(state);
+    } catch (error) {
+      // A part of another version: the machine stays as it was.
+      this.#restoreParts(before);
+      throw error;
+    }
+    this.#memory.writeRam(ram);
+    this.#wanted = null;
+  }
+
+  /** Everything but RAM. */
+  #saveParts(): SnapshotRecord["state"] {
+    return {
+      quantumCycles: this.#quantumCycles,
+      clock: { ...this.clock.save() },
+      trace: { ...this.#trace.save() },
+      processors: { ...this.processors.save() },
+      board: { ...this.board.save() },
+      lan: this.network && { ...this.network.lan.save() },
+      host: this.network && { ...this.network.host.save() },
+    };
+  }
+
+  #restoreParts(state: SnapshotRecord["state"]): void {
     const part = (name: string) => state[name] as unknown as SnapshotRecord;
     this.#quantumCycles = state.quantumCycles as number;
-    this.#memory.writeRam(state.ram as Uint8Array);
     this.board.restore(part("board"));
     if (this.network && state.lan !== null) {
       this.network.lan.restore(part("lan"));
@@ -287,7 +311,6 @@ export class PcMachine implements Machine {
     this.clock.restore(part("clock"));
     this.processors.restore(part("processors"));
     this.#trace.restore(part("trace"));
-    this.#wanted = null;
   }
 
   async #run(options: RunOptions): Promise<StopReason> {

@@ -6,16 +6,12 @@ import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
 import type { BoardChoices } from "../../devices/board/mod.ts";
 import { type BootModule, pcMemoryMap, planBoot, planRom } from "../../guests/linux/mod.ts";
 import type { ImageSource, MachineOptions } from "../machine_api.ts";
-import { parseSize } from "../units.ts";
+import { suggest } from "../suggestion.ts";
 import { applyEntry } from "./entry_state.ts";
 import type { PcMachine } from "./machine.ts";
 import type { MachineNetwork } from "./network.ts";
+import { checkOptions } from "./option_checks.ts";
 
-const MIB = 1024 * 1024;
-const DEFAULT_MEMORY = "256MiB";
-const MAX_MEMORY_BYTES = 8 * 1024 * MIB;
-const MAX_CPUS = 64;
-const MAX_QUANTUM_CYCLES = 100_000_000;
 const DEFAULT_MAC = "52:54:00:12:34:56";
 /** IA32_MTRR_DEF_TYPE: write-back by default, MTRRs enabled, as firmware leaves it. */
 const MTRR_DEF_TYPE = { number: 0x2ff, value: 0x806 };
@@ -36,9 +32,7 @@ export interface MachineParts {
 
 /** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
 export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
-  const memoryBytes = memorySize(options);
-  const cpus = cpuCount(options);
-  checkQuantum(options);
+  const { memoryBytes, cpus } = checkOptions(options);
   const disks = await Promise.all((options.disks ?? []).map((disk) => readSource("disk", disk)));
   const cdrom = options.cdrom === undefined ? null : await readSource("cdrom", options.cdrom);
   const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
@@ -59,36 +53,6 @@ export async function gatherParts(options: MachineOptions, name: string): Promis
     }),
     start,
   };
-}
-
-function memorySize(options: MachineOptions): number {
-  const bytes = parseSize(options.memory ?? DEFAULT_MEMORY);
-  if (bytes % 4096 !== 0 || bytes < 4 * MIB || bytes > MAX_MEMORY_BYTES) {
-    throw new RangeError(
-      `option memory: ${options.memory} is not a multiple of 4 KiB from 4MiB to ${
-        MAX_MEMORY_BYTES / MIB
-      }MiB`,
-    );
-  }
-  return bytes;
-}
-
-function cpuCount(options: MachineOptions): number {
-  const cpus = options.cpus ?? 1;
-  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) {
-    throw new RangeError(
-      `option cpus: expected a whole number from 1 to ${MAX_CPUS}, found ${cpus}`,
-    );
-  }
-  return cpus;
-}
-
-function checkQuantum({ quantumCycles = 1 }: MachineOptions): void {
-  if (!Number.isInteger(quantumCycles) || quantumCycles < 1 || quantumCycles > MAX_QUANTUM_CYCLES) {
-    throw new RangeError(
-      `option quantumCycles: expected a whole number from 1 to ${MAX_QUANTUM_CYCLES}, found ${quantumCycles}`,
-    );
-  }
 }
 
 async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
@@ -164,9 +128,23 @@ async function readSource(option: string, source: ImageSource): Promise<Uint8Arr
     return await Deno.readFile(source);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      const hint = source.startsWith(SEABIOS_FOLDER) ? "; Debian's package seabios has it" : "";
-      throw new Error(`option ${option}: there is no file ${source}${hint}`);
+      throw new Error(
+        `option ${option}: there is no file ${source}${await hintFor(option, source)}`,
+      );
     }
-    throw error;
+    throw new Error(`option ${option}: cannot read ${source}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
+}
+
+/** What may help who named a file that is not there; begins with punctuation. */
+async function hintFor(option: string, source: string): Promise<string> {
+  if (source.startsWith(SEABIOS_FOLDER)) return "; Debian's package seabios has it";
+  if (option !== "kernel" || source.includes("/")) return "";
+  const { debianFlavours, debianImageName } = await import("../images/mod.ts");
+  const names = Object.keys(debianFlavours).map((flavour) =>
+    debianImageName(flavour as keyof typeof debianFlavours)
+  );
+  return `, and no image of that name; ${suggest(source, ["debian", ...names])}`;
 }
