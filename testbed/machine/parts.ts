@@ -15,6 +15,7 @@ import { checkOptions } from "./option_checks.ts";
 const DEFAULT_MAC = "52:54:00:12:34:56";
 /** IA32_MTRR_DEF_TYPE: write-back by default, MTRRs enabled, as firmware leaves it. */
 const MTRR_DEF_TYPE = { number: 0x2ff, value: 0x806 };
+const CD_SECTOR_BYTES = 2048;
 /** Debian's `seabios` package puts its images here. */
 const SEABIOS_FOLDER = "/usr/share/seabios";
 
@@ -33,8 +34,8 @@ export interface MachineParts {
 /** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
 export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
   const { memoryBytes, cpus } = checkOptions(options);
-  const disks = await Promise.all((options.disks ?? []).map((disk) => readSource("disk", disk)));
-  const cdrom = options.cdrom === undefined ? null : await readSource("cdrom", options.cdrom);
+  const disks = await Promise.all((options.disks ?? []).map(readDisk));
+  const cdrom = options.cdrom === undefined ? null : await readCdrom(options.cdrom);
   const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
   const vgaRom = options.kernel === undefined
     ? await readSource("bios", `${SEABIOS_FOLDER}/vgabios-stdvga.bin`)
@@ -113,12 +114,37 @@ async function romStart(options: MachineOptions): Promise<(machine: PcMachine) =
   const bios = options.bios ?? "seabios";
   const path = bios === "seabios" ? `${SEABIOS_FOLDER}/bios-256k.bin` : bios;
   const image = await readSource("bios", path);
-  planRom(image);
+  try {
+    planRom(image);
+  } catch (error) {
+    throw new RangeError(`option bios: ${(error as Error).message}`, { cause: error });
+  }
   let placed = false;
   return (machine) => {
     if (!placed) machine.board.placeBios(image);
     placed = true;
   };
+}
+
+async function readDisk(source: ImageSource): Promise<Uint8Array> {
+  const bytes = await readSource("disk", source);
+  if (bytes.length === 0) throw new RangeError(`option disk: ${nameOf(source)} is empty`);
+  return bytes;
+}
+
+async function readCdrom(source: ImageSource): Promise<Uint8Array> {
+  const bytes = await readSource("cdrom", source);
+  if (bytes.length === 0 || bytes.length % CD_SECTOR_BYTES !== 0) {
+    throw new RangeError(
+      `option cdrom: ${nameOf(source)} has ${bytes.length} bytes, expected a multiple of ` +
+        `${CD_SECTOR_BYTES} as a CD image has`,
+    );
+  }
+  return bytes;
+}
+
+function nameOf(source: ImageSource): string {
+  return typeof source === "string" ? source : "the image";
 }
 
 /** The bytes of an option: as they are, or read from a file. */
@@ -131,6 +157,9 @@ async function readSource(option: string, source: ImageSource): Promise<Uint8Arr
       throw new Error(
         `option ${option}: there is no file ${source}${await hintFor(option, source)}`,
       );
+    }
+    if (error instanceof Deno.errors.IsADirectory) {
+      throw new Error(`option ${option}: ${source} is a folder, expected a file`);
     }
     throw new Error(`option ${option}: cannot read ${source}: ${(error as Error).message}`, {
       cause: error,
