@@ -24,9 +24,10 @@ export const TRACE_KINDS = {
 } as const;
 
 export type TraceKind = keyof typeof TRACE_KINDS;
-const KIND_NUMBERS: ReadonlyMap<TraceKind, number> = new Map(
-  (Object.keys(TRACE_KINDS) as TraceKind[]).map((kind, i) => [kind, i]),
-);
+const KINDS = Object.keys(TRACE_KINDS) as readonly TraceKind[];
+const KIND_NUMBERS = Object.fromEntries(KINDS.map((kind, i) => [kind, i])) as Readonly<
+  Record<TraceKind, number>
+>;
 
 /** One event. */
 export interface TraceEvent {
@@ -62,11 +63,17 @@ const RECENT = 1024;
 /** Collects the events of one machine. */
 export class Trace implements Snapshot {
   readonly #digest = new Digest();
-  readonly #recent: TraceEvent[] = [];
-  #at = 0;
+  /** The latest events as columns, since an object for each would be most of the garbage of a machine. */
+  readonly #recent = {
+    cycle: new Float64Array(RECENT),
+    kind: new Uint8Array(RECENT),
+    a: new Float64Array(RECENT),
+    b: new Float64Array(RECENT),
+  };
+  #emitted = 0;
   readonly #listeners = new Set<(event: TraceEvent) => void>();
   readonly counts: Record<TraceKind, number> = Object.fromEntries(
-    [...KIND_NUMBERS.keys()].map((kind) => [kind, 0]),
+    KINDS.map((kind) => [kind, 0]),
   ) as Record<TraceKind, number>;
 
   /** The hash so far. */
@@ -76,22 +83,31 @@ export class Trace implements Snapshot {
 
   emit(cycle: number, kind: TraceKind, a: number, b: number): void {
     const digest = this.#digest;
-    digest.add(KIND_NUMBERS.get(kind)!);
+    const number = KIND_NUMBERS[kind];
+    digest.add(number);
     digest.add(cycle);
     digest.add(Math.floor(cycle / 0x1_0000_0000));
     digest.add(a);
     digest.add(b);
     this.counts[kind]++;
-    const event = { cycle, kind, a, b };
-    this.#recent[this.#at] = event;
-    this.#at = (this.#at + 1) % RECENT;
-    for (const listener of this.#listeners) listener(event);
+    const at = this.#emitted++ % RECENT;
+    const recent = this.#recent;
+    recent.cycle[at] = cycle;
+    recent.kind[at] = number;
+    recent.a[at] = a;
+    recent.b[at] = b;
+    if (this.#listeners.size === 0) return;
+    for (const listener of this.#listeners) listener({ cycle, kind, a, b });
   }
 
   /** The latest events, oldest first. */
   recent(count: number): TraceEvent[] {
-    const ordered = [...this.#recent.slice(this.#at), ...this.#recent.slice(0, this.#at)];
-    return ordered.slice(-count);
+    const { cycle, kind, a, b } = this.#recent;
+    const length = Math.min(count, this.#emitted, RECENT);
+    return Array.from({ length }, (_, i) => {
+      const at = (this.#emitted - length + i) % RECENT;
+      return { cycle: cycle[at], kind: KINDS[kind[at]], a: a[at], b: b[at] };
+    });
   }
 
   /** Calls `listener` with each event; returns how to stop that. */
@@ -108,7 +124,6 @@ export class Trace implements Snapshot {
     const state = expectRecord(record, "trace", 1);
     this.#digest.low = state.low as number;
     this.#digest.high = state.high as number;
-    this.#recent.length = 0;
-    this.#at = 0;
+    this.#emitted = 0;
   }
 }
