@@ -7,8 +7,10 @@ import { assertEquals } from "@std/assert";
 import { physical } from "../../core/lib/brand.ts";
 import { FRAME_BYTES, FrameWatch } from "../../core/memory/machine_memory.ts";
 import type { Ring0Owner, Trap } from "../../core/x86/cpu.ts";
+import type { DmaBus } from "../../core/memory/ports.ts";
 import { Access, type SecondStage } from "../../core/x86/paging/mmu.ts";
 import { Activity } from "../../core/x86/state/layout.ts";
+import { FwCfgDevice } from "../../devices/fw_cfg/mod.ts";
 import { updateMode } from "../../core/x86/system/mod.ts";
 import { ENGINES, PROGRAM, SmallMachine } from "./small_machine.ts";
 
@@ -338,3 +340,39 @@ for (const engine of ENGINES) {
     assertEquals([rax, rbx, rcx, rsi], [11n, 11n, 22n, BigInt(DATA)]);
   });
 }
+
+/** A bus with a stand-in IOMMU: what it refuses reads all-ones and writes nothing. */
+class TranslatedBus implements DmaBus {
+  constructor(private readonly machine: SmallMachine, private readonly stage: SecondStage) {}
+
+  readDma(address: number, into: Uint8Array): void {
+    const at = this.stage.translate(address, Access.read);
+    if (at < 0) into.fill(0xff);
+    else this.machine.memory.readDma(physical(at), into);
+  }
+
+  writeDma(address: number, bytes: Uint8Array): void {
+    const at = this.stage.translate(address, Access.write);
+    if (at >= 0) this.machine.memory.writeDma(physical(at), bytes);
+  }
+}
+
+// A fw_cfg DMA access: control (select item 0 and read), length, address, all big-endian.
+const DESCRIPTOR = Uint8Array.of(0, 0, 0, 0x0a, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0x10, 0x20, 0);
+const SIGNATURE = new DataView(Uint8Array.of(0x51, 0x45, 0x4d, 0x55).buffer).getUint32(0, true);
+
+Deno.test("a device's DMA goes where an IOMMU puts it, and nowhere if it refuses", () => {
+  for (const [refused, expected] of [[false, SIGNATURE], [true, 0]] as const) {
+    const machine = new SmallMachine("cold");
+    const stage = new ShiftedStage();
+    const { io, memory } = machine;
+    const dma = new TranslatedBus(machine, stage);
+    new FwCfgDevice({ ports: io, dma, memoryBytes: 0, cpus: 1, maxCpus: 1, memoryMap: [] });
+    if (refused) stage.refuse(DATA + 0x2000, Access.write);
+    memory.writeBytes(physical(SHIFT + DATA), DESCRIPTOR);
+    machine.place(`mov dx, 0x518\nmov eax, ${DATA}\nbswap eax\nout dx, eax\nhlt`);
+    machine.runTo(20);
+    assertEquals(machine.read(DATA + 0x2000), 0);
+    assertEquals(machine.read(SHIFT + DATA + 0x2000), expected);
+  }
+});
