@@ -37,6 +37,7 @@ export interface LocalPage extends MmioDevice {
   readonly page: number;
 }
 
+const CR3 = offsetOf("cr3");
 const FAULT_ADDRESS = offsetOf("faultAddress");
 const DATA_TLB = offsetOf("dataTlb");
 const CODE_TLB = offsetOf("codeTlb");
@@ -422,13 +423,11 @@ export class Mmu {
   #walkGuest(low: number, high: number, access: number, view: number): number {
     const { cr0, cr4, efer } = this.state;
     const walk = this.#walk;
-    const cr3Low = this.state.u32[offsetOf("cr3") >> 2];
+    const cr3Low = this.state.u32[CR3 >> 2];
     const format = this.#format!;
     const isPae = format.levels.length === 3;
     const root = isPae ? (cr3Low & 0xffffffe0) >>> 0 : ((cr3Low & 0xfffff000) >>> 0) +
-      (format.levels.length === 4
-        ? (this.state.u32[(offsetOf("cr3") >> 2) + 1] & 0xfffff) * 2 ** 32
-        : 0);
+      (format.levels.length === 4 ? (this.state.u32[(CR3 >> 2) + 1] & 0xfffff) * 2 ** 32 : 0);
     const outcome = walk.walk(this, format, root, low, high);
     const user = view === View.user || view === View.userAligned;
     let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
