@@ -8,34 +8,16 @@
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
 import { FRAME_BYTES } from "../../memory/machine_memory.ts";
-import type { MmioDevice } from "../../memory/ports.ts";
 import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
+import { Access, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
 import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import * as formats from "./formats.ts";
 import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
-/** Kinds of access, numbered as engines pass them. */
-export const Access = { read: 0, write: 1, fetch: 2 } as const;
-
-/** Flag in the `size` that engines pass: the access goes through SS, so a non-canonical address is #SS. */
-export const STACK_ACCESS = 0x100;
-
-/** A second translation stage (EPT, NPT): from guest-physical to machine addresses. */
-export interface SecondStage {
-  /**
-   * Translates `address` for an access of a kind of {@link Access}. Returns the machine address, or -1 after
-   * having recorded why the access is refused: the instruction is abandoned, and the owner of ring 0 is told.
-   */
-  translate(address: number, access: number): number;
-}
-
-/** Registers of one CPU in one page of physical memory; `page` is its address, or -1. */
-export interface LocalPage extends MmioDevice {
-  readonly page: number;
-}
+export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 
 const CR3 = offsetOf("cr3");
 const FAULT_ADDRESS = offsetOf("faultAddress");
