@@ -9,7 +9,6 @@ import type { BoundForm, Instruction } from "../../core/x86/ir/instruction.ts";
 import { decodeMode } from "../../core/x86/decode/mode.ts";
 import type { DecodeMode } from "../../core/x86/decode/decoder.ts";
 import { ModeKey } from "../../core/x86/system/mode.ts";
-import { excluded } from "./host_rules.ts";
 
 export const LONG_MODE: DecodeMode = decodeMode(ModeKey.long);
 export const COMPATIBILITY_MODE: DecodeMode = decodeMode(
@@ -26,27 +25,39 @@ export interface CaseForm {
   /** Prefixes that make the form, without REX. */
   readonly prefixes: readonly number[];
   readonly rexW: boolean;
+  /** The opcode is another instruction's without REX.B. */
+  readonly rexB: boolean;
   readonly bound: BoundForm;
   /** Whether an address-size prefix is part of the form. */
   readonly addressPrefix: boolean;
 }
 
-/** Every form of `encodings` that `decoder` knows and the oracle can judge. */
+/** Every form of `encodings` that `decoder` knows. */
 export function caseForms(encodings: readonly Encoding[], decoder: Decoder): CaseForm[] {
-  return encodings.filter((encoding) => excluded(encoding) === null).flatMap((encoding) =>
+  return encodings.flatMap((encoding) =>
     [true, false].flatMap((long) => formsOf(encoding, long, decoder))
   );
 }
 
 function formsOf(encoding: Encoding, long: boolean, decoder: Decoder): CaseForm[] {
   if (encoding.attributes.has(long ? "not64" : "only64")) return [];
+  const forms = formsWith(encoding, long, false, decoder);
+  return forms.length > 0 || !long ? forms : formsWith(encoding, long, true, decoder);
+}
+
+function formsWith(
+  encoding: Encoding,
+  long: boolean,
+  rexB: boolean,
+  decoder: Decoder,
+): CaseForm[] {
   const forms: CaseForm[] = [];
   const seen = new Set<string>();
   for (const memory of kindsOf(encoding)) {
     for (const { prefixes, rexW } of prefixSets(encoding, long)) {
       const bytes = [
         ...prefixes,
-        ...(rexW ? [0x48] : []),
+        ...(rexW || rexB ? [0x40 | (rexW ? 8 : 0) | (rexB ? 1 : 0)] : []),
         ...opcodeBytes(encoding),
         ...modrmBytes(encoding, memory),
       ];
@@ -67,6 +78,7 @@ function formsOf(encoding: Encoding, long: boolean, decoder: Decoder): CaseForm[
         memory,
         prefixes,
         rexW,
+        rexB,
         bound: decoded.bound,
         addressPrefix: prefixes.includes(0x67),
       });

@@ -94,7 +94,7 @@ export class CaseBuilder extends CaseState {
     if (segment !== 0) bytes.unshift(segment);
     const address16 = !form.long && bytes.includes(0x67);
     const address32 = form.long ? bytes.includes(0x67) : !address16;
-    this.#rex = form.long ? 0x40 | (form.rexW ? 8 : 0) : 0;
+    this.#rex = form.long ? 0x40 | (form.rexW ? 8 : 0) | (form.rexB ? 1 : 0) : 0;
     this.#opcode = opcodeBytes(encoding);
     if (form.long && random.below(2) === 0 && !encoding.attributes.has("norexb")) {
       this.#rex |= random.below(8);

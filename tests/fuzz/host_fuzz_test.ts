@@ -8,6 +8,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Encoding } from "../../core/x86/decode/encoding.ts";
 import { ENCODINGS } from "../../core/x86/instructions/table.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
 import { type CaseForm, caseForms } from "./case_forms.ts";
@@ -23,8 +24,8 @@ import {
   Reply,
   Request,
 } from "./host_process.ts";
-import { isAllowed } from "./allowed_differences.ts";
-import { canComplete, hostLacks } from "./host_rules.ts";
+import { reasonToAllow } from "./allowed_differences.ts";
+import { canComplete, excluded, hostLacks } from "./host_rules.ts";
 import { JudgedCase } from "./judged_case.ts";
 import { type Difference, differences, ReplyView, report, sameReply } from "./outcome.ts";
 import { Random } from "./softfloat_operands.ts";
@@ -57,7 +58,11 @@ class Fuzzer {
   readonly pattern = new Uint8Array(DATA_BYTES);
   readonly guest: UserCpu;
   readonly tallies: Tally[];
+  /** Encodings without a form. */
+  readonly uncovered: readonly Encoding[];
   readonly reports: string[] = [];
+  /** How many differences were allowed, by reason. */
+  readonly allowed = new Map<string, number>();
   readonly #cold = new Uint32Array((Reply.sizeBytes + DATA_BYTES) >> 2);
   readonly #reference = new Uint32Array((Reply.sizeBytes + DATA_BYTES) >> 2);
   readonly #requests = [0, 1].map(() => new Uint8Array(BATCH * Request.sizeBytes));
@@ -68,11 +73,15 @@ class Fuzzer {
     this.values = new CaseValues(this.random, host.vendor);
     this.builder = new CaseBuilder(this.values);
     for (let at = 0; at < DATA_BYTES; at++) this.pattern[at] = this.random.below(256);
-    this.guest = new UserCpu(cpuModel(MODEL), this.pattern);
-    const forms = caseForms(
-      ENCODINGS.filter((encoding) => !hostLacks(host, encoding)),
-      this.guest.decoder,
+    const model = cpuModel(MODEL);
+    this.guest = new UserCpu(model, this.pattern);
+    const encodings = ENCODINGS.filter((encoding) =>
+      excluded(encoding) === null && !hostLacks(host, encoding) &&
+      (encoding.feature === null || model.has(encoding.feature))
     );
+    const forms = caseForms(encodings, this.guest.decoder);
+    const covered = new Set(forms.map(({ encoding }) => encoding));
+    this.uncovered = encodings.filter((encoding) => !covered.has(encoding));
     this.tallies = forms.filter(({ name }) => name.includes(ONLY)).map((form) => ({
       form,
       cases: 0,
@@ -146,8 +155,12 @@ class Fuzzer {
     const request = new DataView(requests.buffer, from, Request.sizeBytes);
     const guest = new ReplyView(new Uint8Array(this.#cold.buffer), 0);
     const judged = new JudgedCase(tally.form, request, host, guest, this.host);
-    const found = differences(host, guest, this.#before(request))
-      .filter((difference) => !isAllowed(judged, difference));
+    const found = differences(host, guest, this.#before(request)).filter((difference) => {
+      const reason = reasonToAllow(judged, difference);
+      if (reason === null) return true;
+      this.allowed.set(reason, (this.allowed.get(reason) ?? 0) + 1);
+      return false;
+    });
     if (found.length === 0) return;
     if (tally.mismatches++ < REPORTED_PER_FORM) {
       this.#report(tally, request, host, found, ["host", "cold"]);
@@ -199,6 +212,7 @@ Deno.test({
     assertEquals(reason, undefined);
     const host = await hostCpu();
     const fuzzer = new Fuzzer(host);
+    assertEquals(fuzzer.uncovered.map(({ text }) => text), [], "encodings without a form");
     const directory = await Deno.makeTempDir();
     const process = await HostProcess.start(directory, fuzzer.pattern);
     try {
@@ -208,7 +222,10 @@ Deno.test({
       await Deno.remove(directory, { recursive: true });
     }
     const { tallies, total } = fuzzer;
-    console.log(`seed ${SEED}: ${total} cases of ${tallies.length} forms`);
+    console.log(`seed ${SEED}: ${total} cases of ${tallies.length} forms; allowed differences:`);
+    for (const [reason, count] of fuzzer.allowed) {
+      console.log(`${String(count).padStart(8)} ${reason}`);
+    }
     const failed = tallies.filter(({ mismatches, disagreements }) => mismatches + disagreements);
     const summary = failed.map(({ form, mismatches, disagreements }) =>
       `${form.name}: ${mismatches} mismatches, ${disagreements} disagreements`
