@@ -35,7 +35,7 @@ const MISTAKES: readonly [claim: string, options: unknown, message: RegExp][] = 
   ["another architecture", { kernel: forArm() }, /for arm64.*runs i386 and x86-64/],
   ["a missing file", { kernel: "/no/such" }, /option kernel: there is no file \/no\/such/],
   ["a misspelt image", { kernel: "debain" }, /no image of that name; did you mean debian\?/],
-  ["a folder", { kernel: "/" }, /option kernel: cannot read \/: /],
+  ["a folder", { kernel: "/" }, /option kernel: \/ is a folder, expected a file/],
   ["a number for an image", { kernel: 5 }, /option kernel: expected .* found number/],
   ["an unknown option", { memroy: "64MiB" }, /no option memroy; did you mean memory\?/],
   ["a bad size", { memory: "lots" }, /option memory: expected a size.*found "lots"/],
