@@ -24,6 +24,8 @@ const AC_VECTOR = 17;
 /** C1, OE and UE: what one unit in the last place decides. */
 const ULP_STATUS = 0x218n;
 const RANGE_STATUS = 0x18;
+/** ES and B. */
+const SUMMARY_STATUS = 0x8080n;
 const ERROR_SUMMARY = 0x80;
 const FSW = Reply.fx + 2;
 const TOP = 0x3800;
@@ -103,10 +105,13 @@ const OPEN: readonly Rule[] = [
     mnemonics: TRANSCENDENTAL,
     reason: "transcendental functions are exact to one unit in the last place",
     allows: (judged, { what, host, guest }) => {
-      if (what === "fsw") return ((host ^ guest) & ~ULP_STATUS) === 0n;
-      if (!/^st\d$/.test(what)) return false;
       // Of two neighbours one may be tiny, and have its exponent biased as the unmasked response does.
-      if (((judged.host.u16(FSW) ^ judged.guest.u16(FSW)) & RANGE_STATUS) !== 0) return true;
+      const differInRange = ((judged.host.u16(FSW) ^ judged.guest.u16(FSW)) & RANGE_STATUS) !== 0;
+      if (what === "fsw") {
+        return ((host ^ guest) & ~(ULP_STATUS | (differInRange ? SUMMARY_STATUS : 0n))) === 0n;
+      }
+      if (!/^st\d$/.test(what)) return false;
+      if (differInRange) return true;
       const distance = distanceUlp(extended80, host, guest);
       return distance !== undefined && distance <= 1n;
     },
