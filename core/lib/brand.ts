@@ -22,3 +22,12 @@ export type LinearOffset = Brand<number, "LinearOffset">;
 export function physical(value: number): PhysicalAddress {
   return value as PhysicalAddress;
 }
+
+/** A domain's number (`domid_t` of `xen.h`); 0 is the control domain, 0x7ff0 and above are reserved. */
+export type DomainId = Brand<number, "DomainId">;
+
+/** A virtual CPU's number within its domain. */
+export type VcpuId = Brand<number, "VcpuId">;
+
+/** The number of a physical CPU of the machine. */
+export type PhysicalCpuId = Brand<number, "PhysicalCpuId">;
