@@ -13,6 +13,7 @@ import type { BoundForm, Instruction } from "../ir/instruction.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { Statement } from "../ir/ir.ts";
 import { offsetOf, registerOffset, SEGMENT_REGISTERS } from "../state/layout.ts";
+import { ModeKey } from "../system/mode.ts";
 import {
   FixedHandler,
   LOOKUP_BYTES,
@@ -33,7 +34,7 @@ const BLOCK_RIP = offsetOf("blockRip");
 /** Dropped blocks kept for one place: code that patches its operands returns to few versions of itself. */
 const MAX_DROPPED_VERSIONS = 8;
 /** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
-const LINKABLE_MODES = 0x1 | 0x80;
+const LINKABLE_MODES = ModeKey.long | ModeKey.wholeCode;
 
 interface Block {
   /** Linear offset of the first record. */

@@ -27,6 +27,8 @@ export const ModeKey = {
   virtual8086: 0x20,
   /** CPL is 3. */
   user: 0x40,
+  /** The code segment's limit is 4 GiB: a jump within a page cannot leave it. */
+  wholeCode: 0x80,
   /** First bit of the VM id. */
   vmIdShift: 8,
 } as const;
@@ -54,6 +56,7 @@ export function updateMode(cpu: Cpu): void {
   } else {
     const code32 = (csAttributes & Attribute.big) !== 0;
     if (code32) key |= ModeKey.code32;
+    if (code32 && u32[CS.last] === 0xffffffff && u32[CS.first] === 0) key |= ModeKey.wholeCode;
     if ((u32[SS.attributes] & Attribute.big) !== 0) key |= ModeKey.stack32;
     if (isFlat(u32, DS) && isFlat(u32, ES) && isFlat(u32, SS)) key |= ModeKey.flat;
     if ((cr0 & Cr0.PE) === 0) key |= ModeKey.unprotected;
