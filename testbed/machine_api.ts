@@ -59,7 +59,7 @@ export type StopReason =
   | { readonly kind: "exit"; readonly code: number }
   /** A CPU shut down; the description says where and after which fault. */
   | { readonly kind: "tripleFault"; readonly description: string }
-  /** All CPUs wait and no event is pending. */
+  /** All CPUs wait, and nothing can wake them: interrupts are masked, or no event is pending. */
   | { readonly kind: "halted" }
   /** The caller's signal asked to stop; running on is possible. */
   | { readonly kind: "aborted" }

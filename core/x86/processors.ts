@@ -29,6 +29,7 @@ import { ENCODINGS } from "./instructions/table.ts";
 import type { CpuModel } from "./model/cpu_model.ts";
 import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
+import { Eflags } from "./state/bits.ts";
 import { openCpuState } from "./state/cpu_state.ts";
 import { Activity, offsetOf, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
 import {
@@ -139,8 +140,21 @@ export class Processors implements Snapshot {
     return this.cpus.every(({ state }) =>
       state.activity !== Activity.active && state.signals === 0 && state.debugPending === 0 &&
       !(state.interruptRequest !== 0 && state.activity === Activity.hlt &&
-        (state.flags & 0x200) !== 0)
+        (state.flags & Eflags.IF) !== 0)
     );
+  }
+
+  /**
+   * Whether every CPU waits for what only NMI, SMI or INIT can end, and no local APIC makes one of a device's
+   * interrupt. What I/O APICs send, and what scripts do, is not considered.
+   */
+  get deaf(): boolean {
+    return this.idle &&
+      this.cpus.every(({ state, apic }) =>
+        state.activity === Activity.waitForSipi ||
+        (state.activity === Activity.hlt && (state.flags & Eflags.IF) === 0 &&
+          !apic.takesUnmaskable)
+      );
   }
 
   /** The first CPU that shut down after a triple fault, or `null`. */

@@ -47,6 +47,8 @@ const WRITABLE = ENTRY.VECTOR | ENTRY.DELMOD | ENTRY.DESTMOD | ENTRY.INTPOL | EN
 
 /** Delivery modes by their number in DELMOD; level triggering holds for the first two only. */
 const LOWEST_PRIORITY = 1;
+/** SMI, NMI and INIT. */
+const UNMASKABLE: readonly number[] = [2, 4, 5];
 
 /** MSI: address bits 31 to 20, destination mode, and the level bit of the data word. */
 const MSI = { BASE: 0xfee00000, LOGICAL: 0x4, ASSERT: 0x4000 } as const;
@@ -108,6 +110,13 @@ export class IoApic implements MmioDevice, Snapshot {
       masked: (low & ENTRY.MASK) !== 0,
       destination: this.#high[pin] >>> 24,
     };
+  }
+
+  /** Whether a pin is open as SMI, NMI or INIT, which no CPU can mask. */
+  get sendsUnmaskable(): boolean {
+    return this.#low.some((low) =>
+      (low & ENTRY.MASK) === 0 && UNMASKABLE.includes((low & ENTRY.DELMOD) >> 8)
+    );
   }
 
   /** An EOI message for `vector`: each level-triggered entry that waits for it may send again. */

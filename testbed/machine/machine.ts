@@ -346,7 +346,7 @@ export class PcMachine implements Machine {
     if (processors.idle) {
       const shut = processors.shutDown;
       if (shut) return { kind: "tripleFault", description: describeFault(shut) };
-      if (to === Infinity) return { kind: "halted" };
+      if (to === Infinity || this.#isHalted()) return { kind: "halted" };
       to = Math.min(to, digest);
     } else {
       to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)));
@@ -355,6 +355,11 @@ export class PcMachine implements Machine {
     clock.runDue();
     if (clock.now >= digest) this.#digestState();
     return this.#stopNow();
+  }
+
+  /** Whether no device can wake a CPU, whatever timers are armed. */
+  #isHalted(): boolean {
+    return this.processors.deaf && !this.board.ioapic.sendsUnmaskable;
   }
 
   #stopNow(): StopReason | null {

@@ -74,7 +74,7 @@ const ENDS: readonly [claim: string, source: string, kind: string, description: 
     "tripleFault",
     /0x1000000/,
   ],
-  ["HLT without interrupts, at its limit,", "cli\nhlt", "limit", /limit/],
+  ["HLT without interrupts", "cli\nhlt", "halted", /halted/],
 ];
 
 for (const [claim, source, kind, description] of ENDS) {

@@ -127,6 +127,11 @@ export class ApicCore implements ApicMember {
     return this.pendingVector() >= 0 || this.#externalRequest;
   }
 
+  /** Whether the 8259s' INTR wire would be an NMI or INIT here, which the CPU cannot mask. */
+  get takesUnmaskable(): boolean {
+    return this.#mode !== "disabled" && this.#lvt.opensUnmaskable;
+  }
+
   /**
    * Takes the pending interrupt and returns its vector: the local APIC's own first, then the 8259s'.
    * With nothing pending it is the spurious vector, with nothing in service (SDM, "Spurious Interrupt").

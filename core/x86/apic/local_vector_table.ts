@@ -68,6 +68,13 @@ export class LocalVectorTable {
     return open && this.#isActive(0);
   }
 
+  /** Whether LINT0 is open as NMI or INIT, which no CPU can mask. */
+  get opensUnmaskable(): boolean {
+    const value = this.#registers.get(REG.LVT_LINT0);
+    const mode = (value & LVT.DELIVERY_MODE) >> 8;
+    return (value & LVT.MASK) === 0 && (mode === DELIVERY.NMI || mode === DELIVERY.INIT);
+  }
+
   /** Writes an entry: `value` has writable bits only. While SVR disables the APIC, the mask bit stays set. */
   write(entry: LvtEntry, value: number, timer: ApicTimer): void {
     const enabled = (this.#registers.get(REG.SVR) & SVR.ENABLE) !== 0;
