@@ -109,7 +109,7 @@ test("far JMP to compatibility mode makes instruction pointers 32 bits wide", ()
   const rig = new Rig().longMode();
   assertEquals([rig.state.modeKey, rig.state.ipMask], [1, 0xffff_ffff_ffff_ffffn]);
   rig.call("jumpFar", Sel.code0, 0x7000, 32);
-  assertEquals([rig.state.modeKey, rig.state.ipMask], [0b1110, 0xffff_ffffn]);
+  assertEquals([rig.state.modeKey, rig.state.ipMask], [0b1000_1110, 0xffff_ffffn]);
 });
 
 test("far CALL and RET keep selector and offset on the stack", () => {

@@ -211,9 +211,9 @@ test("real mode loads a base of 16 times the selector and keeps the limit", () =
 
 test("flatness of DS, ES and SS shows in the mode key", () => {
   const rig = new Rig().protectedMode();
-  assertEquals(rig.state.modeKey, 0b1110);
+  assertEquals(rig.state.modeKey, 0b1000_1110);
   rig.call("loadSegment", 3, 0);
-  assertEquals(rig.state.modeKey, 0b0110);
+  assertEquals(rig.state.modeKey, 0b1000_0110);
   rig.call("loadSegment", 3, Sel.data0);
-  assertEquals(rig.state.modeKey, 0b1110);
+  assertEquals(rig.state.modeKey, 0b1000_1110);
 });
