@@ -205,11 +205,7 @@ export class CodeCache {
 
   #makeStale(block: Block): void {
     for (let i = 0; i < block.records; i++) {
-      this.#view.setUint32(
-        block.record + i * RECORD_BYTES + Record.handler,
-        FixedHandler.stale,
-        true,
-      );
+      this.#setHandler(block.record + i * RECORD_BYTES, FixedHandler.stale);
     }
   }
 
@@ -220,10 +216,14 @@ export class CodeCache {
     if (index < 0) return null;
     const [block] = versions.dropped.splice(index, 1);
     for (let i = 0; i < block.records; i++) {
-      const at = block.record + i * RECORD_BYTES + Record.handler;
-      this.#view.setUint32(at, block.handlers[i], true);
+      this.#setHandler(block.record + i * RECORD_BYTES, block.handlers[i]);
     }
     return block;
+  }
+
+  #setHandler(record: number, handler: number): void {
+    this.#view.setUint32(record + Record.handler, handler, true);
+    this.#view.setUint16(record + Record.coldHandler, handler, true);
   }
 
   #isAt(code: number, bytes: Uint8Array): boolean {
@@ -255,7 +255,7 @@ export class CodeCache {
       offset += instruction.length;
     });
     this.#writeEnd(record + instructions.length * RECORD_BYTES, offset);
-    this.#view.setUint32(record + Record.blockBytes, offset, true);
+    this.#view.setUint16(record + Record.blockBytes, offset, true);
     const records = instructions.length + 1;
     const handlers = Uint32Array.from(
       { length: records },
@@ -278,7 +278,7 @@ export class CodeCache {
 
   #writeEnd(at: number, offset: number): void {
     this.#u8.fill(0, at, at + RECORD_BYTES);
-    this.#view.setUint32(at + Record.handler, FixedHandler.fallThrough, true);
+    this.#setHandler(at, FixedHandler.fallThrough);
     this.#view.setUint16(at + Record.offset, offset, true);
     this.#view.setUint16(at + Record.nextOffset, offset, true);
   }
@@ -287,7 +287,7 @@ export class CodeCache {
     const view = this.#view;
     const next = offset + instruction.length;
     this.#u8.fill(0, at, at + RECORD_BYTES);
-    view.setUint32(at + Record.handler, this.handlerOf(instruction.bound), true);
+    this.#setHandler(at, this.handlerOf(instruction.bound));
     view.setUint16(at + Record.offset, offset, true);
     view.setUint16(at + Record.nextOffset, next, true);
     const { registers } = instruction;
@@ -298,8 +298,8 @@ export class CodeCache {
     if (instruction.immediate !== 0n) {
       view.setBigUint64(at + Record.immediate, instruction.immediate, true);
     }
-    view.setUint32(at + Record.immediate2, instruction.immediate2, true);
-    view.setUint32(at + Record.linkable, linkable ? 1 : 0, true);
+    view.setUint16(at + Record.immediate2, instruction.immediate2, true);
+    view.setUint16(at + Record.linkable, linkable ? 1 : 0, true);
     view.setUint16(at + Record.segment, SEGMENT_OFFSETS[instruction.segment], true);
     this.#u8[at + Record.isStack] = instruction.segment === SS ? 1 : 0;
     const { addressing } = instruction;

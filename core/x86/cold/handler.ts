@@ -128,7 +128,7 @@ class HandlerWriter {
       case "immediate":
         code.get(RECORD);
         if (statement.field === "immediate") code.memory("i64.load", Record.immediate);
-        else code.memory("i64.load32_u", Record.immediate2);
+        else code.memory("i64.load16_u", Record.immediate2);
         return values.keep(statement.result);
       case "address":
         this.#memory.pushAddress();

@@ -31,14 +31,20 @@ export const Record = {
   addressMask: 32,
   /** i64: immediate. */
   immediate: 40,
-  /** u32: second immediate. */
+  /** u16: second immediate. */
   immediate2: 48,
+  /** u16: the cold tier's own entry, where `handler` leads to a translation instead. */
+  coldHandler: 50,
   /** u32: linear offset of the record that a direct jump within the page leads to, or 0. */
   link: 52,
-  /** u32: 1 if `link` may be filled. */
+  /** u16: 1 if `link` may be filled. */
   linkable: 56,
-  /** u32: in a block's first record, the bytes of code in the block. */
+  /** u16: the translation's entry that the record leads to, where `handler` is a translation. */
+  entry: 58,
+  /** u16: in a block's first record, the bytes of code in the block. */
   blockBytes: 60,
+  /** u16: in a block's first record, executions until it counts as hot. */
+  counter: 62,
 } as const;
 
 export const RECORD_BYTES = 64;

@@ -226,7 +226,7 @@ function defineLookup(
   // The whole block must lie within the code segment's limit.
   code.get(rip);
   code.get(found);
-  code.memory("i64.load32_u", Record.blockBytes);
+  code.memory("i64.load16_u", Record.blockBytes);
   code.op("i64.add");
   code.i64(1n);
   code.op("i64.sub");
@@ -308,7 +308,7 @@ function pushLookupEntry(
 function enterBlock(code: FunctionWriter, rip: number, found: number, linking: boolean): void {
   if (linking) {
     code.get(RECORD);
-    code.memory("i32.load", Record.linkable);
+    code.memory("i32.load16_u", Record.linkable);
     code.block("if");
     code.get(RECORD);
     code.get(found);
