@@ -62,7 +62,7 @@ export interface CpuPorts {
   acknowledgePic(): number;
   /** Drops decoded and translated code after something other than memory changed it. */
   invalidateCode(): void;
-  /** Told of each interrupt and exception before it is delivered; absent: nobody listens. */
+  /** Told of each interrupt, exception and INT before it is delivered; absent: nobody listens. */
   onTrap?(vector: number): void;
 }
 

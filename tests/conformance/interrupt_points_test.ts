@@ -8,6 +8,8 @@ import type { EngineName } from "../../core/x86/engine.ts";
 import { ENGINES, PROGRAM, SmallMachine } from "./small_machine.ts";
 
 const VECTOR = 0x41;
+const GP = 13;
+const IRETQ_BYTES = 2;
 /** The handler notes where it came from and how far the program was. */
 const HANDLER = `
 handler:
@@ -147,4 +149,21 @@ for (const engine of ENGINES) {
       assertEquals(arrive(engine, program, at, set), expected);
     });
   }
+}
+
+for (const engine of ENGINES) {
+  Deno.test(`${engine}: INT n, INT3 and INT1 are traps of the trace at their cycles, faults of their gates too`, () => {
+    const machine = new SmallMachine(engine);
+    const { handler } = machine.place("nop\nint 0x41\nint3\nint1\nint 0x42\nhlt\nhandler: iretq");
+    for (const vector of [1, 3, 0x41]) machine.gate(vector, handler);
+    machine.gate(GP, handler + BigInt(IRETQ_BYTES));
+    machine.place("add rsp, 8\nadd qword [rsp], 2\niretq", Number(handler) + IRETQ_BYTES);
+    const traps: number[][] = [];
+    machine.trace.listen(({ kind, cycle, a }) => {
+      if (kind === "trap") traps.push([cycle, a]);
+    });
+    machine.runTo(100);
+    // Each IRETQ is a cycle, and so is the delivery of the fault at 0x42, whose INT does not retire.
+    assertEquals(traps, [[1, 0x41], [3, 3], [5, 1], [7, 0x42], [7, GP]]);
+  });
 }

@@ -99,6 +99,7 @@ export function deliverPending(cpu: Cpu): void {
  */
 export function softwareInterrupt(cpu: Cpu, vector: number, software: boolean): void {
   const { state, owner } = cpu;
+  cpu.ports.onTrap?.(vector);
   if (owner !== null && owner.isDirectGate?.(vector) !== true) {
     const { u32 } = state;
     const at = NEXT_RIP >> 2;
