@@ -221,3 +221,21 @@ for (const bits of [16, 32, 64] as const) {
     assertEquals(differences(bits, many), {});
   });
 }
+
+Deno.test("CMPXCHG16B needs CX16, and CMPXCHG8B does not", () => {
+  const without = new Decoder(
+    ENCODINGS,
+    (feature) => feature !== "CX16",
+    () => ({ endsBlock: true }),
+  );
+  const decoded = (by: Decoder, ...bytes: number[]) => {
+    const result = by.decode(Uint8Array.of(...bytes), 0, bytes.length, MODES[64]);
+    return typeof result === "string" ? result : result.bound.form.width;
+  };
+  const narrow = [0x0f, 0xc7, 0x0e];
+  assertEquals([decoded(decoder, ...narrow), decoded(decoder, 0x48, ...narrow)], [32, 64]);
+  assertEquals(
+    [decoded(without, ...narrow), decoded(without, 0x48, ...narrow)],
+    [32, "undefined"],
+  );
+});

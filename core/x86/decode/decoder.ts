@@ -58,7 +58,7 @@ export class Decoder {
     let rows = 0;
     for (const encoding of encodings) {
       if (encoding.feature !== null && !hasFeature(encoding.feature)) continue;
-      table[encoding.map * 256 + encoding.opcode].push(encodingRow(encoding, rows++));
+      table[encoding.map * 256 + encoding.opcode].push(encodingRow(encoding, rows++, hasFeature));
       if (!this.#definitionIds.has(encoding.definition)) {
         this.#definitionIds.set(encoding.definition, this.#definitionIds.size);
       }
@@ -267,6 +267,7 @@ function fits(
   if (!prefixFits(encoding.prefix, prefixes)) return false;
   if (mode.long ? row.not64 : row.only64) return false;
   if (row.noRexB && (prefixes.rex & 1) !== 0) return false;
+  if (row.noRexW && (prefixes.rex & 8) !== 0) return false;
   if (!modrm) return true;
   if (encoding.digit >= 0 && encoding.digit !== modrm.reg) return false;
   if (encoding.modrm >= 0) {

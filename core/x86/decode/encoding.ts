@@ -26,7 +26,8 @@
  *
  * Attributes: `lock` (LOCK allowed on memory), `o64` (operand size defaults to 64 in 64-bit mode), `f64` (it is
  * 64 there), `only64`, `not64`, `max32` (REX.W ignored), `b` and `v` (operand size of instructions without
- * operands), `rep` (REP belongs to it), `norexb` (not with REX.B), `f=NAME` (CPUID feature).
+ * operands), `rep` (REP belongs to it), `norexb` (not with REX.B), `f=NAME` (CPUID feature),
+ * `w=NAME` (CPUID feature that it needs with REX.W).
  */
 
 import type { Definition } from "../ir/definition.ts";
@@ -86,6 +87,8 @@ export interface Encoding {
   readonly byte: boolean;
   readonly attributes: ReadonlySet<string>;
   readonly feature: string | null;
+  /** What it needs besides with REX.W. */
+  readonly wideFeature: string | null;
 }
 
 const FIXED: Record<string, OperandSpec> = {
@@ -139,10 +142,10 @@ export function parseEncoding(definition: Definition, text: string): Encoding[] 
   const operands = hasOperands
     ? operandText.split(",").map((o) => parseOperand(definition, text, o))
     : [];
-  const feature = attributeList.find((a) => a.startsWith("f="))?.slice(2) ?? definition.feature ??
-    null;
+  const named = (key: "f=" | "w=") =>
+    attributeList.find((a) => a.startsWith(key))?.slice(2) ?? null;
   for (const a of attributeList) {
-    if (!ATTRIBUTES.has(a) && !a.startsWith("f=")) {
+    if (!ATTRIBUTES.has(a) && !/^[fw]=/.test(a)) {
       throw new SyntaxError(`${definition.mnemonic}: unknown attribute "${a}" in "${text}"`);
     }
   }
@@ -161,7 +164,8 @@ export function parseEncoding(definition: Definition, text: string): Encoding[] 
     operands,
     byte: (isByte && !attributeList.includes("v")) || attributeList.includes("b"),
     attributes: new Set(attributeList),
-    feature,
+    feature: named("f=") ?? definition.feature ?? null,
+    wideFeature: named("w="),
   };
   const count = plusR === "r" ? 8 : 1;
   return Array.from({ length: count }, (_, i) => ({ ...base, opcode: opcode + i }));

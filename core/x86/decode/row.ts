@@ -15,6 +15,8 @@ export interface EncodingRow {
   readonly not64: boolean;
   readonly max32: boolean;
   readonly noRexB: boolean;
+  /** The CPU lacks the feature that it needs with REX.W. */
+  readonly noRexW: boolean;
   /** An operand has the operand size (`v`). */
   readonly hasV: boolean;
   /** An operand is a memory offset (`O`). */
@@ -30,9 +32,13 @@ export interface EncodingRow {
   readonly touches: boolean;
 }
 
-/** Works out the row of `encoding`, number `id`. */
-export function encodingRow(encoding: Encoding, id: number): EncodingRow {
-  const { attributes, operands, definition } = encoding;
+/** Works out the row of `encoding`, number `id`, on a CPU with some features. */
+export function encodingRow(
+  encoding: Encoding,
+  id: number,
+  hasFeature: (feature: string) => boolean,
+): EncodingRow {
+  const { attributes, operands, definition, wideFeature } = encoding;
   const depends = definition.depends ?? [];
   return {
     encoding,
@@ -44,6 +50,7 @@ export function encodingRow(encoding: Encoding, id: number): EncodingRow {
     not64: attributes.has("not64"),
     max32: attributes.has("max32"),
     noRexB: attributes.has("norexb"),
+    noRexW: wideFeature !== null && !hasFeature(wideFeature),
     hasV: operands.some(({ size }) => size === "v"),
     hasOffset: operands.some(({ source }) => source === "O"),
     anyMod: operands.some(({ source }) => source === "C" || source === "D"),

@@ -208,7 +208,7 @@ const EXCHANGES: readonly Definition[] = [
   {
     mnemonic: "CMPXCHG8B/CMPXCHG16B",
     feature: "CX8",
-    encodings: ["0F C7 /1: M lock"],
+    encodings: ["0F C7 /1: M lock w=CX16"],
     run(o, memory) {
       const equal = compareExchangePair(o, memory, o.width === 64 ? 64 : 32);
       o.setField("zeroSource", o.fromBool(o.isNot(equal)));

@@ -8,7 +8,10 @@
  * ```
  *
  * FIP is kept by every non-control instruction; FDP and FOP change with unmasked exceptions alone, and FCS and FDS
- * are zero (SDM vol. 1, "x87 FPU Instruction and Data (Operand) Pointers": CPUID.7.EBX bits 6 and 13 are set).
+ * are zero, as CPUID.7.EBX bits 6 and 13 say.
+ *
+ * @deviation CPU models without the features fdp-excptn-only and zero-fcs-fds keep the x87 pointers in the same way; SDM
+ * vol. 1, "x87 FPU Instruction and Data (Operand) Pointers".
  */
 
 import type { Builder, Operand } from "../ir/builder.ts";

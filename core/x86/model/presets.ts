@@ -17,7 +17,8 @@ const QEMU64_FEATURES = [
 const DEFAULT_FEATURES = [
   ...PENTIUM_3_FEATURES,
   ...["clfsh", "ss", "sse2", "sse3", "ssse3", "cx16", "sse4.1", "sse4.2", "x2apic", "popcnt"],
-  ...["tsc-deadline", "xsave", "arat", "tsc-adjust", "smep", "erms", "smap"],
+  ...["tsc-deadline", "xsave", "arat", "tsc-adjust", "fdp-excptn-only", "smep", "erms"],
+  ...["zero-fcs-fds", "smap"],
   ...["arch-capabilities", "lahf64", "3dnowprefetch", "syscall", "nx", "rdtscp", "lm", "invtsc"],
 ];
 
