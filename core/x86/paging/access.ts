@@ -21,3 +21,12 @@ export interface SecondStage {
 export interface LocalPage extends MmioDevice {
   readonly page: number;
 }
+
+/** The address line that the A20 gate can hold low. */
+const A20 = 1 << 20;
+
+/** What of a physical address reaches the bus: bit 20 is zero where `a20Mask` has it clear (A20M#). */
+export function gatedAddress(address: number, a20Mask: number): number {
+  const isHidden = (a20Mask & A20) === 0 && Math.floor(address / A20) % 2 === 1;
+  return isHidden ? address - A20 : address;
+}

@@ -12,7 +12,7 @@ import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_wal
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
-import { Access, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
+import { Access, gatedAddress, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
 import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import * as formats from "./formats.ts";
 import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
@@ -235,7 +235,7 @@ export class Mmu {
    * if it is not mapped. The result is guest-physical.
    */
   peek(low: number, high: number): number {
-    if (this.#format === null) return (low & this.state.a20Mask) >>> 0;
+    if (this.#format === null) return this.#gated(low >>> 0);
     const format = this.#format;
     const cr3 = offsetOf("cr3") >> 2;
     const mask = format.levels.length === 3 ? 0xffffffe0 : 0xfffff000;
@@ -243,7 +243,7 @@ export class Mmu {
     const walk = new RadixWalk();
     const root = ((this.state.u32[cr3] & mask) >>> 0) + top;
     if (walk.walk(this, format, root, low, high) !== WalkOutcome.mapped) return -1;
-    return walk.pageBase + ((low & (2 ** walk.pageShift - 1)) >>> 0);
+    return this.#gated(walk.pageBase + ((low & (2 ** walk.pageShift - 1)) >>> 0));
   }
 
   readTable(address: number): number {
@@ -254,7 +254,7 @@ export class Mmu {
       this.failed = machine < 0;
       if (this.failed) return 0;
     }
-    return this.memory.read(machine, 4) | 0;
+    return this.memory.read(this.#gated(machine), 4) | 0;
   }
 
   #table(access: number, view: number): TlbTable {
@@ -365,7 +365,7 @@ export class Mmu {
     let physical: number;
     let bits: number = TlbBits.writable;
     if (this.#format === null) {
-      physical = (low & this.state.a20Mask & 0xfffff000) >>> 0;
+      physical = (low & 0xfffff000) >>> 0;
     } else {
       const permissions = this.#walkGuest(low, high, access, view);
       if (permissions < 0) return -1;
@@ -379,6 +379,7 @@ export class Mmu {
       // It was asked about this kind of access only: the first store asks again.
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
+    physical = this.#gated(physical);
     const page = physical / FRAME_BYTES;
     const isLocal = physical === this.localDevice?.page;
     const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
@@ -449,9 +450,13 @@ export class Mmu {
       let address = walk.addresses[i];
       if (this.secondStage !== null) address = this.secondStage.translate(address, Access.write);
       if (address < 0) return false;
-      this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
+      this.memory.write(this.#gated(address), 4, (walk.low[i] | wanted) >>> 0);
     }
     return true;
+  }
+
+  #gated(address: number): number {
+    return gatedAddress(address, this.state.a20Mask);
   }
 
   #refused(): -1 {
