@@ -103,6 +103,28 @@ test("LMSW sets PE and cannot clear it; CLTS clears TS", () => {
   assertEquals([rig.state.cr0 & 0xf, rig.state.x87Trap], [1, 0]);
 });
 
+test("without paging translations survive changes of CR0.PE and CR0.WP; entering and leaving paging drops them", () => {
+  const rig = new Rig().protectedMode();
+  const { cpu: { mmu }, state } = rig;
+  const isKept = () => mmu.directLinear(0x6000, 0, false) >= 0;
+  const touch = () => mmu.readSlow(0x6000, 0, 4);
+  rig.write(At.directory, 0x83);
+  state.cr3 = BigInt(At.directory);
+  state.cr4 = 0x10;
+  touch();
+  const survived = [0x10, 0x11, 0x10011, 0x11].map((cr0) => {
+    rig.call("writeCr", 0, cr0);
+    return isKept();
+  });
+  assertEquals(survived, [true, true, true, true]);
+  for (const cr0 of [0x80000011, 0x11]) {
+    rig.call("writeCr", 0, cr0);
+    assertEquals(isKept(), false);
+    touch();
+    assertEquals(isKept(), true);
+  }
+});
+
 interface MsrCase {
   readonly claim: string;
   readonly model?: string;
