@@ -2,8 +2,9 @@
  * The processors of one machine: they run in turn, each up to the same cycle, and that deterministic
  * interleaving is their simultaneity.
  *
- * A cycle is one retired instruction; the delivery of an event costs one more. CPU-local time runs ahead
- * of the others' by at most one slice, which the machine bounds by its quantum and by the next timer.
+ * A cycle is one retired instruction; the delivery of an event costs one more, and PAUSE costs many, so that
+ * a slice may end some cycles late. CPU-local time runs ahead of the others' by at most one slice, which the
+ * machine bounds by its quantum and by the next timer.
  */
 
 import type { MachineClock } from "../clock/clock.ts";

@@ -130,6 +130,12 @@ const POINTS: readonly Point[] = [
     expected: { cycle: 2, rip: 6n, rcx: 0n, rax: 0n },
   },
   {
+    claim: "after a PAUSE that began before it, 140 cycles long",
+    program: "sti\nnop\npause\ninc rax\nhlt",
+    at: 3,
+    expected: { cycle: 142, rip: 4n, rcx: 0n, rax: 0n },
+  },
+  {
     claim: "in HLT, at the cycle of the interrupt",
     program: "sti\nhlt\ninc rax\nhlt",
     at: 12_345,

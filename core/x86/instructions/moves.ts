@@ -300,6 +300,12 @@ const FLAG_INSTRUCTIONS: readonly Definition[] = [
   },
 ];
 
+/**
+ * What a PAUSE takes, in cycles: Skylake's latency (Intel's optimization manual, "Pause Latency in Skylake Client
+ * Microarchitecture"). A loop that waits for another CPU or for a time is thus cheap to simulate.
+ */
+const PAUSE_CYCLES = 140;
+
 /** Accesses one byte and nothing else: the line's other effects are not visible here. */
 function touchLine(mnemonic: string, encoding: string, feature: string): Definition {
   return {
@@ -319,7 +325,13 @@ const NO_OPERATIONS: readonly Definition[] = [
     // Reserved hints: PREFETCHh, MPX, CLDEMOTE, CET (ENDBR64) where the CPU does not have them.
     ...[0, 1, 2, 3, 4, 5, 6, 7].map((n) => `0F ${opcode(0x18, n)} /r: Ev`),
   ]),
-  nothing("PAUSE", ["F3 90: -"]),
+  {
+    mnemonic: "PAUSE",
+    encodings: ["F3 90: -"],
+    run(o) {
+      o.retire(o.const(PAUSE_CYCLES - 1));
+    },
+  },
   nothing("LFENCE", ["NP 0F AE E8+r: -"], "SSE2"),
   nothing("MFENCE", ["NP 0F AE F0+r: -"], "SSE2"),
   nothing("SFENCE", ["NP 0F AE F8+r: -"], "SSE"),

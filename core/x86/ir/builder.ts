@@ -310,12 +310,12 @@ export class Builder extends ValueBuilder {
   repeat(): void {
     this.statements.push({ kind: "repeat" });
   }
-  /** Counts further retired iterations. */
+  /** Counts `extra` further cycles: iterations done at once, or what the instruction costs beyond one cycle. */
   retire(extra: I64): void {
     use(extra);
     this.statements.push({ kind: "retire", extra });
   }
-  /** Instructions that may still retire, this one included (at least 1). */
+  /** Cycles left in the budget, this instruction's own included (at least 1). */
   budget(): I64 {
     const result = this.node<"i64">("i64", { op: "result" });
     this.statements.push({ kind: "budget", result });

@@ -181,11 +181,11 @@ export type Statement =
   /** Retires this iteration and executes the instruction again (REP). */
   | { readonly kind: "repeat" }
   /**
-   * Counts `extra` further retired instructions (iterations that a fast path did at once). The engine
-   * guarantees nothing: ask `budget` first.
+   * Counts `extra` further cycles: iterations that a fast path did at once, which must ask `budget` first, or
+   * the instruction's cost beyond one cycle, which may overdraw the budget.
    */
   | { readonly kind: "retire"; readonly extra: I64 }
-  /** Instructions that may still retire, this one included. */
+  /** Cycles left in the budget, this instruction's own included. */
   | { readonly kind: "budget"; readonly result: I64 };
 
 /** The meaning of one instruction form. */

@@ -96,7 +96,11 @@ const FIELDS = [
   ),
   field("cpl", "u32", "current privilege level"),
   // What the engines need at hand.
-  field("budget", "u32", "instructions that may retire before the engine returns (signed)"),
+  field(
+    "budget",
+    "u32",
+    "cycles until the engine returns (signed: the last instruction may overdraw it)",
+  ),
   field("status", "u32", "what stopped an instruction: see Status"),
   field("vector", "u32", "vector of the pending exception"),
   field("errorCode", "u32", "error code of the pending exception"),
