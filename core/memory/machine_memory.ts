@@ -68,6 +68,7 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly #firstLinearPage: number;
   readonly #u8: Uint8Array;
   readonly #view: DataView;
+  readonly #words: Int32Array;
   readonly #mmio = new Map<number, MmioRange>();
   readonly #observers: MemoryObserver[] = [];
   #romUsedBytes = 0;
@@ -75,6 +76,7 @@ export class MachineMemory implements MmioBus, DmaBus {
   constructor(readonly buffer: ArrayBufferLike, readonly plan: MemoryPlan) {
     this.#u8 = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
+    this.#words = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
     const highPages = (plan.ramBytes - plan.lowRamBytes) >>> FRAME_SHIFT;
     const pages = 0x100000 + highPages;
     this.readMap = new Int32Array(pages).fill(-1);
@@ -94,7 +96,7 @@ export class MachineMemory implements MmioBus, DmaBus {
   /** The linear offset that a load from the page of `address` goes to, or -1 if it is no memory. */
   readableLinear(address: number): number {
     const page = this.readMap[Math.floor(address / FRAME_BYTES)] ?? -1;
-    return page < 0 ? -1 : page * FRAME_BYTES + (address % FRAME_BYTES);
+    return page < 0 ? -1 : page * FRAME_BYTES + (address & (FRAME_BYTES - 1));
   }
 
   /** Whether engines may store directly to linear page `linearPage` (no watch is set). */
@@ -120,9 +122,15 @@ export class MachineMemory implements MmioBus, DmaBus {
     this.#watch[linearPage - this.#firstLinearPage] &= ~watch;
   }
 
+  /** The aligned 32-bit word at byte `offset` of linear page `linearPage`, signed. */
+  word(linearPage: number, offset: number): number {
+    return this.#words[linearPage * (FRAME_BYTES / 4) + (offset >> 2)];
+  }
+
   /** Reads 1, 2 or 4 bytes at `address`, any alignment; unclaimed space reads all-ones. */
   read(address: number, size: MmioSize): number {
-    const offset = address % FRAME_BYTES;
+    // Of addresses beyond 2^32, too, `&` sees the low bits; `%` would divide.
+    const offset = address & (FRAME_BYTES - 1);
     const page = this.readMap[(address - offset) / FRAME_BYTES] ?? -1;
     if (offset + size > FRAME_BYTES) return this.#readSplit(address, size);
     if (page < 0) return this.#readMmio(address, size);
@@ -131,7 +139,7 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   /** Writes the low 1, 2 or 4 bytes of `value` at `address`, any alignment. */
   write(address: number, size: MmioSize, value: number): void {
-    const offset = address % FRAME_BYTES;
+    const offset = address & (FRAME_BYTES - 1);
     const page = this.writeMap[(address - offset) / FRAME_BYTES] ?? -1;
     if (offset + size > FRAME_BYTES) return this.#writeSplit(address, size, value);
     if (page < 0) return this.#writeMmio(address, size, value);
@@ -192,6 +200,11 @@ export class MachineMemory implements MmioBus, DmaBus {
     else if (itemBytes === 2) this.#view.setUint16(target, low, true);
     else this.#view.setUint32(target, low, true);
     if (itemBytes === 8) this.#view.setUint32(target + 4, high, true);
+  }
+
+  /** Stores an aligned 32-bit word at byte `offset` of a linear page; access as in copyDirect. */
+  storeWordDirect(linearPage: number, offset: number, value: number): void {
+    this.#words[linearPage * (FRAME_BYTES / 4) + (offset >> 2)] = value;
   }
 
   /** Copies all RAM, in the order of linear memory, into `into` (as long as RAM). */

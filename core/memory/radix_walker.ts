@@ -7,7 +7,7 @@
 
 /** One level of a radix table, from the root down. */
 export interface RadixLevel {
-  /** Lowest address bit that indexes this level. */
+  /** Lowest address bit that indexes this level; at most 30 where an entry may map memory. */
   readonly shift: number;
   readonly indexBits: number;
   /** Whether an entry here may map memory: by its bit 7, always, or never. */
@@ -28,82 +28,102 @@ export interface RadixFormat {
   readonly levels: readonly RadixLevel[];
 }
 
-/** Reads table memory; translates addresses first where a second stage applies. */
+/** Where the walker finds tables, by guest-physical frame; a second stage translates them first where one applies. */
 export interface TableReader {
-  /** 32 bits at a guest-physical address that is 4-byte aligned, or -1 through `failed`. */
-  readTable(address: number): number;
+  /** 32 bits at the 4-byte aligned byte `offset` of frame `frame`, signed; without a meaning if `failed`. */
+  readTable(frame: number, offset: number): number;
   /** Whether the last `readTable` was refused by a second stage. */
   readonly failed: boolean;
 }
 
 export const WalkOutcome = { mapped: 0, notPresent: 1, reserved: 2, refused: 3 } as const;
 
+const FRAME_SHIFT = 12;
+/** Frame numbers have at most 31 bits: every format reserves the address bits above. */
+const HIGH_FRAME_MASK = 0x7ff;
+
 /** A walk in progress and its result; one object is reused for every walk. */
 export class RadixWalk {
-  /** Entries visited: their addresses and values. */
-  readonly addresses = new Float64Array(6);
+  /** Entries visited: the frames of their tables, their byte offsets there, and their values. */
+  readonly frames = new Int32Array(6);
+  readonly offsets = new Int32Array(6);
   readonly low = new Int32Array(6);
   readonly high = new Int32Array(6);
   /** How many entries were visited. */
   depth = 0;
-  /** The leaf's page: log2 of its size, and the guest-physical address of its first byte. */
+  /** The leaf's page: log2 of its size, and its first guest-physical frame. */
   pageShift = 0;
-  pageBase = 0;
+  pageFrame = 0;
   /** AND of the low halves and OR of the high halves of all visited entries. */
   allLow = 0;
   anyHigh = 0;
 
-  /** Walks `format` from `root` for the address (low, high). Returns a WalkOutcome. */
-  walk(reader: TableReader, format: RadixFormat, root: number, low: number, high: number): number {
-    const levels = format.levels;
-    let table = root;
+  /**
+   * Walks `format` for the address (low, high) from the table at byte `rootOffset` of frame `rootFrame`. Returns
+   * a WalkOutcome.
+   */
+  walk(
+    reader: TableReader,
+    format: RadixFormat,
+    rootFrame: number,
+    rootOffset: number,
+    low: number,
+    high: number,
+  ): number {
+    const { levels } = format;
+    const wide = format.entryBytes === 8;
+    let frame = rootFrame;
+    let offset = rootOffset;
     this.allLow = -1;
     this.anyHigh = 0;
     for (let i = 0; i < levels.length; i++) {
       const level = levels[i];
-      const index = bitsOf(low, high, level.shift, level.indexBits);
-      const address = table + index * format.entryBytes;
-      const entryLow = reader.readTable(address);
+      offset += bitsOf(low, high, level.shift, level.indexBits) << (wide ? 3 : 2);
+      const entryLow = reader.readTable(frame, offset);
       if (reader.failed) return WalkOutcome.refused;
-      const entryHigh = format.entryBytes === 8 ? reader.readTable(address + 4) : 0;
+      const entryHigh = wide ? reader.readTable(frame, offset + 4) : 0;
       this.depth = i + 1;
-      this.addresses[i] = address;
+      this.frames[i] = frame;
+      this.offsets[i] = offset;
       this.low[i] = entryLow;
       this.high[i] = entryHigh;
       if ((entryLow & format.presentMask) === 0) return WalkOutcome.notPresent;
-      const isLeaf = level.leaf === "always" || (level.leaf === "bit7" && (entryLow & 0x80) !== 0);
-      const reservedLow = level.reservedLow |
-        (isLeaf && (entryLow & 0x80) !== 0 ? level.leafReservedLow : 0);
+      const large = (entryLow & 0x80) !== 0;
+      const isLeaf = level.leaf === "always" || (large && level.leaf === "bit7");
+      const reservedLow = level.reservedLow | (isLeaf && large ? level.leafReservedLow : 0);
       if ((entryLow & reservedLow) !== 0 || (entryHigh & level.reservedHigh) !== 0) {
         return WalkOutcome.reserved;
       }
       this.allLow &= entryLow;
       this.anyHigh |= entryHigh;
-      const highFrame = format.entryBytes === 8 ? (entryHigh & 0xfffff) * 0x1_0000_0000 : 0;
+      frame = ((entryHigh & HIGH_FRAME_MASK) << (32 - FRAME_SHIFT)) | (entryLow >>> FRAME_SHIFT);
+      offset = 0;
       if (isLeaf) {
-        this.#leaf(format, level.shift, entryLow, highFrame);
+        this.#leaf(wide, level.shift, frame);
         return WalkOutcome.mapped;
       }
-      table = highFrame + ((entryLow & 0xfffff000) >>> 0);
     }
     return WalkOutcome.notPresent;
   }
 
-  #leaf(format: RadixFormat, shift: number, entryLow: number, highFrame: number): void {
+  #leaf(wide: boolean, shift: number, frame: number): void {
     this.pageShift = shift;
-    const offsetMask = shift >= 32 ? 0 : -(2 ** shift) | 0;
+    const first = frame & -(1 << (shift - FRAME_SHIFT));
     // PSE-36: bits 20..13 of a 4 MiB entry are address bits 39..32.
-    const pse36 = format.entryBytes === 4 && shift === 22
-      ? ((entryLow >>> 13) & 0xff) * 0x1_0000_0000
-      : 0;
-    this.pageBase = highFrame + pse36 + ((entryLow & offsetMask & 0xfffff000) >>> 0);
+    const pse36 = !wide && shift === 22 ? ((frame >>> 1) & 0xff) << (32 - FRAME_SHIFT) : 0;
+    this.pageFrame = first | pse36;
+  }
+
+  /** The guest-physical frame of the address whose low half is `low`, within the page that was found. */
+  frameOf(low: number): number {
+    return this.pageFrame + ((low & ((1 << this.pageShift) - 1)) >>> FRAME_SHIFT);
   }
 }
 
 /** Bits [shift + count - 1 .. shift] of the 64-bit value (low, high); count at most 31. */
 export function bitsOf(low: number, high: number, shift: number, count: number): number {
   const mask = (1 << count) - 1;
-  if (shift >= 32) return (high >>> (shift - 32)) & mask;
   if (shift + count <= 32) return (low >>> shift) & mask;
+  if (shift >= 32) return (high >>> (shift - 32)) & mask;
   return ((low >>> shift) | (high << (32 - shift))) & mask;
 }

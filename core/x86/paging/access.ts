@@ -1,5 +1,6 @@
 /** How memory is accessed: kinds of access, and what may stand between a CPU and shared memory. */
 
+import { FRAME_SHIFT } from "../../memory/machine_memory.ts";
 import type { MmioDevice } from "../../memory/ports.ts";
 
 /** Kinds of access, numbered as engines pass them. */
@@ -22,11 +23,7 @@ export interface LocalPage extends MmioDevice {
   readonly page: number;
 }
 
-/** The address line that the A20 gate can hold low. */
-const A20 = 1 << 20;
-
-/** What of a physical address reaches the bus: bit 20 is zero where `a20Mask` has it clear (A20M#). */
-export function gatedAddress(address: number, a20Mask: number): number {
-  const isHidden = (a20Mask & A20) === 0 && Math.floor(address / A20) % 2 === 1;
-  return isHidden ? address - A20 : address;
+/** What of a frame number reaches the bus: address bit 20 is zero where `a20Mask` has it clear (A20M#). */
+export function gatedFrame(frame: number, a20Mask: number): number {
+  return frame & (a20Mask >> FRAME_SHIFT);
 }

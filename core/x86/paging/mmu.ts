@@ -7,19 +7,19 @@
  */
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
-import { FRAME_BYTES } from "../../memory/machine_memory.ts";
-import { type RadixFormat, RadixWalk, WalkOutcome } from "../../memory/radix_walker.ts";
+import { FRAME_BYTES, FRAME_SHIFT } from "../../memory/machine_memory.ts";
+import { type RadixFormat, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
-import { Access, gatedAddress, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
+import { Access, gatedFrame, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
 import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import * as formats from "./formats.ts";
+import { GuestWalker } from "./guest_walker.ts";
 import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
 export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 
-const CR3 = offsetOf("cr3");
 const FAULT_ADDRESS = offsetOf("faultAddress");
 const DATA_TLB = offsetOf("dataTlb");
 const CODE_TLB = offsetOf("codeTlb");
@@ -31,9 +31,8 @@ const Permission = { user: 4, writable: 2 } as const;
 
 /** One CPU's memory management unit. */
 export class Mmu {
-  readonly #walk = new RadixWalk();
-  /** For reading only: stores go through MachineMemory's barrier. */
-  readonly #bytes: DataView;
+  /** Finds translations in the guest's page tables. */
+  readonly walker: GuestWalker;
   readonly #banks: TlbBank[] = [];
   readonly #bankVmIds: number[] = [];
   #bank: TlbBank;
@@ -41,17 +40,14 @@ export class Mmu {
   #format: RadixFormat | null = null;
   #view = 0;
   #codeView = 0;
-  /** A page of registers that only this CPU sees (its local APIC), before all shared memory. */
-  localDevice: LocalPage | null = null;
-  /** Set by a refused table read; see TableReader. */
-  failed = false;
-  /** The second stage in force, or null on a bare machine. */
-  secondStage: SecondStage | null = null;
+  #localDevice: LocalPage | null = null;
+  /** Frame of the local device's page, or -1. */
+  #localFrame = -1;
+  /** Whether addresses have 64 bits (EFER.LMA). */
+  #wide = false;
   readonly #breakpoints: DataBreakpoints;
   /** Called when an access hits a data breakpoint, after `debugPending` was set. */
   onBreakpoint: () => void = () => {};
-  /** Linear offset of the page that the last {@link translate} found, or -1 if it is no memory. */
-  #physical = 0;
 
   /** `tlbBase` is the linear offset of TLB_SIZE_BYTES bytes that this CPU's TLBs may use. */
   constructor(
@@ -59,7 +55,7 @@ export class Mmu {
     readonly memory: MachineMemory,
     readonly tlbBase: number,
   ) {
-    this.#bytes = new DataView(memory.buffer);
+    this.walker = new GuestWalker(state, memory);
     this.#breakpoints = new DataBreakpoints();
     for (let i = 0; i < BANKS; i++) {
       this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
@@ -77,6 +73,7 @@ export class Mmu {
   modeChanged(): void {
     const { cr0, cr4, efer, cpl } = this.state;
     this.#format = formats.pagingFormat(cr0, cr4, efer);
+    this.#wide = (efer & Efer.LMA) !== 0;
     this.#selectBank();
     const smap = (cr4 & Cr4.SMAP) !== 0;
     const held = smap && (this.state.flags & Eflags.AC) === 0;
@@ -91,6 +88,24 @@ export class Mmu {
     const code = this.#bank.code[this.#codeView].base;
     this.state.setHalves(DATA_TLB, data, Math.floor(data / 0x1_0000_0000));
     this.state.setHalves(CODE_TLB, code, Math.floor(code / 0x1_0000_0000));
+  }
+
+  /** The second stage in force, or null on a bare machine. */
+  get secondStage(): SecondStage | null {
+    return this.walker.secondStage;
+  }
+
+  set secondStage(stage: SecondStage | null) {
+    this.walker.secondStage = stage;
+  }
+
+  /**
+   * A page of registers that only this CPU sees (its local APIC), before all shared memory. It calls
+   * {@link flushEverything} when the page moves.
+   */
+  set localDevice(device: LocalPage | null) {
+    this.#localDevice = device;
+    this.#findLocalFrame();
   }
 
   /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
@@ -120,7 +135,13 @@ export class Mmu {
 
   /** Drops all translations of all VM ids. */
   flushEverything(): void {
+    this.#findLocalFrame();
     for (const bank of this.#banks) bank.flush(false);
+  }
+
+  #findLocalFrame(): void {
+    const page = this.#localDevice?.page ?? -1;
+    this.#localFrame = page < 0 ? -1 : page / FRAME_BYTES;
   }
 
   /**
@@ -186,11 +207,12 @@ export class Mmu {
   readSystem(low: number, high: number, size: 1 | 2 | 4, view: number): number {
     const offset = low & 0xfff;
     if (offset + size <= FRAME_BYTES) {
+      const linearPage = this.#bank.data[view].readablePage(low, high);
+      if (linearPage >= 0 && size === 4 && (low & 3) === 0) {
+        return this.memory.word(linearPage, offset) >>> 0;
+      }
       const page = this.translate(low, high, Access.read, view);
-      if (page < 0) return -1;
-      const linearPage = this.memory.readMap[page] ?? -1;
-      if (size !== 4 || linearPage < 0) return this.memory.read(page * FRAME_BYTES + offset, size);
-      return this.#bytes.getUint32(linearPage * FRAME_BYTES + offset, true);
+      return page < 0 ? -1 : this.memory.read(page * FRAME_BYTES + offset, size);
     }
     const u32 = this.state.u32;
     u32[RESULT >> 2] = 0;
@@ -226,8 +248,8 @@ export class Mmu {
    */
   directLinear(low: number, high: number, write: boolean): number {
     const table = this.#bank.data[this.#view];
-    const at = table.find(low, high);
-    return at < 0 ? -1 : table.directLinear(at, low, high, write);
+    const page = write ? table.writablePage(low, high) : table.readablePage(low, high);
+    return page < 0 ? -1 : page * FRAME_BYTES + (low & 0xfff);
   }
 
   /**
@@ -235,26 +257,11 @@ export class Mmu {
    * if it is not mapped. The result is guest-physical.
    */
   peek(low: number, high: number): number {
-    if (this.#format === null) return this.#gated(low >>> 0);
-    const format = this.#format;
-    const cr3 = offsetOf("cr3") >> 2;
-    const mask = format.levels.length === 3 ? 0xffffffe0 : 0xfffff000;
-    const top = format.levels.length === 4 ? (this.state.u32[cr3 + 1] & 0xfffff) * 2 ** 32 : 0;
-    const walk = new RadixWalk();
-    const root = ((this.state.u32[cr3] & mask) >>> 0) + top;
-    if (walk.walk(this, format, root, low, high) !== WalkOutcome.mapped) return -1;
-    return this.#gated(walk.pageBase + ((low & (2 ** walk.pageShift - 1)) >>> 0));
-  }
-
-  readTable(address: number): number {
-    let machine = address;
-    this.failed = false;
-    if (this.secondStage !== null) {
-      machine = this.secondStage.translate(address, Access.read);
-      this.failed = machine < 0;
-      if (this.failed) return 0;
+    if (this.#format === null) {
+      const frame = gatedFrame(low >>> FRAME_SHIFT, this.state.a20Mask);
+      return frame * FRAME_BYTES + (low & 0xfff);
     }
-    return this.memory.read(this.#gated(machine), 4) | 0;
+    return this.walker.peek(this.#format, low, high);
   }
 
   #table(access: number, view: number): TlbTable {
@@ -265,16 +272,14 @@ export class Mmu {
 
   /** Bits 63..47 of an address must be equal in long mode; elsewhere addresses have 32 bits. */
   #canonical(high: number): boolean {
-    return (this.state.efer & Efer.LMA) === 0 || (high << 16) >> 16 === high;
+    return !this.#wide || (high << 16) >> 16 === high;
   }
 
   #check(low: number, high: number, size: number, access: number): boolean {
     const bytes = size & 0xff;
     if (!this.#canonical(high)) return this.#raiseNonCanonical(size);
-    const alignmentChecked = this.state.cpl === 3 && (this.state.flags & Eflags.AC) !== 0 &&
-      (this.state.cr0 & Cr0.AM) !== 0;
     // 16-byte operands that must be aligned are checked by their instructions, with #GP.
-    if (alignmentChecked && bytes <= 8 && (low & (bytes - 1)) !== 0) {
+    if (this.#view === View.userAligned && bytes <= 8 && (low & (bytes - 1)) !== 0) {
       this.#raise(Exception.AC, 0);
       return false;
     }
@@ -301,43 +306,66 @@ export class Mmu {
     const page = this.translate(low, high, access, view);
     if (page < 0) return false;
     if (bytes <= room) {
-      this.#move(page * FRAME_BYTES + (low & 0xfff), bytes, access, field);
+      this.#move(page, low & 0xfff, bytes, access, field);
       return true;
     }
     let nextLow = addLow(low, room);
     let nextHigh = nextLow === 0 ? (high + 1) | 0 : high;
-    if ((this.state.efer & Efer.LMA) === 0) nextHigh = 0;
+    if (!this.#wide) nextHigh = 0;
     nextLow &= 0xfffff000;
     const nextPage = this.translate(nextLow, nextHigh, access, view);
     if (nextPage < 0) return false;
-    this.#move(page * FRAME_BYTES + (low & 0xfff), room, access, field);
-    this.#move(nextPage * FRAME_BYTES, bytes - room, access, field + room);
+    this.#move(page, low & 0xfff, room, access, field);
+    this.#move(nextPage, 0, bytes - room, access, field + room);
     return true;
   }
 
-  /** Moves `bytes` within one page, in the widest aligned units of at most four. */
-  #move(physical: number, bytes: number, access: number, field: number): void {
-    const { u8, u16, u32 } = this.state;
-    const offset = physical & 0xfff;
-    const local = this.localDevice?.page === physical - offset ? this.localDevice : null;
+  /** Moves `bytes` within one frame, in the widest aligned units of at most four. */
+  #move(frame: number, offset: number, bytes: number, access: number, field: number): void {
+    const local = this.#localFrame === frame ? this.#localDevice : null;
+    if (local === null && access !== Access.write && ((offset | bytes | field) & 3) === 0) {
+      const page = this.memory.readMap[frame];
+      if (page >= 0) return this.#loadWords(page, offset, bytes, field);
+    }
     for (let done = 0; done < bytes;) {
       const at = field + done;
       const left = bytes - done;
       const unit = left >= 4 && (at & 3) === 0 ? 4 : left >= 2 && (at & 1) === 0 ? 2 : 1;
-      if (access === Access.write) {
-        const value = unit === 4 ? u32[at >> 2] : unit === 2 ? u16[at >> 1] : u8[at];
-        if (local !== null) local.writeMmio(offset + done, unit, value);
-        else this.memory.write(physical + done, unit, value);
-      } else {
-        const value = local !== null
-          ? local.readMmio(offset + done, unit)
-          : this.memory.read(physical + done, unit);
-        if (unit === 4) u32[at >> 2] = value;
-        else if (unit === 2) u16[at >> 1] = value;
-        else u8[at] = value;
-      }
+      if (access === Access.write) this.#store(frame, offset + done, unit, at, local);
+      else this.#load(frame, offset + done, unit, at, local);
       done += unit;
     }
+  }
+
+  /** The commonest load: whole words of memory. */
+  #loadWords(linearPage: number, offset: number, bytes: number, field: number): void {
+    const { i32 } = this.state;
+    for (let i = 0; i < bytes; i += 4) {
+      i32[(field + i) >> 2] = this.memory.word(linearPage, offset + i);
+    }
+  }
+
+  #load(frame: number, offset: number, unit: 1 | 2 | 4, at: number, local: LocalPage | null): void {
+    const { u8, u16, i32 } = this.state;
+    const value = local !== null
+      ? local.readMmio(offset, unit)
+      : this.memory.read(frame * FRAME_BYTES + offset, unit);
+    if (unit === 4) i32[at >> 2] = value;
+    else if (unit === 2) u16[at >> 1] = value;
+    else u8[at] = value;
+  }
+
+  #store(
+    frame: number,
+    offset: number,
+    unit: 1 | 2 | 4,
+    at: number,
+    local: LocalPage | null,
+  ): void {
+    const { u8, u16, u32 } = this.state;
+    const value = unit === 4 ? u32[at >> 2] : unit === 2 ? u16[at >> 1] : u8[at];
+    if (local !== null) local.writeMmio(offset, unit, value);
+    else this.memory.write(frame * FRAME_BYTES + offset, unit, value);
   }
 
   #hit(low: number, high: number, bytes: number, write: boolean): void {
@@ -356,32 +384,31 @@ export class Mmu {
     const page = table.frame(at);
     const linearPage = this.memory.writeMap[page] ?? -1;
     if (linearPage < 0 || linearPage !== this.memory.readMap[page]) return;
-    if (this.localDevice?.page === page * FRAME_BYTES) return;
+    if (this.#localFrame === page) return;
     if (this.memory.isUnwatched(linearPage)) table.fastWrites(at);
   }
 
   /** Walks, checks permissions, sets A and D, enters the result. */
   #fillTlb(table: TlbTable, low: number, high: number, access: number, view: number): number {
-    let physical: number;
+    let page: number;
     let bits: number = TlbBits.writable;
     if (this.#format === null) {
-      physical = (low & 0xfffff000) >>> 0;
+      page = low >>> FRAME_SHIFT;
     } else {
-      const permissions = this.#walkGuest(low, high, access, view);
-      if (permissions < 0) return -1;
-      bits = permissions;
-      physical = this.#physical;
+      bits = this.#walkGuest(low, high, access, view);
+      if (bits < 0) return -1;
+      page = this.walker.walk.frameOf(low);
     }
-    if (this.secondStage !== null) {
-      const machine = this.secondStage.translate(physical, access);
+    const { secondStage } = this.walker;
+    if (secondStage !== null) {
+      const machine = secondStage.translate(page * FRAME_BYTES, access);
       if (machine < 0) return this.#refused();
-      physical = machine - (machine % FRAME_BYTES);
+      page = Math.floor(machine / FRAME_BYTES);
       // It was asked about this kind of access only: the first store asks again.
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
-    physical = this.#gated(physical);
-    const page = physical / FRAME_BYTES;
-    const isLocal = physical === this.localDevice?.page;
+    page = gatedFrame(page, this.state.a20Mask);
+    const isLocal = page === this.#localFrame;
     const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
     const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
     const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&
@@ -395,23 +422,20 @@ export class Mmu {
       high,
       page,
       bits,
-      linearPage * FRAME_BYTES,
+      linearPage,
       directRead,
       directWrite && !slow,
     );
     return page;
   }
 
-  /** Returns TlbBits (writable, global) or -1 with #PF pending; leaves the page base in #physical. */
+  /** Returns TlbBits (writable, global) or -1 with #PF pending; the walker holds the frame. */
   #walkGuest(low: number, high: number, access: number, view: number): number {
     const { cr0, cr4, efer } = this.state;
-    const walk = this.#walk;
-    const cr3Low = this.state.u32[CR3 >> 2];
+    const { walk } = this.walker;
     const format = this.#format!;
     const isPae = format.levels.length === 3;
-    const root = isPae ? (cr3Low & 0xffffffe0) >>> 0 : ((cr3Low & 0xfffff000) >>> 0) +
-      (format.levels.length === 4 ? (this.state.u32[(CR3 >> 2) + 1] & 0xfffff) * 2 ** 32 : 0);
-    const outcome = walk.walk(this, format, root, low, high);
+    const outcome = this.walker.find(format, low, high);
     const user = view === View.user || view === View.userAligned;
     let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
     const nxe = (efer & Efer.NXE) !== 0;
@@ -432,31 +456,11 @@ export class Mmu {
       (access === Access.write && !writable && (user || (cr0 & Cr0.WP) !== 0)) ||
       (access === Access.fetch && (noExecute || (!user && userPage && (cr4 & Cr4.SMEP) !== 0)));
     if (refused) return this.#pageFault(low, high, error | 1);
-    if (!this.#setAccessed(isPae ? 1 : 0, access === Access.write)) return this.#refused();
-    this.#physical = walk.pageBase +
-      (walk.pageShift > 12 ? ((low & (2 ** walk.pageShift - 1) & 0xfffff000) >>> 0) : 0);
+    if (!this.walker.setAccessed(isPae ? 1 : 0, access === Access.write)) return this.#refused();
     const dirty = (walk.low[walk.depth - 1] & 0x40) !== 0 || access === Access.write;
     const mayWrite = writable || (!user && (cr0 & Cr0.WP) === 0);
     const global = (cr4 & Cr4.PGE) !== 0 && (walk.low[walk.depth - 1] & 0x100) !== 0;
     return (mayWrite && dirty ? TlbBits.writable : 0) | (global ? TlbBits.global : 0);
-  }
-
-  /** Sets A in the visited entries and D in the leaf; false if the second stage refuses that. */
-  #setAccessed(firstLevel: number, dirty: boolean): boolean {
-    const walk = this.#walk;
-    for (let i = firstLevel; i < walk.depth; i++) {
-      const wanted = i === walk.depth - 1 && dirty ? 0x60 : 0x20;
-      if ((walk.low[i] & wanted) === wanted) continue;
-      let address = walk.addresses[i];
-      if (this.secondStage !== null) address = this.secondStage.translate(address, Access.write);
-      if (address < 0) return false;
-      this.memory.write(this.#gated(address), 4, (walk.low[i] | wanted) >>> 0);
-    }
-    return true;
-  }
-
-  #gated(address: number): number {
-    return gatedAddress(address, this.state.a20Mask);
   }
 
   #refused(): -1 {

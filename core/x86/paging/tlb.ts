@@ -96,7 +96,7 @@ export class TlbTable {
   }
 
   /**
-   * Enters a translation of page (low, high) to physical page `frame`. `linear` is where it lies in linear
+   * Enters a translation of page (low, high) to physical page `frame`. `linearPage` is where it lies in linear
    * memory, or -1 if it is not memory; `direct` says whether loads and stores may bypass the slow path.
    */
   fill(
@@ -104,7 +104,7 @@ export class TlbTable {
     high: number,
     frame: number,
     bits: number,
-    linear: number,
+    linearPage: number,
     directRead: boolean,
     directWrite: boolean,
   ): void {
@@ -125,22 +125,36 @@ export class TlbTable {
     words[at + 2] = directWrite ? page : page | SLOW_TAG;
     words[at + 3] = high;
     // addend = linear - virtual, in two halves.
-    const linearLow = linear | 0;
-    const difference = (linearLow - page) | 0;
+    const linearLow = linearPage << 12;
     const borrow = (linearLow >>> 0) < (page >>> 0) ? 1 : 0;
-    words[at + 4] = difference;
-    words[at + 5] = (Math.floor(linear / 0x1_0000_0000) - high - borrow) | 0;
+    words[at + 4] = (linearLow - page) | 0;
+    words[at + 5] = ((linearPage >> 20) - high - borrow) | 0;
     words[at + 6] = frame | 0;
     words[at + 7] = bits | TlbBits.valid | logged;
   }
 
-  /** Linear offset of the byte at address (low, high) behind entry `at`, or -1 if it needs the slow path. */
-  directLinear(at: number, low: number, high: number, write: boolean): number {
+  /** The linear page where a load from (low, high) may go directly; -1 if it needs the slow path. */
+  readablePage(low: number, high: number): number {
+    const at = ((low >>> 12) & (this.entries - 1)) * 8;
     const words = this.#words;
-    if ((words[write ? at + 2 : at] & SLOW_TAG) !== 0) return -1;
-    const sum = (words[at + 4] >>> 0) + (low >>> 0);
-    const carry = sum > 0xffffffff ? 1 : 0;
-    return ((words[at + 5] + high + carry) >>> 0) * 0x1_0000_0000 + (sum >>> 0);
+    const fits = words[at] === (low & 0xfffff000) && words[at + 1] === high;
+    return fits ? this.#linearPage(at, low, high) : -1;
+  }
+
+  /** The linear page where a store to (low, high) may go directly; -1 if it needs the slow path. */
+  writablePage(low: number, high: number): number {
+    const at = ((low >>> 12) & (this.entries - 1)) * 8;
+    const words = this.#words;
+    const fits = words[at + 2] === (low & 0xfffff000) && words[at + 3] === high;
+    return fits ? this.#linearPage(at, low, high) : -1;
+  }
+
+  /** Virtual address plus addend, in pages. */
+  #linearPage(at: number, low: number, high: number): number {
+    const words = this.#words;
+    const sum = (words[at + 4] + low) | 0;
+    const carry = (sum >>> 0) < (low >>> 0) ? 1 : 0;
+    return ((words[at + 5] + high + carry) << 20) | (sum >>> 12);
   }
 
   /** Drops the translation of one page, global or not. */

@@ -151,10 +151,10 @@ function writeCr4(cpu: Cpu, value: number): void {
  * of them in memory takes effect without a load of CR3; SDM vol. 3, "PDPTE Registers".
  */
 function checkPointerTable(cpu: Cpu, cr3: number): void {
-  const base = (cr3 & 0xffffffe0) >>> 0;
   for (let i = 0; i < 4; i++) {
-    const low = cpu.mmu.readTable(base + 8 * i);
-    const high = cpu.mmu.readTable(base + 8 * i + 4);
+    const offset = (cr3 & 0xfe0) + 8 * i;
+    const low = cpu.mmu.walker.readTable(cr3 >>> 12, offset);
+    const high = cpu.mmu.walker.readTable(cr3 >>> 12, offset + 4);
     if ((low & 1) === 0) continue;
     if ((low & PDPTE_RESERVED_LOW) !== 0 || (high & PDPTE_RESERVED_HIGH) !== 0) {
       cpu.raise(Exception.GP, 0);
