@@ -186,7 +186,7 @@ export async function debian(
     busybox: await Deno.readFile(store.path(image, "busybox")),
     release: image.release,
     modules: await modules.loadOrder([...load, ...options.availableModules ?? []]),
-    load,
+    load: load.filter((module) => !modules.isBuiltIn(module)),
     extra: options.files,
   });
   return {

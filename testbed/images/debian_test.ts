@@ -58,6 +58,7 @@ Deno.test("the guest has kernel, vmlinux, and an initramfs with busybox and the 
     assertEquals(entries.find(({ path }) => path === "init")?.mode, 0o755);
     assertEquals(entries.find(({ path }) => path === "dev/console")?.kind, "character");
     assertEquals(textOf(entries, "etc/xenarium/load"), "e1000\n");
+    assert(guest.modules.isBuiltIn("sd-mod"), "among the default modules, and nothing to load");
     const base = "lib/modules/6.1-amd64";
     assertEquals(
       textOf(entries, "etc/xenarium/modules/e1000"),

@@ -60,7 +60,12 @@ export class KernelModules {
 
   /** Whether the kernel has `name`, as a module or built in. */
   has(name: string): boolean {
-    return this.files.has(normal(name)) || this.builtin.has(normal(name));
+    return this.files.has(normal(name)) || this.isBuiltIn(name);
+  }
+
+  /** Whether `name` is part of the kernel itself. */
+  isBuiltIn(name: string): boolean {
+    return this.builtin.has(normal(name));
   }
 
   /**

@@ -113,7 +113,8 @@ async function unpack(packageFile: string, target: string): Promise<void> {
     return await Deno.writeTextFile(`${target}/bin/busybox`, "busybox");
   }
   const release = name.replace("linux-image-", "");
-  const modules = `${target}/lib/modules/${release}/kernel/drivers`;
+  const base = `${target}/lib/modules/${release}`;
+  const modules = `${base}/kernel/drivers`;
   await Deno.mkdir(`${target}/boot`, { recursive: true });
   await Deno.mkdir(modules, { recursive: true });
   const payload = gzipSync(fakeVmlinux);
@@ -122,6 +123,7 @@ async function unpack(packageFile: string, target: string): Promise<void> {
   await Deno.writeFile(`${target}/boot/vmlinuz-${release}`, kernel);
   await Deno.writeFile(`${modules}/e1000.ko`, moduleObject(["depends=ptp"]));
   await Deno.writeFile(`${modules}/ptp.ko`, moduleObject(["depends="]));
+  await Deno.writeTextFile(`${base}/modules.builtin`, "kernel/drivers/scsi/sd_mod.ko\n");
 }
 
 function ok(stdout: string): CommandResult {

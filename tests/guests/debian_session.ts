@@ -93,6 +93,7 @@ export async function debianSession(boot: DebianBoot): Promise<void> {
   if (!guest) return;
   const disk = await makeFileSystem(boot.fileSystem);
   const machine = await bootToPrompt(guest, boot, { disks: disk ? [disk] : [] });
+  assertEquals(machine.console.text.match(/^xenarium: module .* cannot be loaded/m), null);
   assertEquals(await unknownWarnings(machine), [], "warnings that QEMU does not have");
   await expectCpus(machine, boot.cpus);
   if (disk) {
