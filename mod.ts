@@ -20,6 +20,7 @@ export type {
   EngineName,
   ImageSource,
   Machine,
+  MachineNetwork,
   MachineOptions,
   MemoryView,
   RunOptions,
@@ -55,4 +56,12 @@ export {
   readCpio,
   writeCpio,
 } from "./guests/linux/mod.ts";
-export { EthernetSwitch, ScriptedHost } from "./devices/net/mod.ts";
+export {
+  EthernetSwitch,
+  formatIpv4,
+  type Ipv4Address,
+  parseIpv4,
+  pcapHeader,
+  pcapRecord,
+  ScriptedHost,
+} from "./devices/net/mod.ts";

@@ -9,6 +9,7 @@ import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
 import type { Nanoseconds } from "../core/clock/clock.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
+import type { EthernetSwitch, ScriptedHost } from "../devices/net/mod.ts";
 import type { Bytes } from "./units.ts";
 
 /** Which reader of the instruction definitions runs a machine. */
@@ -152,6 +153,26 @@ export interface TraceView {
   onEvent(listener: (event: TraceLine) => void): () => void;
 }
 
+/**
+ * The virtual network of a machine with a card (option `net`): a switch, and on it the script as a host of its own.
+ *
+ * ```ts ignore
+ * const machine = await createMachine({ kernel: "debian", net: "lan0" });
+ * await machine.console.waitFor("# ");
+ * machine.console.send("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; echo done\n");
+ * await machine.console.waitFor("\ndone");
+ * const ping = machine.network!.host.ping(parseIpv4("10.0.2.15"));
+ * await machine.run({ forCycles: 100_000_000 as Cycles });
+ * console.log(ping.answeredNs! - ping.sentNs, "ns");
+ * ```
+ */
+export interface MachineNetwork {
+  /** The switch. Its first port is the script's, the second the card's: count, tap or unplug them. */
+  readonly lan: EthernetSwitch;
+  /** The script as host 10.0.2.2: answers ARP and echo requests, serves DHCP, sends what it is told. */
+  readonly host: ScriptedHost;
+}
+
 /** A machine. Prints as a table of what it is and how it stands. */
 export interface Machine {
   readonly name: string;
@@ -166,6 +187,8 @@ export interface Machine {
   readonly cpus: readonly CpuView[];
   readonly memory: MemoryView;
   readonly devices: readonly DeviceView[];
+  /** The network that its card is plugged into, or `null` without a card. */
+  readonly network: MachineNetwork | null;
   readonly trace: TraceView;
   /** Advances simulated time; resolves stopped at an exact cycle. Throws `TypeError` if it runs already. */
   run(options?: RunOptions): Promise<StopReason>;

@@ -69,12 +69,13 @@ export function describeStop(stop: StopReason): string {
 
 /** A machine in a few lines: what it is, how it stands. */
 export function describeMachine(machine: Machine): string {
-  const { name, cpus, memory, now, clock, running, lastStop } = machine;
+  const { name, cpus, memory, network, now, clock, running, lastStop } = machine;
   const state = running ? "running" : lastStop ? `stopped: ${describeStop(lastStop)}` : "ready";
   return table(["", ""], [
     ["machine", name],
     ["cpus", String(cpus.length)],
     ["memory", formatSize(memory.sizeBytes)],
+    ["network", network?.lan.name ?? "none"],
     ["time", `${formatDuration(clock.nowNs)} (cycle ${now})`],
     ["state", state],
   ]);

@@ -23,6 +23,7 @@ import type {
   DeviceView,
   DisassembledLine,
   Machine,
+  MachineNetwork,
   MachineOptions,
   MemoryView,
   RunOptions,
@@ -36,7 +37,7 @@ import { printAs } from "../tables.ts";
 import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
-import { type MachineNetwork, makeNetwork } from "./network.ts";
+import { makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
 import { keysOf } from "./keys.ts";
 import { waitForScreen } from "./screen_wait.ts";
@@ -62,7 +63,6 @@ export class PcMachine implements Machine {
   readonly name: string;
   readonly options: MachineOptions;
   readonly clock = new MachineClock();
-  /** The switch that the network card is plugged into, and the script's host on it; null without a card. */
   readonly network: MachineNetwork | null;
   readonly board: PcBoard;
   readonly processors: Processors;
@@ -98,7 +98,11 @@ export class PcMachine implements Machine {
       romBytes: ROM_AREA_BYTES,
     });
     const bus = new ApicBus();
-    this.#console = new MachineConsole(this.#consolePort());
+    this.#console = new MachineConsole({
+      clock: this.clock,
+      run: (options) => this.run(options),
+      receive: (bytes) => this.#typed(bytes),
+    });
     const { net = "none" } = options;
     this.network = net === "none" ? null : makeNetwork(net, this.clock);
     this.board = new PcBoard({
@@ -407,23 +411,10 @@ export class PcMachine implements Machine {
     this.#trace.emit(this.now, "state", digest.low, digest.high);
   }
 
-  #consolePort() {
-    // deno-lint-ignore no-this-alias
-    const machine = this;
-    return {
-      get nowNs() {
-        return machine.clock.nowNs;
-      },
-      get now() {
-        return machine.now;
-      },
-      frequencyHz: machine.clock.frequencyHz,
-      run: (options: RunOptions) => machine.run(options),
-      receive(bytes: Uint8Array) {
-        for (const byte of bytes) machine.#trace.emit(machine.now, "input", 0, byte);
-        machine.board.com1.receive(bytes);
-      },
-    };
+  /** Bytes typed at the console. */
+  #typed(bytes: Uint8Array): void {
+    for (const byte of bytes) this.#trace.emit(this.now, "input", 0, byte);
+    this.board.com1.receive(bytes);
   }
 
   #readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array {

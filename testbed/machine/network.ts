@@ -1,18 +1,13 @@
 /** A machine's virtual network: the switch that its card is plugged into, and the host of the script on it. */
 
 import type { Clock } from "../../core/clock/clock.ts";
+import type { MachineNetwork } from "../machine_api.ts";
 import { EthernetSwitch, parseIpv4, parseMac, ScriptedHost } from "../../devices/net/mod.ts";
 
 /** What a script finds on the network: itself, at this address. */
 const HOST = { mac: "52:55:0a:00:02:02", address: "10.0.2.2" } as const;
 /** Leases that the host gives. */
 const LEASES = { first: "10.0.2.15", count: 64, netmask: "255.255.255.0" } as const;
-
-/** A switch, and the script's host on it, which answers ARP and echo requests and serves DHCP. */
-export interface MachineNetwork {
-  readonly lan: EthernetSwitch;
-  readonly host: ScriptedHost;
-}
 
 /** Makes the network called `name`; its time is the machine's. */
 export function makeNetwork(name: string, clock: Clock): MachineNetwork {

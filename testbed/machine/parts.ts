@@ -5,11 +5,10 @@ import { writeMsrValue } from "../../core/x86/system/mod.ts";
 import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
 import type { BoardChoices } from "../../devices/board/mod.ts";
 import { type BootModule, pcMemoryMap, planBoot, planRom } from "../../guests/linux/mod.ts";
-import type { ImageSource, MachineOptions } from "../machine_api.ts";
+import type { ImageSource, MachineNetwork, MachineOptions } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
 import { applyEntry } from "./entry_state.ts";
 import type { PcMachine } from "./machine.ts";
-import type { MachineNetwork } from "./network.ts";
 import { checkOptions } from "./option_checks.ts";
 
 const DEFAULT_MAC = "52:54:00:12:34:56";

@@ -1,16 +1,15 @@
 /** The first serial port, as the terminal at its other end. */
 
-import type { Nanoseconds } from "../../core/clock/clock.ts";
+import type { Clock, Cycle, Nanoseconds } from "../../core/clock/clock.ts";
 import type { RunOptions, SerialConsole, StopReason } from "../machine_api.ts";
 import { parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
 
 /** What the console needs of its machine. */
 export interface ConsolePort {
-  readonly nowNs: Nanoseconds;
-  readonly now: number;
-  readonly frequencyHz: number;
+  readonly clock: Clock;
   run(options: RunOptions): Promise<StopReason>;
+  /** Takes what was typed. */
   receive(bytes: Uint8Array): void;
 }
 
@@ -57,11 +56,10 @@ export class MachineConsole implements SerialConsole {
       : typeof timeoutSimulated === "string"
       ? parseDuration(timeoutSimulated)
       : timeoutSimulated;
+    const { clock } = this.#machine;
     const untilCycle = limitNs === Infinity
       ? undefined
-      : (this.#machine.now + Math.ceil(limitNs * this.#machine.frequencyHz / 1e9)) as RunOptions[
-        "untilCycle"
-      ];
+      : (clock.now + Math.ceil(limitNs * clock.frequencyHz / 1e9)) as Cycle;
     for (;;) {
       const found = this.#search(pattern);
       if (found !== null) return found;

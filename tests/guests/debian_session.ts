@@ -14,7 +14,6 @@ import {
   type DebianGuest,
   SHELL_PROMPT,
 } from "../../testbed/images/mod.ts";
-import { PcMachine } from "../../testbed/machine/machine.ts";
 import { requireDebian } from "./debian_image.ts";
 
 /** A kernel, and how it is started. */
@@ -128,7 +127,7 @@ async function expectCpus(machine: Machine, cpus: number): Promise<void> {
 
 /** The card gets its address from the script's host, and each pings the other. */
 async function expectNetwork(machine: Machine): Promise<void> {
-  assert(machine instanceof PcMachine && machine.network);
+  assert(machine.network);
   const lines = await shell(machine, "sh net.sh");
   const find = (text: string) => lines.find((line) => line.includes(text));
   assert(find("lease of 10.0.2.15 obtained from 10.0.2.2"), lines.join("\n"));
