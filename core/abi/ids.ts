@@ -4,12 +4,10 @@
  * Source of the reserved numbers: Xen 4.17's public headers `xen.h`, `event_channel.h`, `grant_table.h`.
  */
 
-import type { Brand } from "../lib/brand.ts";
+import type { Brand, DomainId, VcpuId } from "../lib/brand.ts";
 
-/** A domain's id (`domid_t`): ordinary ones lie below {@link DOMID.FIRST_RESERVED}. */
-export type DomainId = Brand<number, "DomainId">;
-/** A virtual CPU's number within its domain. */
-export type VcpuId = Brand<number, "VcpuId">;
+export type { DomainId, VcpuId };
+
 /** A number of a 4 KiB frame of machine memory (an MFN). */
 export type MachineFrame = Brand<number, "MachineFrame">;
 /** A frame number as a guest gives it (a GFN): an MFN from a paravirtual guest, else guest-physical. */

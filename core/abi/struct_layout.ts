@@ -28,12 +28,12 @@ export type ScalarType =
   | "handle"
   | "frame";
 
-/** A field: a scalar, an array of scalars, or a structure. */
+/** A field: a scalar, a structure, or an array of either. */
 export type FieldType = ScalarType | ArrayType | StructLayout<Fields>;
 
-/** An array of `count` scalars. */
+/** An array of `count` scalars or structures. */
 export interface ArrayType {
-  readonly element: ScalarType;
+  readonly element: ScalarType | StructLayout<Fields>;
   readonly count: number;
 }
 
@@ -45,7 +45,7 @@ type ScalarValue<T extends ScalarType> = T extends "u64" | "s64" | "ulong" | "ha
 
 /** What a field holds when it is read. */
 export type FieldValue<T extends FieldType> = T extends ScalarType ? ScalarValue<T>
-  : T extends { readonly element: infer E extends ScalarType } ? readonly ScalarValue<E>[]
+  : T extends { readonly element: infer E extends FieldType } ? readonly FieldValue<E>[]
   : T extends StructLayout<infer F> ? StructValue<F>
   : never;
 
@@ -55,8 +55,8 @@ export type StructValue<F extends Fields> = { readonly [K in keyof F]: FieldValu
 /** The value of a structure, by its definition. */
 export type ValueOf<S> = S extends StructLayout<infer F> ? StructValue<F> : never;
 
-/** An array field of `count` scalars. */
-export function array<const E extends ScalarType>(
+/** An array field of `count` scalars or structures. */
+export function array<const E extends ScalarType | StructLayout<Fields>>(
   element: E,
   count: number,
 ): { readonly element: E; readonly count: number } {
@@ -185,10 +185,12 @@ function sizeOf(type: FieldType, model: DataModel): { sizeBytes: number; alignBy
   if (type instanceof StructLayout) {
     return { sizeBytes: type.sizeBytes(model), alignBytes: type.alignBytes(model) };
   }
-  const scalar = typeof type === "string" ? type : type.element;
-  const bytes = scalarBytes(scalar, model);
-  const alignBytes = model === "ilp32" ? Math.min(bytes, 4) : bytes;
-  return { sizeBytes: typeof type === "string" ? bytes : bytes * type.count, alignBytes };
+  if (typeof type !== "string") {
+    const { sizeBytes, alignBytes } = sizeOf(type.element, model);
+    return { sizeBytes: sizeBytes * type.count, alignBytes };
+  }
+  const bytes = scalarBytes(type, model);
+  return { sizeBytes: bytes, alignBytes: model === "ilp32" ? Math.min(bytes, 4) : bytes };
 }
 
 function readField(view: DataView, at: number, type: FieldType, model: DataModel): unknown {
@@ -196,10 +198,10 @@ function readField(view: DataView, at: number, type: FieldType, model: DataModel
   if (type instanceof StructLayout) {
     return type.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), at, model);
   }
-  const bytes = scalarBytes(type.element, model);
+  const { sizeBytes } = sizeOf(type.element, model);
   return Array.from(
     { length: type.count },
-    (_, index) => readScalar(view, at + index * bytes, type.element, model),
+    (_, index) => readField(view, at + index * sizeBytes, type.element, model),
   );
 }
 
@@ -215,10 +217,10 @@ function writeField(
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     return type.write(bytes, value as StructValue<Fields>, at, model);
   }
-  const bytes = scalarBytes(type.element, model);
-  const elements = (value as readonly number[]).slice(0, type.count);
+  const { sizeBytes } = sizeOf(type.element, model);
+  const elements = (value as readonly unknown[]).slice(0, type.count);
   elements.forEach((each, index) =>
-    writeScalar(view, at + index * bytes, type.element, each, model)
+    writeField(view, at + index * sizeBytes, type.element, each, model)
   );
 }
 
