@@ -31,6 +31,8 @@ export interface Timer {
   /** Arms the timer `delayNs` nanoseconds from now, rounded up to a cycle. */
   armIn(delayNs: Nanoseconds): void;
   disarm(): void;
+  /** Disarms the timer for good; its name is free again. */
+  release(): void;
 }
 
 /** What a device sees of time. */
@@ -89,6 +91,10 @@ class MachineTimer implements Timer {
 
   disarm(): void {
     this.owner.disarm(this);
+  }
+
+  release(): void {
+    this.owner.release(this);
   }
 }
 
@@ -172,6 +178,11 @@ export class MachineClock implements Clock, Snapshot {
     if (timer.armed === null) return;
     this.#remove(timer);
     timer.armed = null;
+  }
+
+  release(timer: MachineTimer): void {
+    this.disarm(timer);
+    this.#timers.delete(timer.name);
   }
 
   save(): SnapshotRecord {

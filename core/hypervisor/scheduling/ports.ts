@@ -21,6 +21,10 @@ import type { Snapshot, SnapshotRecord } from "../../lib/snapshot.ts";
 export const RUNSTATES = { running: 0, runnable: 1, blocked: 2, offline: 3 } as const;
 export type Runstate = keyof typeof RUNSTATES;
 
+/** The policies, with the numbers of `domctl.h` (`XEN_SCHEDULER_*`) and of the first `sched_ctl.h` (`SCHED_BVT`). */
+export const SCHEDULERS = { bvt: 0, sedf: 4, credit: 5, credit2: 6, rtds: 8, null: 9 } as const;
+export type SchedulerName = keyof typeof SCHEDULERS;
+
 /** Physical CPUs by number. */
 export type CpuSet = ReadonlySet<PhysicalCpuId>;
 
@@ -54,7 +58,7 @@ export interface Executor {
    * Runs `vcpu` on `cpu` from the cycle `from` until the first instruction boundary (or step) at or after
    * `until`, or until {@link interrupt} is called, or until `vcpu` no longer has the state `running`; if
    * `until` is not after `from`, what is due at `from` is done and nothing more. Returns the cycle
-   * reached, which is above `from` whenever anything was done.
+   * reached.
    */
   run(vcpu: SchedulableVcpu, cpu: PhysicalCpuId, from: Cycle, until: Cycle): Cycle;
   /** While {@link run} is on: the cycle reached so far, costs included. */
@@ -64,7 +68,8 @@ export interface Executor {
   /**
    * The first cycle at which `vcpu`, run from `from`, may do what others can notice. All physical CPUs advance
    * together to the earliest of these, so that a model meets others at exact cycles; an executor that cannot know
-   * answers `from` plus the quantum by which physical CPUs may run apart.
+   * answers `from` plus the quantum by which physical CPUs may run apart. Whatever is done at a cycle takes time, so
+   * that the answer moves on.
    */
   visibleAt(vcpu: SchedulableVcpu, from: Cycle): Cycle;
   /** Saves what it holds for `vcpu`. */
@@ -77,15 +82,15 @@ export interface Executor {
 export interface Decision {
   /** Null: the physical CPU idles until the policy tickles it. */
   readonly vcpu: SchedulableVcpu | null;
-  /** After this time the policy is asked again; `Infinity`: only when something happens. */
-  readonly slice: Cycles;
+  /** After this time, above 0, the policy is asked again; `Infinity`: only when something happens. */
+  readonly slice: number;
 }
 
 /** What a policy may ask of the dispatcher. */
 export interface PolicyPorts {
   /** Cycles per second. */
   readonly frequencyHz: number;
-  /** Asks {@link SchedulingPolicy.pickNext} for `cpu` again as soon as it can (Xen's `SCHEDULE_SOFTIRQ`). */
+  /** Has {@link SchedulingPolicy.pickNext} asked for `cpu` again as soon as possible (Xen's `SCHEDULE_SOFTIRQ`). */
   tickle(cpu: PhysicalCpuId): void;
   /** Who holds `cpu`, or null when it idles. */
   runningOn(cpu: PhysicalCpuId): SchedulableVcpu | null;
@@ -95,13 +100,14 @@ export interface PolicyPorts {
 export type SchedulerParameters = Readonly<Record<string, number>>;
 
 /**
- * Chooses who runs on the physical CPUs of one cpupool. Calls come in order of `now`. It sees every change of
- * state: {@link insert} and {@link remove} frame a virtual CPU's stay in the pool, {@link wake} and {@link sleep}
- * the times in which it wants to run. A choice that fails {@link SchedulableVcpu.hardAffinity} is a bug.
+ * Chooses who runs on the physical CPUs of one cpupool. Calls come in order of `now`, but for the quantum by which
+ * physical CPUs may run apart. It sees every change of state: {@link insert} and {@link remove} frame a virtual
+ * CPU's stay in the pool, {@link wake} and {@link sleep} the times in which it wants to run. Choosing one that
+ * {@link SchedulableVcpu.hardAffinity} keeps from that physical CPU, or that is not runnable, is a bug.
  */
 export interface SchedulingPolicy extends Snapshot {
-  /** As in `xl.cfg`'s and Xen's `sched=`. */
-  readonly name: string;
+  /** As in Xen's option `sched=`. */
+  readonly name: SchedulerName;
   /** When {@link expire} is wanted, or `Infinity`. */
   readonly deadline: number;
   expire(now: Cycle): void;
@@ -114,13 +120,13 @@ export interface SchedulingPolicy extends Snapshot {
   remove(vcpu: SchedulableVcpu, now: Cycle): void;
   /** `vcpu` wants to run. */
   wake(vcpu: SchedulableVcpu, now: Cycle): void;
-  /** `vcpu` no longer wants to run; if it holds a physical CPU, {@link pickNext} follows there at once. */
+  /** `vcpu` no longer wants to run; if it holds a physical CPU, it leaves it, and {@link pickNext} follows there. */
   sleep(vcpu: SchedulableVcpu, now: Cycle): void;
   /** `vcpu`, running, lets others go first once; {@link pickNext} follows. */
   yield(vcpu: SchedulableVcpu, now: Cycle): void;
   /** Its affinity has changed; if it runs where it may not, {@link pickNext} follows there. */
   affinityChanged(vcpu: SchedulableVcpu, now: Cycle): void;
-  /** Who runs on `cpu` from `now`; until the call returns {@link PolicyPorts.runningOn} tells who ran so far. */
+  /** Who runs on `cpu` from `now`; until the call returns {@link PolicyPorts.runningOn} tells who would rather stay. */
   pickNext(cpu: PhysicalCpuId, now: Cycle): Decision;
   /** A domain's parameters. */
   domainParameters(domain: DomainId): SchedulerParameters;
@@ -176,8 +182,8 @@ export interface Dispatcher extends Snapshot {
   setAffinity(vcpu: SchedulableVcpu, hard: CpuSet, soft?: CpuSet): void;
   runstate(vcpu: SchedulableVcpu): RunstateInfo;
   /**
-   * Advances the machine: due timers fire, the physical CPUs run. Returns at `until`, or sooner at the end of a
-   * bounded slice or after {@link stop}; time stands still between calls.
+   * Advances the machine: due timers fire, the physical CPUs run. Returns at `until`, or sooner after
+   * {@link stop} or if nothing would ever happen again; time stands still between calls.
    */
   advance(until: Cycle): void;
   /** Asks {@link advance} to return as soon as it can. */
