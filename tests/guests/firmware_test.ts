@@ -65,7 +65,26 @@ Deno.test("iPXE comes from a CD-ROM to its shell", async () => {
   await machine.waitForScreen("iPXE>", { timeoutSimulated: "5s" });
 });
 
-Deno.test("GNU Mach finds memory, PCI and the IDE controller, and reports on the serial console", async () => {
+/**
+ * What GNU Mach prints in turn. Most of its five seconds are its own: loops that give absent drives, SCSI adapters and
+ * a floppy controller time to answer.
+ */
+const MACH_LOG: readonly string[] = [
+  "GNU Mach 1.8",
+  "biosmem: physical memory map:",
+  "pcibios_init: Using configuration type 1",
+  "ide: Intel 82371 PIIX3 (dual FIFO) DMA Bus Mastering IDE",
+  "ide1: BM-DMA at 0xc008-0xc00f",
+  "hd2: XENARIUM CD-ROM, ATAPI CDROM drive",
+  "ide1 at 0x170-0x177,0x376 on irq 15",
+  "scsi : 0 hosts.",
+  "Partition check (DOS partitions):",
+  "com1: at atbus0, port = 2f8",
+  "RTC time is 2003-10-19",
+  "bootstrap_create: No bootstrap code loaded with the kernel!",
+];
+
+Deno.test("GNU Mach boots over its serial console up to the user land that it was not given", async () => {
   const folder = await requirePackage("gnumach-image-1.8-486", "i386");
   if (!folder) return;
   const folderOfKernel = `${folder}/boot`;
@@ -76,7 +95,5 @@ Deno.test("GNU Mach finds memory, PCI and the IDE controller, and reports on the
   const plain = file.readable.pipeThrough(new DecompressionStream("gzip"));
   const kernel = new Uint8Array(await new Response(plain).arrayBuffer());
   const machine = await bootedMachine({ kernel, append: "console=com0" });
-  await machine.console.waitFor("GNU Mach", { timeoutSimulated: "10s" });
-  await machine.console.waitFor("biosmem: physical memory map", { timeoutSimulated: "1s" });
-  await machine.console.waitFor("ide1: BM-DMA at 0xc008-0xc00f", { timeoutSimulated: "1s" });
+  for (const line of MACH_LOG) await machine.console.waitFor(line, { timeoutSimulated: "8s" });
 });
