@@ -6,6 +6,7 @@
  */
 
 import type { Encoding, OperandSpec } from "../decode/encoding.ts";
+import { operandWidth } from "../decode/operand_width.ts";
 import { type AddressForm, addressForms } from "./address.ts";
 import { immediate, type MemoryOperand, type Operand } from "./operand.ts";
 import { isHint, operandFits } from "./operand_fit.ts";
@@ -194,37 +195,15 @@ function sizeFits({ sizeBits, encoding }: Spelling, operandBits: number, rexW: b
   return sizeBits === operandBits;
 }
 
+/** The width that a keyword before the operand would name: of immediates and far pointers, the operand size. */
 function specWidth(
   { source, size }: OperandSpec,
   operandBits: number,
   rexW: boolean,
   { attributes }: Encoding,
 ): number {
-  switch (size) {
-    case "b":
-      return 8;
-    case "w":
-      return 16;
-    case "d":
-      return 32;
-    case "q":
-      return 64;
-    case "dq":
-      return 128;
-    case "t":
-      return 80;
-    case "v":
-    case "bs":
-      return operandBits;
-    case "z":
-      return source === "E" ? Math.min(operandBits, 32) : operandBits;
-    case "y":
-      return rexW && !attributes.has("max32") ? 64 : 32;
-    case "p":
-      return operandBits;
-    case "":
-      return 0;
-  }
+  if (size === "p" || (size === "z" && source !== "E")) return operandBits;
+  return operandWidth(size, operandBits, rexW && !attributes.has("max32"));
 }
 
 function formsOf(

@@ -18,6 +18,7 @@ import type {
   OperandSource,
   OperandSpec,
 } from "./encoding.ts";
+import { operandWidth } from "./operand_width.ts";
 import { type EncodingRow, encodingRow } from "./row.ts";
 import type { Addressing, BoundForm, DecodeFailure, Instruction } from "../ir/instruction.ts";
 
@@ -314,33 +315,10 @@ function addressSizeOf(prefixes: Prefixes, mode: DecodeMode): 16 | 32 | 64 {
 function widthOf(
   size: OperandSize,
   operandSize: Width,
-  prefixes: Prefixes,
-  row: EncodingRow,
+  { rex }: Prefixes,
+  { max32 }: EncodingRow,
 ): number {
-  switch (size) {
-    case "b":
-      return 8;
-    case "w":
-      return 16;
-    case "d":
-      return 32;
-    case "q":
-      return 64;
-    case "dq":
-      return 128;
-    case "t":
-      return 80;
-    case "v":
-    case "bs":
-      return operandSize;
-    case "z":
-      return Math.min(operandSize, 32);
-    case "y":
-      return (prefixes.rex & 8) !== 0 && !row.max32 ? 64 : 32;
-    case "p":
-    case "":
-      return 0;
-  }
+  return operandWidth(size, operandSize, (rex & 8) !== 0 && !max32);
 }
 
 function registerWidth(spec: OperandSpec, width: number): Width | 128 {
