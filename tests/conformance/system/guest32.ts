@@ -1,10 +1,14 @@
 /** The 32-bit guest of the system behaviour suite: flat segments, 32-bit paging, a recorder behind every vector. */
 
-import { assemble } from "../../../core/x86/assembler/mod.ts";
-import { writeElf } from "../../../guests/tiny/elf_writer.ts";
-import { caseSource, RECORD_BYTES, RECORDS, stubs, type SystemCase } from "./system_case.ts";
+import {
+  caseSource,
+  guestOf,
+  RECORD_BYTES,
+  RECORDS,
+  stubs,
+  type SystemCase,
+} from "./system_case.ts";
 
-const LOAD_ADDRESS = 0x10_0000;
 /** Vectors that ring 3 may use by INT; 0x30 is not present, 0x31 is for ring 0 only. */
 const USER_VECTORS = new Set([3, 4, 0x32]);
 const VECTORS = 0x33;
@@ -152,19 +156,8 @@ kernel_stack:
 }
 
 /** The guest's image, and the labels that expectations name. */
-export function guest32(cases: readonly SystemCase[]): {
-  image: Uint8Array;
-  labels: Readonly<Record<string, bigint>>;
-} {
-  const { bytes, labels } = assemble(source(cases), { bits: 32, origin: LOAD_ADDRESS });
-  const image = writeElf({
-    bits: 32,
-    address: LOAD_ADDRESS,
-    entry: Number(labels.entry),
-    bytes,
-    pvh: false,
-  });
-  return { image, labels };
+export function guest32(cases: readonly SystemCase[]): ReturnType<typeof guestOf> {
+  return guestOf(source(cases), 32);
 }
 
 /** Continues in ring 3 behind it. */

@@ -1,9 +1,8 @@
 /** The 64-bit guest of the system behaviour suite: 4-level paging, NX, a recorder behind every vector. */
 
-import { assemble } from "../../../core/x86/assembler/mod.ts";
-import { writeElf } from "../../../guests/tiny/elf_writer.ts";
 import {
   caseSource,
+  guestOf,
   RECORD_BYTES,
   RECORDS,
   stubs,
@@ -11,7 +10,6 @@ import {
   USER_ALIAS,
 } from "./system_case.ts";
 
-const LOAD_ADDRESS = 0x10_0000;
 /** Vectors that ring 3 may use by INT; 0x30 is not present, 0x31 is for ring 0 only. */
 const USER_VECTORS = new Set([3, 4, 0x32]);
 const VECTORS = 0x34;
@@ -164,19 +162,8 @@ ist_stack:
 }
 
 /** The guest's image, and the labels that expectations name. */
-export function guest64(cases: readonly SystemCase[]): {
-  image: Uint8Array;
-  labels: Readonly<Record<string, bigint>>;
-} {
-  const { bytes, labels } = assemble(source(cases), { bits: 32, origin: LOAD_ADDRESS });
-  const image = writeElf({
-    bits: 64,
-    address: LOAD_ADDRESS,
-    entry: Number(labels.entry),
-    bytes,
-    pvh: true,
-  });
-  return { image, labels };
+export function guest64(cases: readonly SystemCase[]): ReturnType<typeof guestOf> {
+  return guestOf(source(cases), 64);
 }
 
 /** Continues in ring 3 behind it. */

@@ -5,6 +5,9 @@
  * results in. Everything that a case changes is put back by the suite (segments, flags, CR0, CR4) or by itself.
  */
 
+import { assemble } from "../../../core/x86/assembler/mod.ts";
+import { writeElf } from "../../../guests/tiny/mod.ts";
+
 /** An exception that must have been delivered. */
 export interface ExpectedTrap {
   readonly vector: number;
@@ -69,6 +72,20 @@ export function stubs(vectors: number): string {
     lines.push(`        push ${vector}`, "        jmp recorder");
   }
   return lines.join("\n");
+}
+
+/** Where guests of the suite are loaded. */
+const LOAD_ADDRESS = 0x10_0000;
+
+/** The image of a guest that starts at its label `entry`, and the labels that expectations name. */
+export function guestOf(
+  source: string,
+  bits: 32 | 64,
+): { image: Uint8Array; labels: Readonly<Record<string, bigint>> } {
+  const { bytes, labels } = assemble(source, { bits: 32, origin: LOAD_ADDRESS });
+  const entry = Number(labels.entry);
+  const image = writeElf({ bits, address: LOAD_ADDRESS, entry, bytes, pvh: bits === 64 });
+  return { image, labels };
 }
 
 /** A case that must fault at `@fault`. */
