@@ -222,21 +222,30 @@ function atLeastSingle(o: Builder, value: V128): V128 {
 
 // ---- definitions ----
 
+/** A conversion between a destination and a source; those of singles to and from integers came with SSE. */
+function conversionOf(
+  mnemonic: string,
+  encoding: string,
+  feature: "SSE" | "SSE2",
+  run: (o: Builder, destination: Operand, source: Operand) => void,
+): Definition {
+  return { mnemonic, unit: "sse", feature, encodings: [encoding], run };
+}
+
+/** Which extension brought conversions between integers and elements of `width` bits. */
+function featureOf(width: FloatWidth): "SSE" | "SSE2" {
+  return width === 32 ? "SSE" : "SSE2";
+}
+
 /** A conversion from one XMM register or memory operand to a whole XMM register. */
 function packed(
   mnemonic: string,
   encoding: string,
   conversion: Conversion,
 ): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      o.writeVector(destination, conversion(o, readAligned(o, source)));
-    },
-  };
+  return conversionOf(mnemonic, encoding, "SSE2", (o, destination, source) => {
+    o.writeVector(destination, conversion(o, readAligned(o, source)));
+  });
 }
 
 function packedToInteger(mnemonic: string, encoding: string, width: FloatWidth): Definition {
@@ -255,84 +264,54 @@ function scalar(
   width: FloatWidth,
   conversion: Conversion,
 ): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      const converted = conversion(o, o.readVector(source));
-      o.writeVector(destination, withLow(o, o.readVector(destination), converted, width));
-    },
-  };
+  return conversionOf(mnemonic, encoding, "SSE2", (o, destination, source) => {
+    const converted = conversion(o, o.readVector(source));
+    o.writeVector(destination, withLow(o, o.readVector(destination), converted, width));
+  });
 }
 
 /** CVTSI2SS and CVTSI2SD. */
 function fromGeneral(mnemonic: string, encoding: string, width: FloatWidth): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: width === 32 ? "SSE" : "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      const integer = o.vector(o.read(source), o.const(0));
-      const conversion = fromIntegers(o.widthOf(source) as IntegerWidth, width, 1);
-      const converted = conversion(o, integer);
-      o.writeVector(destination, withLow(o, o.readVector(destination), converted, width));
-    },
-  };
+  return conversionOf(mnemonic, encoding, featureOf(width), (o, destination, source) => {
+    const integer = o.vector(o.read(source), o.const(0));
+    const conversion = fromIntegers(o.widthOf(source) as IntegerWidth, width, 1);
+    const converted = conversion(o, integer);
+    o.writeVector(destination, withLow(o, o.readVector(destination), converted, width));
+  });
 }
 
 /** CVTSS2SI and its like. */
 function toGeneral(mnemonic: string, encoding: string, width: FloatWidth): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: width === 32 ? "SSE" : "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      const truncate = mnemonic.startsWith("CVTT");
-      const integerWidth = o.widthOf(destination) as IntegerWidth;
-      const value = toIntegers(o, o.readVector(source), width, 1, integerWidth, truncate);
-      o.write(destination, o.zext(o.low(value), integerWidth as Width));
-    },
-  };
+  return conversionOf(mnemonic, encoding, featureOf(width), (o, destination, source) => {
+    const truncate = mnemonic.startsWith("CVTT");
+    const integerWidth = o.widthOf(destination) as IntegerWidth;
+    const value = toIntegers(o, o.readVector(source), width, 1, integerWidth, truncate);
+    o.write(destination, o.zext(o.low(value), integerWidth as Width));
+  });
 }
 
 /** CVTPI2PS and CVTPI2PD; with a source in memory they do not touch x87 state. */
 function fromMmx(mnemonic: string, encoding: string, width: FloatWidth): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: width === 32 ? "SSE" : "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      const usesMmx = !o.isMemory(source);
-      if (usesMmx) reportPendingX87(o);
-      const converted = fromIntegers(32, width, 2)(o, o.readVector(source));
-      const result = width === 64
-        ? converted
-        : o.vector(o.low(converted), o.high(o.readVector(destination)));
-      o.writeVector(destination, result);
-      if (usesMmx) enterMmx(o);
-    },
-  };
+  return conversionOf(mnemonic, encoding, featureOf(width), (o, destination, source) => {
+    const usesMmx = !o.isMemory(source);
+    if (usesMmx) reportPendingX87(o);
+    const converted = fromIntegers(32, width, 2)(o, o.readVector(source));
+    const result = width === 64
+      ? converted
+      : o.vector(o.low(converted), o.high(o.readVector(destination)));
+    o.writeVector(destination, result);
+    if (usesMmx) enterMmx(o);
+  });
 }
 
 /** CVTPS2PI and its like. */
 function toMmx(mnemonic: string, encoding: string, width: FloatWidth): Definition {
-  return {
-    mnemonic,
-    unit: "sse",
-    feature: width === 32 ? "SSE" : "SSE2",
-    encodings: [encoding],
-    run(o, destination: Operand, source: Operand) {
-      reportPendingX87(o);
-      const truncate = mnemonic.startsWith("CVTT");
-      const value = toIntegers(o, readAligned(o, source), width, 2, 32, truncate);
-      writeRegister(o, destination, value);
-    },
-  };
+  return conversionOf(mnemonic, encoding, featureOf(width), (o, destination, source) => {
+    reportPendingX87(o);
+    const truncate = mnemonic.startsWith("CVTT");
+    const value = toIntegers(o, readAligned(o, source), width, 2, 32, truncate);
+    writeRegister(o, destination, value);
+  });
 }
 
 /** Conversions of SSE. */

@@ -16,6 +16,7 @@ import {
   isClear,
   join,
   narrow,
+  type Parts,
   partsOf,
   partsOfInteger,
   roundingControl,
@@ -143,29 +144,64 @@ function loadConstant(name: ConstantName, modrm: string): Definition {
   };
 }
 
-/** FST and FSTP to memory in a shorter format. */
-function store(mnemonic: string, digit: number, pops: boolean): Definition {
+/** What a fast path found to store, with PE and C1 of the status word; taken if nothing of `doubts` is doubted. */
+interface FastStore {
+  readonly bits: I64;
+  readonly flags: I64;
+  readonly doubts: readonly I64[];
+}
+
+/** A store to memory in another format: a fast path, or the system function `name`; `how` has bit 0 set to pop. */
+function converted(
+  mnemonic: string,
+  encodings: readonly string[],
+  name: string,
+  how: number,
+  convert: (o: Builder, value: Parts, width: Width) => FastStore,
+): Definition {
   return {
     mnemonic,
     unit: "x87",
-    encodings: [`D9 /${digit}: Md`, `DD /${digit}: Mq`],
+    encodings,
     run(o, destination) {
       const x = openX87(o);
-      const width = o.widthOf(destination) as 32 | 64;
-      const value = partsOf(o, readRegister(o, x.top));
-      const narrowed = narrow(o, value, width);
-      // An exact value does not mind how it is rounded.
-      const rounding = o.and(doubtRounding(o, o.field("fpuControl")), o.neg(narrowed.flags));
-      const filled = doubtFilled(o, x, x.top);
-      o.if(isClear(o, doubtSwitch(o), filled, narrowed.doubt, rounding), () => {
-        o.write(destination, narrowed.bits);
-        if (pops) pop(o, x);
-        finish(o, x, statusAfter(o, x.status, narrowed.flags));
+      const width = o.widthOf(destination) as Width;
+      const { bits, flags, doubts } = convert(o, partsOf(o, readRegister(o, x.top)), width);
+      o.if(isClear(o, doubtSwitch(o), doubtFilled(o, x, x.top), ...doubts), () => {
+        o.write(destination, bits);
+        if ((how & 1) !== 0) pop(o, x);
+        finish(o, x, statusAfter(o, x.status, flags));
       }, () => {
-        storeExactly(o, destination, "x87Store", o.const(width), o.const(pops ? 1 : 0));
+        storeExactly(o, destination, name, o.const(width), o.const(how));
       });
     },
   };
+}
+
+/** FST and FSTP to memory in a shorter format. */
+function store(mnemonic: string, digit: number, pops: boolean): Definition {
+  const encodings = [`D9 /${digit}: Md`, `DD /${digit}: Mq`];
+  return converted(mnemonic, encodings, "x87Store", pops ? 1 : 0, (o, value, width) => {
+    const { bits, flags, doubt } = narrow(o, value, width as 32 | 64);
+    // An exact value does not mind how it is rounded.
+    const rounding = o.and(doubtRounding(o, o.field("fpuControl")), o.neg(flags));
+    return { bits, flags, doubts: [doubt, rounding] };
+  });
+}
+
+/** FIST, FISTP and FISTTP: `how` has bit 0 set to pop, bit 1 to truncate. */
+function storeInteger(mnemonic: string, encodings: readonly string[], how: number): Definition {
+  return converted(mnemonic, encodings, "x87StoreInteger", how, (o, value, width) => {
+    const control = o.field("fpuControl");
+    const rounding = (how & 2) !== 0 ? o.const(TRUNCATE) : roundingControl(o, control);
+    const integer = roundToInteger(o, value, rounding);
+    const { magnitude, flags } = integer;
+    return {
+      bits: o.select(o.isZero(value.sign), magnitude, o.neg(magnitude)),
+      flags,
+      doubts: [doubtInteger(o, value, integer, width), doubtPrecision(o, control, flags)],
+    };
+  });
 }
 
 /** Stores what a system function delivers; the operand is probed before, since that changes the unit's state. */
@@ -235,38 +271,6 @@ const storeRegisterUnchecked: Definition = {
     finish(o, x);
   },
 };
-
-/** FIST, FISTP and FISTTP: `how` has bit 0 set to pop, bit 1 to truncate. */
-function storeInteger(mnemonic: string, encodings: readonly string[], how: number): Definition {
-  return {
-    mnemonic,
-    unit: "x87",
-    encodings,
-    run(o, destination) {
-      const x = openX87(o);
-      const width = o.widthOf(destination) as 16 | 32 | 64;
-      const value = partsOf(o, readRegister(o, x.top));
-      const control = o.field("fpuControl");
-      const rounding = (how & 2) !== 0 ? o.const(TRUNCATE) : roundingControl(o, control);
-      const integer = roundToInteger(o, value, rounding);
-      const isFast = isClear(
-        o,
-        doubtSwitch(o),
-        doubtFilled(o, x, x.top),
-        doubtInteger(o, value, integer, width),
-        doubtPrecision(o, control, integer.flags),
-      );
-      o.if(isFast, () => {
-        const { magnitude } = integer;
-        o.write(destination, o.select(o.isZero(value.sign), magnitude, o.neg(magnitude)));
-        if ((how & 1) !== 0) pop(o, x);
-        finish(o, x, statusAfter(o, x.status, integer.flags));
-      }, () => {
-        storeExactly(o, destination, "x87StoreInteger", o.const(width), o.const(how));
-      });
-    },
-  };
-}
 
 const storeDecimal: Definition = {
   mnemonic: "FBSTP",
