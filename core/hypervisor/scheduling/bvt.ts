@@ -84,7 +84,7 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     state.avt = Math.max(state.avt, this.#svt);
     state.fresh = 1;
     if (now >= state.warpFrom) state.warped = 0;
-    if (this.tickleFor(vcpu, null)) return;
+    if (this.tickleFor(vcpu)) return;
     for (const cpu of this.cpus) if (vcpu.hardAffinity.has(cpu)) this.tickle(cpu);
   }
 

@@ -271,7 +271,9 @@ export class CreditPolicy extends PolicyBase<CreditState> {
     state.priority = PRIORITY.under;
     if (state.parked === 1) {
       state.parked = 0;
-      if (vcpu.state === "runnable") this.tickleFor(vcpu, state.home as PhysicalCpuId);
+      if (vcpu.state === "runnable" && !this.tickleFor(vcpu)) {
+        this.tickle(state.home as PhysicalCpuId);
+      }
     }
     if (state.credit <= this.#slice) return;
     this.#deactivate(state);

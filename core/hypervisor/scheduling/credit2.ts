@@ -220,7 +220,7 @@ export class Credit2Policy extends PolicyBase<Credit2State> {
 
   /** Tickles an idle physical CPU, or the one whose holder has so little credit that `vcpu` preempts it. */
   #findPlace(vcpu: SchedulableVcpu, state: Credit2State): void {
-    if (!this.#hasBudget(vcpu) || this.tickleFor(vcpu, null)) return;
+    if (!this.#hasBudget(vcpu) || this.tickleFor(vcpu)) return;
     const resist = this.microseconds(MIGRATE_RESIST_US);
     let place: PhysicalCpuId | null = null;
     let least = state.credit;

@@ -106,10 +106,9 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
   }
 
   affinityChanged(vcpu: SchedulableVcpu, _now: Cycle): void {
-    const runs = this.stateOf(vcpu).chargedTo >= 0;
-    if (runs ? !vcpu.hardAffinity.has(vcpu.cpu) : this.waiting.includes(vcpu)) {
-      this.tickleFor(vcpu, vcpu.cpu);
-    }
+    if (this.stateOf(vcpu).chargedTo < 0) {
+      if (this.waiting.includes(vcpu)) this.tickleFor(vcpu);
+    } else if (!vcpu.hardAffinity.has(vcpu.cpu)) this.tickle(vcpu.cpu);
   }
 
   pickNext(cpu: PhysicalCpuId, now: Cycle): Decision {
@@ -127,7 +126,7 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
       if (current) {
         this.stateOf(current).chargedTo = -1;
         this.waiting.push(current);
-        this.tickleFor(current, null);
+        this.tickleFor(current);
       }
     }
     return decision;
@@ -280,11 +279,10 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
     return best;
   }
 
-  /** Tickles an idle physical CPU for `vcpu`, or else `otherwise`; returns whether one was idle. */
-  protected tickleFor(vcpu: SchedulableVcpu, otherwise: PhysicalCpuId | null): boolean {
+  /** Tickles an idle physical CPU for `vcpu`; returns whether there was one. */
+  protected tickleFor(vcpu: SchedulableVcpu): boolean {
     const idle = this.idleCpuFor(vcpu);
-    const cpu = idle ?? otherwise;
-    if (cpu !== null) this.tickle(cpu);
+    if (idle !== null) this.tickle(idle);
     return idle !== null;
   }
 
