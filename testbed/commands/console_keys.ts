@@ -20,19 +20,22 @@ export class ConsoleKeys {
     private readonly target: KeyTarget,
   ) {}
 
-  /** Takes the bytes of one or more keys. */
+  /** Takes the bytes of one or more keys; what follows the way out in them is dropped. */
   type(bytes: Uint8Array): void {
     if (!this.interactive) return this.target.send(bytes);
     const sent: number[] = [];
-    for (const byte of bytes) {
-      if (this.#escaped) {
-        this.#escaped = false;
-        if (byte === QUIT_KEY) return this.target.quit();
-        sent.push(byte);
-      } else if (byte === CTRL_C) return this.target.quit();
-      else if (byte === CTRL_A) this.#escaped = true;
-      else sent.push(byte);
-    }
+    const quits = bytes.some((byte) => this.#isWayOut(byte, sent));
     if (sent.length > 0) this.target.send(new Uint8Array(sent));
+    if (quits) this.target.quit();
+  }
+
+  /** Whether `byte` ends the connection; one that is meant for the guest is added to `sent`. */
+  #isWayOut(byte: number, sent: number[]): boolean {
+    const escaped = this.#escaped;
+    this.#escaped = !escaped && byte === CTRL_A;
+    if (this.#escaped) return false;
+    if (byte === (escaped ? QUIT_KEY : CTRL_C)) return true;
+    sent.push(byte);
+    return false;
   }
 }

@@ -61,9 +61,7 @@ Deno.test("dot commands look at a real machine, and step it", () =>
 Deno.test("Ctrl-C stops a real machine that runs for ever, and it can be looked at and go on", () =>
   atTerminal(async (session) => {
     for (const text of ENDLESS) assertEquals(await line(session, text), "");
-    await session.type("await m.run()\r");
-    await session.expect("\n");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await session.start("await m.run()");
     await session.type("\x03");
     assertStringIncludes(await session.expect(PROMPT), "aborted");
     assertStringIncludes(await line(session, ".disas"), "jmp");

@@ -68,9 +68,8 @@ Deno.test("Tab completes members of live objects", () =>
 Deno.test("Ctrl-C stops a running machine, which can be looked at", () =>
   atTerminal(async (session) => {
     await line(session, "const m = await createMachine()");
-    await session.type("await m.run()\r");
-    await session.expect("\n");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await line(session, 'await m.run({ untilText: "booting\\n" })');
+    await session.start("await m.run()");
     await session.type("\x03");
     assertStringIncludes(await session.expect(PROMPT), "aborted");
     assertStringIncludes(await line(session, ".regs"), "0000000000001000");
@@ -79,9 +78,7 @@ Deno.test("Ctrl-C stops a running machine, which can be looked at", () =>
 
 Deno.test("Ctrl-C leaves a promise behind that never settles", () =>
   atTerminal(async (session) => {
-    await session.type("const p = new Promise(() => {}); await p\r");
-    await session.expect("\n");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await session.start("const p = new Promise(() => {}); await p");
     await session.type("\x03");
     assertStringIncludes(await session.expect(PROMPT), "goes on in the background");
     assertEquals(await line(session, "1 + 1"), "2");
@@ -108,9 +105,7 @@ Deno.test(".console connects the keyboard to the machine until Ctrl-C", () =>
     await line(session, "const m = await createMachine()");
     await session.type(".console\r");
     await session.expect("booting");
-    await session.type("ls");
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await session.type("\x03");
+    await session.type("ls\x03");
     assertStringIncludes(await session.expect(PROMPT), "interrupted");
     assertEquals(await line(session, "m.console.typed"), "'ls'");
   }));

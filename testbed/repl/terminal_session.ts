@@ -50,6 +50,12 @@ export class TerminalSession {
     await this.#writer.write(new TextEncoder().encode(text));
   }
 
+  /** Types a line of the REPL that does not end by itself, and waits until it is being evaluated. */
+  async start(line: string): Promise<void> {
+    await this.type(`console.log(20 + 22); ${line}\r`);
+    await this.expect("\n42\n");
+  }
+
   /** Waits for the program's end and returns its exit code. */
   async end(): Promise<number> {
     await this.#writer.close().catch(() => {});
