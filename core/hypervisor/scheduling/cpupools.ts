@@ -86,6 +86,7 @@ export class Cpupools {
     moving.forEach((vcpu, i) => {
       if (!pool.suits(vcpu)) vcpu.hardAffinity = this.#everywhere();
       vcpu.cpu = [...pool.cpus].find(({ id }) => vcpu.hardAffinity.has(id))!.id;
+      vcpu.leftAt = -1;
       pool.policy.insert(vcpu, now);
       if (runnable[i]) pool.policy.wake(vcpu, now);
     });

@@ -35,8 +35,11 @@ export interface DispatcherOptions {
   readonly cpus: number;
   /** The policy of the first cpupool, `Pool-0`, in which all physical CPUs begin. */
   readonly scheduler: SchedulerName;
-  /** What it costs to give a physical CPU from one virtual CPU (or from none ever) to another; default 0. */
-  switchCost?(from: SchedulableVcpu | null, to: SchedulableVcpu): Cycles;
+  /**
+   * What it costs to give a physical CPU to another virtual CPU than held it last, after others held it for
+   * `displacedCycles` since the newcomer did (`Infinity`: it comes from elsewhere); default 0.
+   */
+  switchCost?(to: SchedulableVcpu, displacedCycles: number): Cycles;
 }
 
 /** See the module comment. */
@@ -45,7 +48,7 @@ export class CpuDispatcher implements Dispatcher {
   readonly cpus: readonly PhysicalCpu[];
   readonly vcpus: VcpuEntry[] = [];
   readonly pools: Cpupools;
-  readonly #switchCost: (from: SchedulableVcpu | null, to: SchedulableVcpu) => Cycles;
+  readonly #switchCost: (to: SchedulableVcpu, displacedCycles: number) => Cycles;
   /** The cycle that all physical CPUs have reached. */
   #time: Cycle;
   /** The physical CPU whose executor is running, and for whom. */
@@ -296,24 +299,32 @@ export class CpuDispatcher implements Dispatcher {
       }
       if (vcpu) this.#attach(cpu, this.#entry(vcpu), now);
     }
-    cpu.sliceEnd = cpu.at + slice;
+    // A slice includes the switch, but however short it is, its owner gets on.
+    cpu.sliceEnd = Math.max(now + slice, cpu.at + 1);
   }
 
   #attach(cpu: PhysicalCpu, vcpu: VcpuEntry, now: Cycle): void {
     invariant(vcpu.state === "runnable", `${vcpu.name}, ${vcpu.state}, was chosen to run`);
     invariant(vcpu.hardAffinity.has(cpu.id), `${vcpu.name} may not run on CPU ${cpu.id}`);
+    const displaced = vcpu.cpu === cpu.id && vcpu.leftAt >= 0
+      ? cpu.busyCycles - vcpu.leftAt
+      : Infinity;
     cpu.current = vcpu;
     vcpu.cpu = cpu.id;
     vcpu.enter("running", now);
     if (cpu.last !== vcpu) {
-      cpu.at = now + this.#switchCost(cpu.last, vcpu) as Cycle;
+      const cost = this.#switchCost(vcpu, displaced);
+      cpu.at = now + cost as Cycle;
       cpu.switches++;
+      cpu.switchCycles += cost;
     }
     cpu.last = vcpu;
   }
 
   #detach(cpu: PhysicalCpu, now: Cycle): void {
-    cpu.busyCycles += Math.max(0, now - cpu.current!.since);
+    const vcpu = cpu.current!;
+    cpu.busyCycles += Math.max(0, now - vcpu.since);
+    vcpu.leftAt = cpu.busyCycles;
     cpu.current = null;
     cpu.sliceEnd = Infinity;
   }

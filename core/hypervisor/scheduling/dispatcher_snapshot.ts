@@ -100,6 +100,7 @@ function saveCpu(cpu: PhysicalCpu): Fields {
     reschedule: cpu.reschedule,
     busyCycles: cpu.busyCycles,
     switches: cpu.switches,
+    switchCycles: cpu.switchCycles,
   };
 }
 
@@ -112,4 +113,5 @@ function restoreCpu(cpu: PhysicalCpu, saved: Fields, vcpus: ReadonlyMap<string, 
   cpu.reschedule = saved.reschedule as boolean;
   cpu.busyCycles = saved.busyCycles as number;
   cpu.switches = saved.switches as number;
+  cpu.switchCycles = saved.switchCycles as number;
 }

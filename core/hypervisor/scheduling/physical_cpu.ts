@@ -23,6 +23,8 @@ export class PhysicalCpu {
   busyCycles = 0;
   /** How often it went to another virtual CPU at the price of a switch. */
   switches = 0;
+  /** What these switches cost; part of the busy cycles. */
+  switchCycles = 0;
 
   constructor(readonly id: PhysicalCpuId) {}
 

@@ -29,6 +29,8 @@ export class VcpuEntry implements SchedulableVcpu {
   online = false;
   /** Waits for an event, whether on line or not. */
   waiting = false;
+  /** For how many cycles its physical CPU had been held when it last left it; -1: it never held one. */
+  leftAt = -1;
   readonly #times: Record<Runstate, number> = { running: 0, runnable: 0, blocked: 0, offline: 0 };
 
   constructor(options: VcpuOptions, everywhere: CpuSet, cpu: PhysicalCpuId, now: Cycle) {
@@ -69,6 +71,7 @@ export class VcpuEntry implements SchedulableVcpu {
       softAffinity: [...this.softAffinity],
       online: this.online,
       waiting: this.waiting,
+      leftAt: this.leftAt,
       times: { ...this.#times },
     };
   }
@@ -82,6 +85,7 @@ export class VcpuEntry implements SchedulableVcpu {
     this.softAffinity = new Set(state.softAffinity as PhysicalCpuId[]);
     this.online = state.online as boolean;
     this.waiting = state.waiting as boolean;
+    this.leftAt = state.leftAt as number;
     const times = state.times as Record<Runstate, number>;
     for (const key of Object.keys(RUNSTATES) as Runstate[]) this.#times[key] = times[key];
   }
