@@ -1,6 +1,6 @@
 /**
  * The interrupt wires of the board: each ISA line goes to the 8259 pair and to the I/O APIC, where IRQ 0
- * arrives at pin 2. Several devices may drive one line (PCI interrupts, the SCI): it is high while any does.
+ * arrives at pin 2; lines 16 to 23 go to the I/O APIC alone. Several devices may drive one line (PCI interrupts, the SCI): it is high while any does.
  *
  * Source: ACPI Specification 6.4, section 5.2.12.5 "Interrupt Source Override Structure", whose entries in our
  * tables say the same.
@@ -14,8 +14,9 @@ import {
   type SnapshotRecord,
 } from "../../core/lib/snapshot.ts";
 
-/** How many ISA lines there are. */
+/** How many ISA lines there are; those of the I/O APIC alone follow. */
 const ISA_IRQS = 16;
+const ALL_IRQS = 24;
 /** The line of the slave 8259; no device is wired to it. */
 const CASCADE_IRQ = 2;
 /** The I/O APIC's input for the timer. */
@@ -36,15 +37,16 @@ interface Driver extends IrqDriver {
   high: boolean;
 }
 
-/** The ISA lines, each shared by any number of drivers. */
+/** The lines, each shared by any number of drivers. */
 export class IrqWiring implements Snapshot {
   readonly #drivers: Driver[] = [];
   readonly #targets: readonly (readonly IrqLine[])[];
 
-  /** `pic` listens on inputs 0 to 15 without 2, `ioapic` on the same numbers with 2 in place of 0. */
+  /** `pic` listens on inputs 0 to 15 without 2, `ioapic` on 1 to 23 with 2 in place of 0. */
   constructor(pic: IrqInputs, ioapic: IrqInputs) {
-    this.#targets = Array.from({ length: ISA_IRQS }, (_, irq) => {
+    this.#targets = Array.from({ length: ALL_IRQS }, (_, irq) => {
       if (irq === CASCADE_IRQ) return [];
+      if (irq >= ISA_IRQS) return [ioapic.line(irq)];
       return [pic.line(irq), ioapic.line(irq === 0 ? TIMER_PIN : irq)];
     });
   }
@@ -55,12 +57,12 @@ export class IrqWiring implements Snapshot {
   }
 
   /**
-   * Wires `name` to ISA line `irq`. Throws `RangeError` if there is no such line, or if that name drives
+   * Wires `name` to line `irq`. Throws `RangeError` if there is no such line, or if that name drives
    * it already.
    */
   driver(irq: number, name: string): IrqLine {
     if (!this.#targets[irq]?.length) {
-      throw new RangeError(`${name}: expected an ISA IRQ of 0, 1 or 3 to 15, found ${irq}`);
+      throw new RangeError(`${name}: expected an IRQ of 0, 1 or 3 to 23, found ${irq}`);
     }
     if (this.#drivers.some((other) => other.irq === irq && other.name === name)) {
       throw new RangeError(`${name} drives IRQ ${irq} already`);

@@ -22,6 +22,14 @@ for (const irq of [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]) {
   });
 }
 
+test("IRQ 20 reaches the I/O APIC alone", () => {
+  const { log, wires } = bench();
+  const line = wires.driver(20, "device");
+  line.setLevel(true);
+  line.setLevel(false);
+  assertEquals(log, ["ioapic20+", "ioapic20-"]);
+});
+
 test("A shared line is high while any of its drivers is", () => {
   const { log, wires } = bench();
   const [a, b] = [wires.driver(9, "a"), wires.driver(9, "b")];
@@ -56,8 +64,8 @@ test("A restored driver can let go of the line that it held when it was saved", 
 
 test("Wiring that makes no sense is refused with what was expected", () => {
   const { wires } = bench();
-  for (const irq of [-1, 2, 16, 1.5]) {
-    assertThrows(() => wires.driver(irq, "a"), RangeError, `0, 1 or 3 to 15, found ${irq}`);
+  for (const irq of [-1, 2, 24, 1.5]) {
+    assertThrows(() => wires.driver(irq, "a"), RangeError, `0, 1 or 3 to 23, found ${irq}`);
   }
   wires.driver(3, "a");
   assertThrows(() => wires.driver(3, "a"), RangeError, "a drives IRQ 3 already");

@@ -43,6 +43,9 @@ const IRQ = {
   mouse: { irq: 12, name: "8042 data" },
 } as const;
 
+/** I/O APIC inputs for the HPET's timers, as on chipsets of Intel's ICH family. */
+const HPET_IRQS = [20, 21, 22, 23] as const;
+
 /** Plugs the ISA side in; memory-mapped registers go to `mmio`. */
 export function plugIsaDevices(
   wiring: BoardWiring,
@@ -52,7 +55,13 @@ export function plugIsaDevices(
   const { clock, ports, power, options } = wiring;
   const line = ({ irq, name }: { irq: number; name: string }) => wires.driver(irq, name);
   // The 8254 and the RTC reach their wires through the HPET, which may take their place.
-  const hpet = new HpetDevice({ clock, memory: mmio, irq0: line(IRQ.timer), irq8: line(IRQ.rtc) });
+  const hpet = new HpetDevice({
+    clock,
+    memory: mmio,
+    irq0: line(IRQ.timer),
+    irq8: line(IRQ.rtc),
+    inputs: new Map(HPET_IRQS.map((irq) => [irq, wires.driver(irq, "hpet")])),
+  });
   const rtc = new RtcDevice({
     clock,
     ports,

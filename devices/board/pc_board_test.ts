@@ -198,6 +198,22 @@ test("The HPET takes IRQ 0 from the 8254", () => {
   assertEquals(bench.picVectors(), [0x20]);
 });
 
+test("The HPET's third timer interrupts at an I/O APIC input of its own, and has no FSB interrupts", () => {
+  const bench = new Bench();
+  const at = (offset: number) => 0xfed0_0000 + offset;
+  assertEquals(bench.memory.read(at(0x140), 4) & 0x8000, 0, "Tn_FSB_INT_DEL_CAP");
+  assertEquals(bench.memory.read(at(0x144), 4), 0xf0_0000, "Tn_INT_ROUTE_CAP");
+  bench.memory.write(at(0x140), 4, (20 << 9) | 4);
+  bench.memory.write(at(0x148), 4, hpetFrequencyHz / 1000);
+  bench.memory.write(at(0x14c), 4, 0);
+  bench.routePin(20);
+  bench.memory.write(at(0x010), 4, 1);
+  bench.advance(900_000);
+  assertEquals(bench.messages, []);
+  bench.advance(200_000);
+  assertEquals(bench.messages, [0x40 + 20]);
+});
+
 test("PCI enumeration finds every function and nothing else", () => {
   const bench = new Bench();
   const found: string[] = [];
@@ -237,7 +253,7 @@ const LISTING: [name: string, resources: string][] = [
   ["ACPI power management", "ports 0x600-0x63f, IRQ 9"],
   ["ide.primary", "ports 0x1f0-0x1f7, IRQ 14"],
   ["ioapic", "memory 0xfec00000-0xfec00fff"],
-  ["hpet", "memory 0xfed00000-0xfed00fff"],
+  ["hpet", "memory 0xfed00000-0xfed00fff, IRQ 20, IRQ 21, IRQ 22, IRQ 23"],
   ["PCI 0.0 i440fx", "8086:1237"],
   ["PCI 1.3 piix4-pm", "8086:7113"],
   ["PCI 2.0 vga", "1234:1111, memory 0xfd000000-0xfdffffff"],
