@@ -14,8 +14,8 @@ import {
 import type { MachineFrame } from "../../core/abi/ids.ts";
 import type { FrameMemory } from "../../core/hypervisor/frame_memory.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
-import { ByteRing, type ByteRingPlaces } from "../pv/byte_ring.ts";
-import { IDLE, type Stepper, type StepResult } from "../pv/work.ts";
+import { ByteRing, type ByteRingPlaces } from "../rings/byte_ring.ts";
+import { IDLE, type Stepper, type StepResult } from "../work.ts";
 import type { StoreSession } from "./session.ts";
 import { answer, eventMessage } from "./wire.ts";
 

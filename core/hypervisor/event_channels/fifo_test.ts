@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FIFO, FIFO_WORD } from "../../abi/event_channel.ts";
 import type { EventPort, MachineFrame } from "../../abi/ids.ts";
 import { test } from "../../lib/testing.ts";
-import { DOM0, DOM1, EventRig, gfn, vcpu } from "./testing/rig.ts";
+import { DOM0, DOM1, EventRig, gfn, sharedInfo, vcpu } from "./testing/rig.ts";
 
 const CONTROL = 500 as MachineFrame;
 const PAGE = 501 as MachineFrame;
@@ -30,7 +30,7 @@ class FifoGuest {
 
   /** Takes all events, most urgent first. */
   consume(): number[] {
-    this.rig.memory.write8(100 + DOM1 as MachineFrame, 0, 0);
+    this.rig.memory.write8(sharedInfo(DOM1), 0, 0);
     const ports: number[] = [];
     for (let ready = this.#takeReady(); ready !== 0; ready |= this.#takeReady()) {
       const priority = 31 - Math.clz32(ready & -ready);

@@ -10,8 +10,8 @@ import { XENCONS_INTERFACE } from "../../../core/abi/io/console.ts";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
 import type { FrameMemory } from "../../../core/hypervisor/frame_memory.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
-import { ByteRing, type ByteRingPlaces } from "../byte_ring.ts";
-import { IDLE, type Stepper, type StepResult } from "../work.ts";
+import { ByteRing, type ByteRingPlaces } from "../../rings/byte_ring.ts";
+import { IDLE, type Stepper, type StepResult } from "../../work.ts";
 
 /** What the back end is wired to. */
 export interface ConsolePorts {

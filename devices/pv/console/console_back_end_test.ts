@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
 import { test } from "../../../core/lib/testing.ts";
 import { SparseFrames } from "../../../core/hypervisor/testing/sparse_frames.ts";
-import { ByteRing } from "../byte_ring.ts";
+import { ByteRing } from "../../rings/byte_ring.ts";
 import { ConsoleBackEnd } from "./console_back_end.ts";
 
 const FRAME = 7 as MachineFrame;

@@ -3,7 +3,7 @@
 import { XENSTORE_DOMAIN_INTERFACE, XS, XSD_SOCKMSG } from "../../../core/abi/io/xs_wire.ts";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
 import type { FrameMemory } from "../../../core/hypervisor/frame_memory.ts";
-import { ByteRing } from "../../pv/byte_ring.ts";
+import { ByteRing } from "../../rings/byte_ring.ts";
 import { bytesOf, textOf } from "../text.ts";
 
 const offsetOf = (field: keyof typeof XENSTORE_DOMAIN_INTERFACE.fields) =>

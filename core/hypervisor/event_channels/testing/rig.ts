@@ -16,7 +16,6 @@ const MODELS: readonly DataModel[] = ["lp64", "lp64", "ilp32"];
 
 /** A rig to send events in. */
 export class EventRig {
-  readonly memory = new SparseFrames();
   /** What the hypervisor was told: `upcall DOMAIN.VCPU`, `poller DOMAIN.VCPU`. */
   readonly log: string[] = [];
   /** Frames taken and not dropped. */
@@ -25,7 +24,7 @@ export class EventRig {
   refuses: (check: EventCheck) => boolean = () => false;
   readonly events: EventChannels;
 
-  constructor(maxPort = 1023) {
+  constructor(maxPort = 1023, readonly memory: SparseFrames = new SparseFrames()) {
     this.events = new EventChannels({
       memory: this.memory,
       notify: (domain, vcpu) => this.log.push(`upcall ${domain}.${vcpu}`),
@@ -96,7 +95,7 @@ export class EventRig {
 
 /** The `shared_info` frame of a domain. */
 export function sharedInfo(domain: number): MachineFrame {
-  return 100 + domain as MachineFrame;
+  return 7000 + domain as MachineFrame;
 }
 
 /** A virtual CPU's number, short. */

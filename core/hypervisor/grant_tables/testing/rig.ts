@@ -21,7 +21,6 @@ const FRAME_LIMIT = 1000;
 
 /** A rig to grant in. */
 export class GrantRig {
-  readonly memory = new SparseFrames();
   /** References by `FRAME r` or `FRAME w`. */
   readonly references = new Map<string, number>();
   /** Host mappings by address. */
@@ -34,7 +33,10 @@ export class GrantRig {
   readonly grants: GrantTables;
   #nextTableFrame = 5000;
 
-  constructor({ maxFrames = 4, maxHandles = 8 } = {}) {
+  constructor(
+    { maxFrames = 4, maxHandles = 8 } = {},
+    readonly memory: SparseFrames = new SparseFrames(),
+  ) {
     this.grants = new GrantTables({
       memory: this.memory,
       mapHost: (_caller, mapping) => {
