@@ -15,8 +15,8 @@ export const TRACE_KINDS = {
   portRead: "port, value",
   /** The guest wrote an I/O port: port, value. */
   portWrite: "port, value",
-  /** Outside input reached the machine: source, byte. */
-  input: "source, byte",
+  /** Outside input reached the machine: source, and its byte or the digest of its bytes. */
+  input: "source, value",
   /** A CPU started, halted for good, or was reset: cpu, activity. */
   activity: "cpu, activity",
   /** A digest of all CPU registers: low half, high half. */

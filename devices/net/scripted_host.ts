@@ -41,6 +41,8 @@ export interface ScriptedHostOptions {
   readonly address: Ipv4Address;
   /** Left out, the host serves no DHCP. */
   readonly dhcp?: DhcpOptions;
+  /** Told of each payload or frame that the script sends, as an input from outside; reflexes are none. */
+  readonly onInput?: (bytes: Uint8Array) => void;
 }
 
 /** An echo request that the host sent. */
@@ -86,6 +88,7 @@ export class ScriptedHost implements NetPort, Snapshot {
   onPong: (ping: Ping) => void = () => {};
   readonly #clock: Clock;
   readonly #port: SwitchPort;
+  readonly #onInput: (bytes: Uint8Array) => void;
   readonly #neighbours = new Map<Ipv4Address, MacAddress>();
   readonly #waiting: WaitingPacket[] = [];
   #identification = 0;
@@ -97,6 +100,7 @@ export class ScriptedHost implements NetPort, Snapshot {
     this.dhcp = options.dhcp ? new DhcpServer(options.address, options.dhcp) : null;
     this.#clock = options.clock;
     this.#port = options.port;
+    this.#onInput = options.onInput ?? (() => {});
     this.#port.connect(this);
   }
 
@@ -111,23 +115,20 @@ export class ScriptedHost implements NetPort, Snapshot {
     };
     remember(this.pings, ping);
     const data = Uint8Array.from({ length: dataBytes }, (_, index) => index);
-    this.#sendEcho(to, {
-      kind: "request",
-      identifier: ECHO_IDENTIFIER,
-      sequence: ping.sequence,
-      data,
-    });
+    const { sequence } = ping;
+    const request = { kind: "request", identifier: ECHO_IDENTIFIER, sequence, data } as const;
+    this.#sendInput(to, IP_PROTOCOL.ICMP, icmpEchoBytes(request));
     return ping;
   }
 
   /** Sends a UDP datagram. */
   sendDatagram(to: Ipv4Address, datagram: UdpDatagram): void {
-    const payload = udpBytes(datagram, this.address, to);
-    this.#sendIpv4(to, IP_PROTOCOL.UDP, payload);
+    this.#sendInput(to, IP_PROTOCOL.UDP, udpBytes(datagram, this.address, to));
   }
 
   /** Puts a frame on the wire as it is. */
   sendFrame(frame: Uint8Array): void {
+    this.#onInput(frame);
     this.#port.send(frame);
   }
 
@@ -189,8 +190,11 @@ export class ScriptedHost implements NetPort, Snapshot {
     this.#learn(packet.source, macAt(frame, 6));
     if (udp) return this.onDatagram(udp, packet.source);
     const echo = parseIcmpEcho(packet);
-    if (echo?.kind === "request") this.#sendEcho(packet.source, { ...echo, kind: "reply" });
-    else if (echo) this.#takePong(echo, packet);
+    if (echo?.kind === "request") {
+      const reply = icmpEchoBytes({ ...echo, kind: "reply" });
+      this.#sendIpv4(packet.source, IP_PROTOCOL.ICMP, reply);
+    }
+    if (echo?.kind === "reply") this.#takePong(echo, packet);
   }
 
   #takePong(echo: IcmpEcho, { source }: Ipv4Packet): void {
@@ -224,8 +228,10 @@ export class ScriptedHost implements NetPort, Snapshot {
     for (const { bytes } of ready) this.#sendTo(mac, bytes);
   }
 
-  #sendEcho(to: Ipv4Address, echo: IcmpEcho): void {
-    this.#sendIpv4(to, IP_PROTOCOL.ICMP, icmpEchoBytes(echo));
+  /** Sends what the script, not a reflex, asked for. */
+  #sendInput(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
+    this.#onInput(payload);
+    this.#sendIpv4(to, protocol, payload);
   }
 
   #sendIpv4(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
@@ -243,7 +249,7 @@ export class ScriptedHost implements NetPort, Snapshot {
   }
 
   #sendTo(mac: MacAddress, packet: Uint8Array): void {
-    this.sendFrame(ethernetFrame(mac, this.mac, ETHERTYPE.IPV4, packet));
+    this.#port.send(ethernetFrame(mac, this.mac, ETHERTYPE.IPV4, packet));
   }
 
   #sendArp(operation: "request" | "reply", to: MacAddress, targetAddress: Ipv4Address): void {
@@ -254,7 +260,7 @@ export class ScriptedHost implements NetPort, Snapshot {
       targetMac: operation === "request" ? 0 as MacAddress : to,
       targetAddress,
     });
-    this.sendFrame(ethernetFrame(to, this.mac, ETHERTYPE.ARP, arp));
+    this.#port.send(ethernetFrame(to, this.mac, ETHERTYPE.ARP, arp));
   }
 }
 

@@ -58,6 +58,9 @@ const SLICE_CYCLES = 2_000_000;
 /** A digest of all registers enters the trace each time so many cycles have passed. */
 const STATE_DIGEST_CYCLES = 10_000_000;
 
+/** Where input comes from, as numbered in the trace. */
+const InputSource = { console: 0, keyboard: 1, network: 2 } as const;
+
 /** The machine that {@link createMachine} gives. */
 export class PcMachine implements Machine {
   readonly name: string;
@@ -104,7 +107,9 @@ export class PcMachine implements Machine {
       receive: (bytes) => this.#typed(bytes),
     });
     const { net = "none" } = options;
-    this.network = net === "none" ? null : makeNetwork(net, this.clock);
+    this.network = net === "none"
+      ? null
+      : makeNetwork(net, this.clock, (bytes) => this.#inputFrame(bytes));
     this.board = new PcBoard({
       clock: this.clock,
       ports: this.#io,
@@ -245,7 +250,9 @@ export class PcMachine implements Machine {
 
   pressKeys(...keys: string[]): void {
     for (const chord of keys.map(keysOf)) {
-      for (const key of chord) this.#trace.emit(this.now, "input", 1, KEY_NAMES.indexOf(key));
+      for (const key of chord) {
+        this.#trace.emit(this.now, "input", InputSource.keyboard, KEY_NAMES.indexOf(key));
+      }
       this.board.keyboard.typist.pressKeys(...chord);
     }
   }
@@ -413,8 +420,15 @@ export class PcMachine implements Machine {
 
   /** Bytes typed at the console. */
   #typed(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#trace.emit(this.now, "input", 0, byte);
+    for (const byte of bytes) this.#trace.emit(this.now, "input", InputSource.console, byte);
     this.board.com1.receive(bytes);
+  }
+
+  /** Bytes that the script put on the network. */
+  #inputFrame(bytes: Uint8Array): void {
+    const digest = new Digest();
+    for (const byte of bytes) digest.add(byte);
+    this.#trace.emit(this.now, "input", InputSource.network, digest.low);
   }
 
   #readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array {

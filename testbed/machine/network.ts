@@ -9,8 +9,12 @@ const HOST = { mac: "52:55:0a:00:02:02", address: "10.0.2.2" } as const;
 /** Leases that the host gives. */
 const LEASES = { first: "10.0.2.15", count: 64, netmask: "255.255.255.0" } as const;
 
-/** Makes the network called `name`; its time is the machine's. */
-export function makeNetwork(name: string, clock: Clock): MachineNetwork {
+/** Makes the network called `name`; its time is the machine's, which is told of what the script sends. */
+export function makeNetwork(
+  name: string,
+  clock: Clock,
+  onInput: (bytes: Uint8Array) => void,
+): MachineNetwork {
   const lan = new EthernetSwitch({ name, clock });
   const host = new ScriptedHost({
     clock,
@@ -23,6 +27,7 @@ export function makeNetwork(name: string, clock: Clock): MachineNetwork {
       netmask: parseIpv4(LEASES.netmask),
       router: parseIpv4(HOST.address),
     },
+    onInput,
   });
   return { lan, host };
 }

@@ -19,6 +19,7 @@ Deno.test("the script's frames reach the card's port in simulated time", async (
   const machine = await createMachine({ ...KERNEL, name: "web2", net: "lan0" });
   const { lan, host } = machine.network!;
   const ping = host.ping(parseIpv4("10.0.2.15"));
+  assertEquals(machine.trace.recent(1)[0]?.kind, "input");
   assertEquals(lan.ports[1].counters.sentFrames, 0);
   await machine.run({ forCycles: 10_000 as Cycles });
   // The ARP request that comes before it: nobody answers.
