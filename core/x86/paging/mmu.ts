@@ -7,13 +7,14 @@
  */
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
-import { FRAME_BYTES, FRAME_SHIFT } from "../../memory/machine_memory.ts";
+import { FRAME_BYTES, FRAME_SHIFT, FRAME_WORDS } from "../../memory/machine_memory.ts";
 import { type RadixFormat, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
 import { Access, gatedFrame, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
 import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
+import { FieldMover } from "./field_mover.ts";
 import * as formats from "./formats.ts";
 import { GuestWalker } from "./guest_walker.ts";
 import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
@@ -23,6 +24,10 @@ export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 const FAULT_ADDRESS = offsetOf("faultAddress");
 const DATA_TLB = offsetOf("dataTlb");
 const CODE_TLB = offsetOf("codeTlb");
+const CPL = offsetOf("cpl") >> 2;
+const FLAGS = offsetOf("flags") >> 2;
+const CR0 = offsetOf("cr0") >> 2;
+const CR4 = offsetOf("cr4") >> 2;
 const RESULT = offsetOf("result");
 const ARGUMENT0 = offsetOf("argument0");
 
@@ -39,10 +44,7 @@ export class Mmu {
   #bankIndex = 0;
   #format: RadixFormat | null = null;
   #view = 0;
-  #codeView = 0;
-  #localDevice: LocalPage | null = null;
-  /** Frame of the local device's page, or -1. */
-  #localFrame = -1;
+  readonly #mover: FieldMover;
   /** Whether addresses have 64 bits (EFER.LMA). */
   #wide = false;
   readonly #breakpoints: DataBreakpoints;
@@ -56,6 +58,7 @@ export class Mmu {
     readonly tlbBase: number,
   ) {
     this.walker = new GuestWalker(state, memory);
+    this.#mover = new FieldMover(state, memory);
     this.#breakpoints = new DataBreakpoints();
     for (let i = 0; i < BANKS; i++) {
       this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
@@ -71,21 +74,23 @@ export class Mmu {
 
   /** Recomputes what depends on CR0, CR4, EFER, CPL, EFLAGS.AC and the VM id. Call after each change. */
   modeChanged(): void {
-    const { cr0, cr4, efer, cpl } = this.state;
+    const { cr0, cr4, efer } = this.state;
     this.#format = formats.pagingFormat(cr0, cr4, efer);
     this.#wide = (efer & Efer.LMA) !== 0;
     this.#selectBank();
-    const smap = (cr4 & Cr4.SMAP) !== 0;
-    const held = smap && (this.state.flags & Eflags.AC) === 0;
-    const aligned = (this.state.flags & Eflags.AC) !== 0 && (cr0 & Cr0.AM) !== 0;
-    this.#view = cpl === 3
-      ? (aligned ? View.userAligned : View.user)
-      : held
-      ? View.supervisorSmap
-      : View.supervisor;
-    this.#codeView = cpl === 3 ? 1 : 0;
+    this.levelChanged();
+  }
+
+  /** As {@link modeChanged} where only CPL and EFLAGS.AC may have changed. */
+  levelChanged(): void {
+    const { u32 } = this.state;
+    const isUser = u32[CPL] === 3;
+    const alignmentCheck = (u32[FLAGS] & Eflags.AC) !== 0;
+    if (!isUser) this.#view = alignmentCheck ? View.supervisor : this.systemView;
+    else if (alignmentCheck && (u32[CR0] & Cr0.AM) !== 0) this.#view = View.userAligned;
+    else this.#view = View.user;
     const data = this.#bank.data[this.#view].base;
-    const code = this.#bank.code[this.#codeView].base;
+    const code = this.#bank.code[isUser ? 1 : 0].base;
     this.state.setHalves(DATA_TLB, data, Math.floor(data / 0x1_0000_0000));
     this.state.setHalves(CODE_TLB, code, Math.floor(code / 0x1_0000_0000));
   }
@@ -104,8 +109,7 @@ export class Mmu {
    * {@link flushEverything} when the page moves.
    */
   set localDevice(device: LocalPage | null) {
-    this.#localDevice = device;
-    this.#findLocalFrame();
+    this.#mover.localDevice = device;
   }
 
   /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
@@ -115,7 +119,7 @@ export class Mmu {
 
   /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
   get systemView(): number {
-    return (this.state.cr4 & Cr4.SMAP) !== 0 ? View.supervisorSmap : View.supervisor;
+    return (this.state.u32[CR4] & Cr4.SMAP) !== 0 ? View.supervisorSmap : View.supervisor;
   }
 
   /** The view of ordinary data accesses at the present CPL. */
@@ -135,13 +139,8 @@ export class Mmu {
 
   /** Drops all translations of all VM ids. */
   flushEverything(): void {
-    this.#findLocalFrame();
+    this.#mover.findLocalFrame();
     for (const bank of this.#banks) bank.flush(false);
-  }
-
-  #findLocalFrame(): void {
-    const page = this.#localDevice?.page ?? -1;
-    this.#localFrame = page < 0 ? -1 : page / FRAME_BYTES;
   }
 
   /**
@@ -217,6 +216,23 @@ export class Mmu {
     const u32 = this.state.u32;
     u32[RESULT >> 2] = 0;
     return this.#transfer(low, high, size, Access.read, view, RESULT) ? u32[RESULT >> 2] : -1;
+  }
+
+  /**
+   * Where `bytes` bytes of aligned words at a linear address lie, as an index for MachineMemory.wordAt; -1 unless
+   * they lie on one page that `view` may read without the slow path.
+   */
+  readableWords(low: number, high: number, bytes: number, view: number): number {
+    if ((low & 3) !== 0 || (low & 0xfff) + bytes > FRAME_BYTES) return -1;
+    const page = this.#bank.data[view].readablePage(low, high);
+    return page < 0 ? -1 : page * FRAME_WORDS + ((low & 0xfff) >> 2);
+  }
+
+  /** As {@link readableWords}, for MachineMemory.storeWordDirect. */
+  writableWords(low: number, high: number, bytes: number, view: number): number {
+    if ((low & 3) !== 0 || (low & 0xfff) + bytes > FRAME_BYTES) return -1;
+    const page = this.#bank.data[view].writablePage(low, high);
+    return page < 0 ? -1 : page * FRAME_WORDS + ((low & 0xfff) >> 2);
   }
 
   /** Writes 1, 2 or 4 bytes through `view`, for system code; false with an exception pending on a fault. */
@@ -306,7 +322,7 @@ export class Mmu {
     const page = this.translate(low, high, access, view);
     if (page < 0) return false;
     if (bytes <= room) {
-      this.#move(page, low & 0xfff, bytes, access, field);
+      this.#mover.move(page, low & 0xfff, bytes, access, field);
       return true;
     }
     let nextLow = addLow(low, room);
@@ -315,57 +331,9 @@ export class Mmu {
     nextLow &= 0xfffff000;
     const nextPage = this.translate(nextLow, nextHigh, access, view);
     if (nextPage < 0) return false;
-    this.#move(page, low & 0xfff, room, access, field);
-    this.#move(nextPage, 0, bytes - room, access, field + room);
+    this.#mover.move(page, low & 0xfff, room, access, field);
+    this.#mover.move(nextPage, 0, bytes - room, access, field + room);
     return true;
-  }
-
-  /** Moves `bytes` within one frame, in the widest aligned units of at most four. */
-  #move(frame: number, offset: number, bytes: number, access: number, field: number): void {
-    const local = this.#localFrame === frame ? this.#localDevice : null;
-    if (local === null && access !== Access.write && ((offset | bytes | field) & 3) === 0) {
-      const page = this.memory.readMap[frame];
-      if (page >= 0) return this.#loadWords(page, offset, bytes, field);
-    }
-    for (let done = 0; done < bytes;) {
-      const at = field + done;
-      const left = bytes - done;
-      const unit = left >= 4 && (at & 3) === 0 ? 4 : left >= 2 && (at & 1) === 0 ? 2 : 1;
-      if (access === Access.write) this.#store(frame, offset + done, unit, at, local);
-      else this.#load(frame, offset + done, unit, at, local);
-      done += unit;
-    }
-  }
-
-  /** The commonest load: whole words of memory. */
-  #loadWords(linearPage: number, offset: number, bytes: number, field: number): void {
-    const { i32 } = this.state;
-    for (let i = 0; i < bytes; i += 4) {
-      i32[(field + i) >> 2] = this.memory.word(linearPage, offset + i);
-    }
-  }
-
-  #load(frame: number, offset: number, unit: 1 | 2 | 4, at: number, local: LocalPage | null): void {
-    const { u8, u16, i32 } = this.state;
-    const value = local !== null
-      ? local.readMmio(offset, unit)
-      : this.memory.read(frame * FRAME_BYTES + offset, unit);
-    if (unit === 4) i32[at >> 2] = value;
-    else if (unit === 2) u16[at >> 1] = value;
-    else u8[at] = value;
-  }
-
-  #store(
-    frame: number,
-    offset: number,
-    unit: 1 | 2 | 4,
-    at: number,
-    local: LocalPage | null,
-  ): void {
-    const { u8, u16, u32 } = this.state;
-    const value = unit === 4 ? u32[at >> 2] : unit === 2 ? u16[at >> 1] : u8[at];
-    if (local !== null) local.writeMmio(offset, unit, value);
-    else this.memory.write(frame * FRAME_BYTES + offset, unit, value);
   }
 
   #hit(low: number, high: number, bytes: number, write: boolean): void {
@@ -384,7 +352,7 @@ export class Mmu {
     const page = table.frame(at);
     const linearPage = this.memory.writeMap[page] ?? -1;
     if (linearPage < 0 || linearPage !== this.memory.readMap[page]) return;
-    if (this.#localFrame === page) return;
+    if (this.#mover.localFrame === page) return;
     if (this.memory.isUnwatched(linearPage)) table.fastWrites(at);
   }
 
@@ -408,7 +376,7 @@ export class Mmu {
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
     page = gatedFrame(page, this.state.a20Mask);
-    const isLocal = page === this.#localFrame;
+    const isLocal = page === this.#mover.localFrame;
     const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
     const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
     const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&

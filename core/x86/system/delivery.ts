@@ -10,6 +10,7 @@ import { enterLong } from "./delivery_long.ts";
 import { enterProtected } from "./delivery_protected.ts";
 import { enterReal } from "./delivery_real.ts";
 import { readFlags } from "./flags_image.ts";
+import { enterQuickly } from "./quick_entry.ts";
 import { isLongActive } from "./mode.ts";
 
 const RIP = offsetOf("rip");
@@ -151,6 +152,7 @@ function enterEvent(
 const DR7_GD = 0x2000;
 
 function enterGate(cpu: Cpu, delivery: Delivery): void {
+  if (enterQuickly(cpu, delivery)) return;
   if (isLongActive(cpu)) enterLong(cpu, delivery);
   else if ((cpu.state.cr0 & 1) !== 0) enterProtected(cpu, delivery);
   else enterReal(cpu, delivery);

@@ -7,7 +7,7 @@ import { enterCode, longStackPointer, rspOffset } from "./code_segment.ts";
 import type { Delivery } from "./delivery.ts";
 import { isNull, readDescriptor, selectorError, SystemType } from "./descriptor_tables.ts";
 import { highHalf, isCanonical, readLinear, registerNumber, viewOf } from "./memory_access.ts";
-import { updateMode } from "./mode.ts";
+import { updateLevel } from "./mode.ts";
 import {
   attributesOf,
   type Descriptor,
@@ -27,7 +27,7 @@ const SS = SEGMENT_FIELDS[Segment.ss];
 /** Flags that entering a handler clears besides IF. */
 export const CLEARED_BY_GATE: number = Eflags.TF | Eflags.NT | Eflags.RF | Eflags.VM;
 /** Byte offset of IST1 in the 64-bit TSS. */
-const IST1 = 36;
+export const IST1 = 36;
 
 /** Enters the handler of `delivery` in 64-bit or compatibility mode. */
 export function enterLong(cpu: Cpu, delivery: Delivery): void {
@@ -67,7 +67,7 @@ export function enterLong(cpu: Cpu, delivery: Delivery): void {
   if (inner) installNull(state, Segment.ss, cpl, cpl << 5);
   stack.commit();
   state.flags &= ~(CLEARED_BY_GATE | (type === SystemType.interruptGate32 ? Eflags.IF : 0));
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 /** The 64-bit code segment that a gate of long mode leads to. */

@@ -8,7 +8,7 @@ import type { Delivery } from "./delivery.ts";
 import { CLEARED_BY_GATE } from "./delivery_long.ts";
 import { isNull, readDescriptor, selectorError, SystemType } from "./descriptor_tables.ts";
 import { readLinear } from "./memory_access.ts";
-import { updateMode } from "./mode.ts";
+import { updateLevel } from "./mode.ts";
 import {
   attributesOf,
   type Descriptor,
@@ -59,7 +59,7 @@ export function enterProtected(cpu: Cpu, delivery: Delivery): void {
   if (inner) enterInner(cpu, delivery, selector, descriptor, target, wide ? 4 : 2);
   else enterSame(cpu, delivery, selector, descriptor, target, wide ? 4 : 2);
   state.flags &= ~cleared;
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function readTarget(cpu: Cpu, selector: number, ext: number): Descriptor {

@@ -5,7 +5,7 @@ import { offsetOf } from "../state/layout.ts";
 import { Eflags, Exception } from "../state/bits.ts";
 import type { Delivery } from "./delivery.ts";
 import { readLinear } from "./memory_access.ts";
-import { updateMode } from "./mode.ts";
+import { updateLevel } from "./mode.ts";
 import { installReal, Segment, SEGMENT_FIELDS } from "./segment_fields.ts";
 import { Stack } from "./stack.ts";
 
@@ -30,5 +30,5 @@ export function enterReal(cpu: Cpu, delivery: Delivery): void {
   state.flags &= ~(Eflags.IF | Eflags.TF | Eflags.AC | Eflags.RF);
   installReal(state, Segment.cs, target >>> 16);
   state.setHalves(NEXT_RIP, ip, 0);
-  updateMode(cpu);
+  updateLevel(cpu);
 }

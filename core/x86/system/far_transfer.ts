@@ -21,7 +21,7 @@ import {
 } from "./descriptor_tables.ts";
 import { readReturnTarget, returnWithStack } from "./interrupt_return.ts";
 import { argument, argumentHigh, isCanonical, viewOf } from "./memory_access.ts";
-import { isLongActive, isProtected, updateMode } from "./mode.ts";
+import { isLongActive, isProtected, updateLevel } from "./mode.ts";
 import {
   attributesOf,
   type Descriptor,
@@ -98,7 +98,7 @@ function transferUnprotected(
   if ((state.flags & Eflags.VM) !== 0) installVirtual(state, Segment.cs, selector);
   else installReal(state, Segment.cs, selector);
   state.setHalves(NEXT_RIP, offset, 0);
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function transferToCode(
@@ -125,7 +125,7 @@ function transferToCode(
   if (stack !== null) pushReturn(cpu, stack, bytes);
   enterCode(cpu, selector, descriptor, cpl, low, high);
   stack?.commit();
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function transferThroughGate(
@@ -161,7 +161,7 @@ function transferThroughGate(
   if (stack !== null) pushReturn(cpu, stack, bytes);
   enterCode(cpu, selector, descriptor, state.cpl, low, high);
   stack?.commit();
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 /** A call through a gate to an inner level: switches stacks and copies `parameters` items. */
@@ -196,7 +196,7 @@ function callInner(
   pushReturn(cpu, stack, bytes);
   enterCode(cpu, selector, descriptor, cpl, low, high);
   enterInnerStack(cpu, inner, cpl);
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function pushReturn(cpu: Cpu, stack: Stack, bytes: ItemBytes): void {
@@ -221,7 +221,7 @@ export function returnFar(cpu: Cpu): void {
     state.setHalves(NEXT_RIP, low, 0);
     stack.skip(released);
     stack.commit();
-    updateMode(cpu);
+    updateLevel(cpu);
     return;
   }
   const descriptor = readReturnTarget(cpu, selector);
@@ -239,5 +239,5 @@ export function returnFar(cpu: Cpu): void {
     enterCode(cpu, selector, descriptor, cpl, low, high);
     stack.commit();
   }
-  updateMode(cpu);
+  updateLevel(cpu);
 }

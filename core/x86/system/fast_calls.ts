@@ -7,7 +7,7 @@ import { requirePrivilege } from "./descriptor_tables.ts";
 import { readFlags, writeFlags } from "./flags_image.ts";
 import { stopForNewFlags } from "./interrupt_return.ts";
 import { argument, isCanonical } from "./memory_access.ts";
-import { isLong, isLongActive, isProtected, updateMode } from "./mode.ts";
+import { isLong, isLongActive, isProtected, updateLevel } from "./mode.ts";
 import { Segment, SEGMENT_FIELDS, setBounds } from "./segment_fields.ts";
 
 const RCX = offsetOf("rcx");
@@ -53,7 +53,7 @@ export function systemCall(cpu: Cpu): void {
   }
   loadFlat(cpu, Segment.ss, selector + 8, FLAT.data);
   state.cpl = 0;
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 /**
@@ -81,7 +81,7 @@ export function systemReturn(cpu: Cpu): void {
   loadFlat(cpu, Segment.cs, cs, (wide ? FLAT.code64 : FLAT.code32) | 0x60);
   loadFlat(cpu, Segment.ss, ((base + 8) & 0xffff) | 3, FLAT.data | 0x60);
   state.cpl = 3;
-  updateMode(cpu);
+  updateLevel(cpu);
   stopForNewFlags(cpu, wasOff);
 }
 
@@ -99,7 +99,7 @@ export function systemEnter(cpu: Cpu): void {
   loadFlat(cpu, Segment.cs, selector, longActive ? FLAT.code64 : FLAT.code32);
   loadFlat(cpu, Segment.ss, (selector + 8) & 0xffff, FLAT.data);
   state.cpl = 0;
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 /** SYSEXIT: argument 0 is the operand size in bits. */
@@ -120,7 +120,7 @@ export function systemExit(cpu: Cpu): void {
   loadFlat(cpu, Segment.cs, cs, (wide ? FLAT.code64 : FLAT.code32) | 0x60);
   loadFlat(cpu, Segment.ss, ss, FLAT.data | 0x60);
   state.cpl = 3;
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 /** SWAPGS. */

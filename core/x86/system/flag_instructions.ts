@@ -15,7 +15,7 @@ import {
   setResult,
   viewOf,
 } from "./memory_access.ts";
-import { isVirtual8086, updateMode } from "./mode.ts";
+import { isVirtual8086, updateLevel } from "./mode.ts";
 
 const RCX = offsetOf("rcx") >> 2;
 /** IA32_DEBUGCTL-less flags image that PUSHF stores: RF and VM read as zero. */
@@ -66,7 +66,7 @@ export function popFlags(cpu: Cpu): void {
   const mask = loadableFlags(cpu, argument(cpu, 1) >>> 3) & ~(Eflags.VIF | Eflags.VIP | Eflags.RF);
   writeFlags(state, argument(cpu, 0), mask);
   state.flags &= ~Eflags.RF;
-  if (((before ^ state.flags) & Eflags.AC) !== 0) updateMode(cpu);
+  if (((before ^ state.flags) & Eflags.AC) !== 0) updateLevel(cpu);
   stopForNewFlags(cpu, wasOff);
 }
 
@@ -84,7 +84,7 @@ function changeAlignmentCheck(cpu: Cpu, on: boolean): void {
   const { state } = cpu;
   if (state.cpl !== 0) cpu.raise(Exception.UD);
   state.flags = on ? state.flags | Eflags.AC : state.flags & ~Eflags.AC;
-  cpu.mmu.modeChanged();
+  cpu.mmu.levelChanged();
 }
 
 /** HLT. */

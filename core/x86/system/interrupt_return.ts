@@ -8,7 +8,8 @@ import { checkTarget, enterCode, isLongCode } from "./code_segment.ts";
 import { isNull, markAccessed, readDescriptor, selectorError } from "./descriptor_tables.ts";
 import { writeFlags } from "./flags_image.ts";
 import { argument, linear } from "./memory_access.ts";
-import { isLong, isLongActive, updateMode } from "./mode.ts";
+import { isLong, isLongActive, updateLevel } from "./mode.ts";
+import { NOT_RETURNED, returnQuickly } from "./quick_return.ts";
 import {
   attributesOf,
   type Descriptor,
@@ -29,6 +30,7 @@ import { returnFromTask } from "./task_gate.ts";
 
 const RSP = offsetOf("rsp");
 const NEXT_RIP = offsetOf("nextRip");
+const FLAGS = offsetOf("flags") >> 2;
 
 /** Flags that any IRET loads, and those that depend on privilege. */
 const COMMON_FLAGS = 0x4dd5; // CF PF AF ZF SF TF DF OF NT
@@ -84,7 +86,7 @@ function returnReal(cpu: Cpu, bytes: ItemBytes): void {
   state.setHalves(NEXT_RIP, ip, 0);
   writeFlags(state, flags, loadableFlags(cpu, bytes) & ~LEVEL0_FLAGS);
   keepResumeFlag(cpu);
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function returnIn8086(cpu: Cpu, bytes: ItemBytes): void {
@@ -100,10 +102,21 @@ function returnIn8086(cpu: Cpu, bytes: ItemBytes): void {
   state.setHalves(NEXT_RIP, ip, 0);
   writeFlags(state, flags, loadableFlags(cpu, bytes));
   keepResumeFlag(cpu);
-  updateMode(cpu);
+  updateLevel(cpu);
 }
 
 function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
+  const mask = loadableFlags(cpu, bytes);
+  const quick = returnQuickly(cpu, bytes);
+  const flags = quick === NOT_RETURNED ? returnPlainly(cpu, bytes) : quick;
+  if (flags === NOT_RETURNED) return;
+  writeFlags(cpu.state, flags, mask);
+  keepResumeFlag(cpu);
+  updateLevel(cpu);
+}
+
+/** Returns the EFLAGS image that is still to be loaded, or {@link NOT_RETURNED} if nothing remains to be done. */
+function returnPlainly(cpu: Cpu, bytes: ItemBytes): number {
   const { state } = cpu;
   const stack = Stack.current(cpu);
   const ripLow = stack.pop(bytes);
@@ -113,12 +126,11 @@ function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
   const wide = bytes !== 2;
   if (wide && (flags & Eflags.VM) !== 0 && state.cpl === 0 && !isLongActive(cpu)) {
     returnTo8086(cpu, stack, ripLow, selector, flags);
-    return;
+    return NOT_RETURNED;
   }
   const descriptor = readReturnTarget(cpu, selector);
   const cpl = selector & 3;
   const outer = cpl > state.cpl;
-  const mask = loadableFlags(cpu, bytes);
   if (!outer && !isLong(cpu)) {
     checkTarget(cpu, descriptor, ripLow, ripHigh);
     enterCode(cpu, selector, descriptor, cpl, ripLow, ripHigh);
@@ -128,9 +140,7 @@ function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
     returnWithStack(cpu, stack, bytes, selector, descriptor, ripLow, ripHigh, toLong, 0);
     if (outer) dropInnerSegments(cpu);
   }
-  writeFlags(state, flags, mask);
-  keepResumeFlag(cpu);
-  updateMode(cpu);
+  return flags;
 }
 
 /**
@@ -139,7 +149,7 @@ function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
  */
 function keepResumeFlag(cpu: Cpu): void {
   const { state } = cpu;
-  if ((state.flags & Eflags.RF) === 0) return;
+  if ((state.u32[FLAGS] & Eflags.RF) === 0) return;
   if (hasInstructionBreakpoints(cpu)) state.status = Status.stop;
   else state.flags &= ~Eflags.RF;
 }
@@ -244,5 +254,5 @@ function returnTo8086(
   state.setHalves(RSP, esp, 0);
   state.setHalves(NEXT_RIP, ip, 0);
   keepResumeFlag(cpu);
-  updateMode(cpu);
+  updateLevel(cpu);
 }

@@ -1,10 +1,12 @@
 /**
  * What follows from CS, SS, CR0, CR4, EFER, EFLAGS.VM, EFLAGS.AC and CPL: derived fields of the state.
  *
- * {@link updateMode} is called after every change of one of them, and recomputes all of it.
+ * {@link updateMode} is called after every change of one of them, and recomputes all of it; {@link updateLevel}
+ * is enough where no control register changed.
  */
 
 import type { Cpu } from "../cpu.ts";
+import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf } from "../state/layout.ts";
 import { Attribute, Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
 import { Segment, SEGMENT_FIELDS, type SegmentFields } from "./segment_fields.ts";
@@ -40,15 +42,29 @@ const ES = SEGMENT_FIELDS[Segment.es];
 const MODE_KEY = offsetOf("modeKey") >> 2;
 const IP_MASK = offsetOf("ipMask") >> 2;
 const CODE_LAST = offsetOf("codeLast") >> 2;
+const CPL = offsetOf("cpl") >> 2;
+const FLAGS = offsetOf("flags") >> 2;
+const CR0 = offsetOf("cr0") >> 2;
+const EFER = offsetOf("efer") >> 2;
+const VM_ID = offsetOf("vmId") >> 2;
 
 /** Recomputes every derived field. */
 export function updateMode(cpu: Cpu): void {
-  const { state } = cpu;
-  const { u32 } = state;
-  const { cr0, flags, cpl } = state;
+  updateModeKey(cpu.state);
+  updateUnitTraps(cpu);
+  cpu.mmu.modeChanged();
+}
+
+/** Recomputes what depends on CS, SS, DS, ES, CPL and EFLAGS. */
+export function updateLevel(cpu: Cpu): void {
+  updateModeKey(cpu.state);
+  cpu.mmu.levelChanged();
+}
+
+function updateModeKey({ u32 }: CpuState): void {
   const csAttributes = u32[CS.attributes];
-  const long = (state.efer & Efer.LMA) !== 0 && (csAttributes & Attribute.long) !== 0;
-  let key = (cpl === 3 ? ModeKey.user : 0) | (state.vmId << ModeKey.vmIdShift);
+  const long = (u32[EFER] & Efer.LMA) !== 0 && (csAttributes & Attribute.long) !== 0;
+  let key = (u32[CPL] === 3 ? ModeKey.user : 0) | (u32[VM_ID] << ModeKey.vmIdShift);
   if (long) {
     key |= ModeKey.long;
     u32[IP_MASK] = u32[IP_MASK + 1] = 0xffffffff;
@@ -59,16 +75,14 @@ export function updateMode(cpu: Cpu): void {
     if (code32 && u32[CS.last] === 0xffffffff && u32[CS.first] === 0) key |= ModeKey.wholeCode;
     if ((u32[SS.attributes] & Attribute.big) !== 0) key |= ModeKey.stack32;
     if (isFlat(u32, DS) && isFlat(u32, ES) && isFlat(u32, SS)) key |= ModeKey.flat;
-    if ((cr0 & Cr0.PE) === 0) key |= ModeKey.unprotected;
-    else if ((flags & Eflags.VM) !== 0) key |= ModeKey.unprotected | ModeKey.virtual8086;
+    if ((u32[CR0] & Cr0.PE) === 0) key |= ModeKey.unprotected;
+    else if ((u32[FLAGS] & Eflags.VM) !== 0) key |= ModeKey.unprotected | ModeKey.virtual8086;
     u32[IP_MASK] = code32 ? 0xffffffff : 0xffff;
     u32[IP_MASK + 1] = 0;
     u32[CODE_LAST] = u32[CS.last];
     u32[CODE_LAST + 1] = 0;
   }
   u32[MODE_KEY] = key;
-  updateUnitTraps(cpu);
-  cpu.mmu.modeChanged();
 }
 
 /** Recomputes which exception the first instruction of each floating-point unit raises. */
@@ -89,7 +103,7 @@ export function isLong(cpu: Cpu): boolean {
 
 /** Whether EFER.LMA is set: 64-bit or compatibility mode. */
 export function isLongActive(cpu: Cpu): boolean {
-  return (cpu.state.efer & Efer.LMA) !== 0;
+  return (cpu.state.u32[EFER] & Efer.LMA) !== 0;
 }
 
 /** Whether segments and gates are those of protected mode: neither real nor virtual-8086 mode. */

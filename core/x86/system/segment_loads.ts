@@ -1,11 +1,11 @@
 /** Loading ES, SS, DS, FS and GS: MOV, POP, LDS and its like (SDM vol. 2, "MOV", "LDS/LES/LFS/LGS/LSS"). */
 
 import type { Cpu } from "../cpu.ts";
-import { Inhibit, Status } from "../state/layout.ts";
+import { Inhibit, offsetOf, Status } from "../state/layout.ts";
 import { Eflags, Exception } from "../state/bits.ts";
 import { isNull, markAccessed, readDescriptor, selectorError } from "./descriptor_tables.ts";
 import { argument } from "./memory_access.ts";
-import { isLong, updateMode } from "./mode.ts";
+import { isLong, updateLevel } from "./mode.ts";
 import {
   attributesOf,
   dplOf,
@@ -18,6 +18,8 @@ import {
   Segment,
   SEGMENT_FIELDS,
 } from "./segment_fields.ts";
+
+const CPL = offsetOf("cpl") >> 2;
 
 /** MOV or POP to a segment register: arguments are its number and the selector. SS starts a shadow. */
 export function loadSegmentWithShadow(cpu: Cpu): void {
@@ -43,7 +45,7 @@ export function loadSegment(cpu: Cpu, index: number, selector: number): void {
   else if (index === Segment.ss) loadStackSegment(cpu, selector);
   else loadDataSegment(cpu, index, selector);
   // The mode key says whether segments are flat; FS and GS take no part in it.
-  if (index < Segment.fs) updateMode(cpu);
+  if (index < Segment.fs) updateLevel(cpu);
 }
 
 function loadStackSegment(cpu: Cpu, selector: number): void {
@@ -89,15 +91,20 @@ function loadDataSegment(cpu: Cpu, index: number, selector: number): void {
 
 /** After a return to an outer level: drops data segments which the new CPL may not use. */
 export function dropInnerSegments(cpu: Cpu): void {
-  const { state } = cpu;
-  for (const index of [Segment.es, Segment.ds, Segment.fs, Segment.gs]) {
-    const fields = SEGMENT_FIELDS[index];
-    const attributes = state.u32[fields.attributes];
-    if (state.u32[fields.access] === 0) {
-      // A null selector loses its RPL too.
-      state.u32[fields.selector] = 0;
-    } else if (!isConforming(attributes) && dplOf(attributes) < state.cpl) {
-      installNull(state, index, 0);
-    }
+  dropInnerSegment(cpu, Segment.es);
+  dropInnerSegment(cpu, Segment.ds);
+  dropInnerSegment(cpu, Segment.fs);
+  dropInnerSegment(cpu, Segment.gs);
+}
+
+function dropInnerSegment({ state }: Cpu, index: number): void {
+  const { u32 } = state;
+  const fields = SEGMENT_FIELDS[index];
+  const attributes = u32[fields.attributes];
+  if (u32[fields.access] === 0) {
+    // A null selector loses its RPL too.
+    u32[fields.selector] = 0;
+  } else if (!isConforming(attributes) && dplOf(attributes) < u32[CPL]) {
+    installNull(state, index, 0);
   }
 }
