@@ -183,6 +183,19 @@ export class Processors implements Snapshot {
     return this.#end;
   }
 
+  /**
+   * Runs one CPU alone from cycle `from` up to cycle `to`, for a dispatcher that decides which CPU runs when. Returns
+   * the cycle that it has reached: earlier after {@link requestStop}.
+   */
+  runAlone(index: number, from: number, to: number): number {
+    const slot = this.#slots[index];
+    slot.cycle = from;
+    this.#end = Math.min(to, from + MAX_SLICE);
+    this.#stopAll = false;
+    this.#runSlot(slot);
+    return slot.cycle;
+  }
+
   /** Carries out one instruction of one CPU, or the event that is due before it. */
   step(index: number, at: number): void {
     const slot = this.#slots[index];

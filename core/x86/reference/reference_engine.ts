@@ -60,8 +60,11 @@ export class ReferenceEngine implements Engine {
 
   invalidate(): void {}
 
-  /** Executes one instruction (one iteration under REP), or leaves its exception pending. */
-  step(cpu: Cpu): void {
+  /**
+   * Executes one instruction (one iteration under REP), or leaves its exception pending. Another `port` than the
+   * CPU's own stands between the instruction and memory.
+   */
+  step(cpu: Cpu, port: EvaluationPort = this.portOf(cpu)): void {
     const { state } = cpu;
     state.fastPaths = 0;
     const instruction = this.#fetch(cpu);
@@ -72,13 +75,14 @@ export class ReferenceEngine implements Engine {
       evaluation = prepare(instruction.bound.program, instruction.bound.form);
       this.#evaluations[instruction.bound.index] = evaluation;
     }
-    const outcome = evaluation(this.#port(cpu), instruction);
+    const outcome = evaluation(port, instruction);
     if (outcome === Outcome.fault) return;
     if (outcome !== Outcome.repeat) state.rip = state.nextRip;
     state.i32[BUDGET]--;
   }
 
-  #port(cpu: Cpu): CpuPort {
+  /** The memory and the system functions of a CPU, as instructions reach them. */
+  portOf(cpu: Cpu): EvaluationPort {
     let port = this.#ports.get(cpu);
     if (!port) this.#ports.set(cpu, port = new CpuPort(cpu, this.functions));
     return port;

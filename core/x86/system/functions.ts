@@ -130,7 +130,7 @@ const TABLE = {
   checkUmip: plain(flags.checkUserInstruction, false),
 
   // (port, bytes), (port, bytes, value).
-  checkIo: plain(io.checkIo, false),
+  checkIo: plain(io.checkIo),
   in: plain(io.readPort),
   out: ending(io.writePort),
 
