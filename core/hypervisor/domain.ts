@@ -1,0 +1,51 @@
+/** One domain: its identity, its memory account, its virtual CPUs. What happens to it is done by the hypervisor. */
+
+import type { DomainId, MachineFrame } from "../abi/ids.ts";
+import type { ShutdownReason } from "../abi/operations.ts";
+import type { DomainArea } from "./memory/machine_map.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** What a domain is made from. */
+export interface DomainOptions {
+  readonly name: string;
+  readonly vcpus: number;
+  /** Frames that it may own at most (`max_pages`). */
+  readonly maxPages: number;
+  /** May use control operations. */
+  readonly privileged: boolean;
+}
+
+/** A domain of the hypervisor. */
+export class Domain {
+  readonly vcpus: Vcpu[] = [];
+  /** Frames that it owns, the shared page aside. */
+  pages = 0;
+  maxPages: number;
+  /** Bits of `VMASST_TYPE_*`. */
+  vmAssist = 0n;
+  /** Why it shut down, or `null` while it lives. */
+  shutdown: ShutdownReason | null = null;
+  /** What it did wrong, when it crashed. */
+  crashMessage: string | null = null;
+  /** Pauses that have not ended; its virtual CPUs run at 0. */
+  pauses = 0;
+  /** Hypercalls that do not exist, by number. */
+  readonly missing = new Map<number, number>();
+
+  constructor(
+    readonly id: DomainId,
+    readonly options: DomainOptions,
+    readonly sharedInfo: MachineFrame,
+    readonly area: DomainArea,
+  ) {
+    this.maxPages = options.maxPages;
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  get privileged(): boolean {
+    return this.options.privileged;
+  }
+}

@@ -1,0 +1,342 @@
+/**
+ * The hypervisor: its mechanisms put together, and the life of its domains.
+ *
+ * Mechanisms are typed operations on objects (`tables.pin`, `events.send`); `hypercalls/` decodes registers into them,
+ * and toolstacks call them directly. Nothing a guest does throws; what cannot be made sense of crashes its domain.
+ */
+
+import { ERRNO, type Errno } from "../abi/errno.ts";
+import type { DomainId, MachineFrame, VcpuId } from "../abi/ids.ts";
+import type { ShutdownReason } from "../abi/operations.ts";
+import { VCPU_INFO, VCPU_INFO_BYTES, vcpu_time_info } from "../abi/xen.ts";
+import { XEN_LEGACY_MAX_VCPUS, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts";
+import { SHARED_INFO } from "../abi/xen.ts";
+import { type Cycle, type MachineClock, mulDivFloor } from "../clock/clock.ts";
+import { invariant } from "../lib/assert.ts";
+import type { MachineMemory } from "../memory/machine_memory.ts";
+import type { Processors } from "../x86/processors.ts";
+import { Domain, type DomainOptions } from "./domain.ts";
+import { EventChannels, type FramePlace } from "./event_channels/mod.ts";
+import { MachineFrameMemory } from "./frame_memory.ts";
+import { GrantTables } from "./grant_tables/mod.ts";
+import { FrameFlag, FrameTable, FrameType } from "./memory/frame_table.ts";
+import { grantPorts } from "./memory/grant_ports.ts";
+import { MachineMap } from "./memory/machine_map.ts";
+import { PageTypes } from "./memory/page_types.ts";
+import { Reservations } from "./memory/reservations.ts";
+import { TlbFlushes } from "./memory/tlb_flushes.ts";
+import { GuestTables } from "./pv/guest_tables.ts";
+import type { Dispatcher, Executor } from "./scheduling/ports.ts";
+import { UpcallWords } from "./upcall_words.ts";
+import { VcpuTimers } from "./vcpu_timers.ts";
+import { Vcpu } from "./vcpu.ts";
+
+const FRAME_BYTES = 4096;
+/** `max_event_channels`, `max_grant_frames` and `max_maptrack_frames` of a domain, as xl has them. */
+const MAX_PORT = 1023;
+const MAX_GRANT_FRAMES = 64;
+const MAX_HANDLES = 1024 * 512;
+const INFO = VCPU_INFO.lp64;
+const SHARED = SHARED_INFO.lp64;
+
+/** What a hypervisor is put on. */
+export interface HypervisorPorts {
+  readonly memory: MachineMemory;
+  readonly processors: Processors;
+  readonly clock: MachineClock;
+  readonly dispatcher: Dispatcher;
+  /** Runs the virtual CPUs of paravirtual domains. */
+  readonly executor: Executor;
+  /** Seconds since 1970 at cycle 0. */
+  readonly wallClockSeconds: number;
+  /** Takes what a domain writes by `console_io`. */
+  emergencyConsole(domain: DomainId, bytes: Uint8Array): void;
+  /** A line of the hypervisor's own log. */
+  log(text: string): void;
+  /** A domain has shut down, or its virtual CPUs were all taken down. */
+  onShutdown(domain: Domain): void;
+}
+
+/** The hypervisor of one machine. */
+export class Hypervisor {
+  readonly memory: MachineFrameMemory;
+  readonly frames: FrameTable;
+  readonly flushes: TlbFlushes;
+  readonly types: PageTypes;
+  readonly map: MachineMap;
+  readonly tables: GuestTables;
+  readonly reservations: Reservations;
+  readonly events: EventChannels;
+  readonly grants: GrantTables;
+  readonly upcalls: UpcallWords;
+  readonly timers: VcpuTimers;
+  readonly domains = new Map<DomainId, Domain>();
+  #nextId = 1;
+
+  constructor(readonly ports: HypervisorPorts) {
+    const { memory: machine, processors } = ports;
+    this.memory = new MachineFrameMemory(machine);
+    this.upcalls = new UpcallWords(this.memory);
+    this.frames = new FrameTable(
+      frameCount(machine),
+      (frame) => machine.readMap[frame] >= 0 && machine.writeMap[frame] >= 0,
+    );
+    this.flushes = new TlbFlushes(() =>
+      processors.cpus.forEach(({ mmu }) => mmu.flushEverything())
+    );
+    this.map = new MachineMap(this.memory, this.frames);
+    const { memory, frames, flushes, map } = this;
+    this.types = new PageTypes({
+      memory,
+      frames,
+      flushes,
+      fillRoot: (root, domain) => map.fillRoot(root, this.#domain(domain).area),
+    });
+    frames.onFree = (frame, owner) => {
+      frames.stamp[frame] = flushes.stamp;
+      map.clearPfn(frame);
+      const domain = this.domains.get(owner);
+      if (domain && frame !== domain.sharedInfo) domain.pages = Math.max(0, domain.pages);
+    };
+    this.tables = new GuestTables(this);
+    this.reservations = new Reservations(memory, frames, this.types, map);
+    this.events = new EventChannels({
+      memory,
+      notify: (domain, vcpu) => this.#notify(domain, vcpu),
+      wakePoller: (domain, vcpu) => this.timers.endPoll(this.#domain(domain).vcpus[vcpu]),
+      takeFrame: (domain, frame) =>
+        this.types.get(frame, FrameType.writable, domain) === 0
+          ? frame as number as MachineFrame
+          : null,
+      dropFrame: (domain, frame) => this.types.put(frame, domain),
+    });
+    this.grants = new GrantTables(grantPorts(this));
+    this.timers = new VcpuTimers(this);
+  }
+
+  get dispatcher(): Dispatcher {
+    return this.ports.dispatcher;
+  }
+
+  /** Nanoseconds since the machine started: the guests' system time. */
+  systemTimeNs(): number {
+    return mulDivFloor(this.dispatcher.now, 1_000_000_000, this.ports.clock.frequencyHz);
+  }
+
+  /** The first cycle at which system time is at least `ns`. */
+  cycleOfSystemTime(ns: number): Cycle {
+    return this.ports.clock.cycleOfTick(Math.min(ns, 2 ** 52), 1_000_000_000);
+  }
+
+  /** Makes a domain without memory, paused; `null` if the machine has no memory for its own needs. */
+  createDomain(options: DomainOptions): Domain {
+    const id = this.#freeId();
+    const sharedInfo = this.frames.allocate(id);
+    if (sharedInfo === null) throw new RangeError("the machine has no memory left for a domain");
+    this.memory.writeBytes(sharedInfo, 0, new Uint8Array(FRAME_BYTES));
+    // Its type stays writable: a guest can map it, and never make a table of it.
+    this.types.getType(sharedInfo, FrameType.writable, id);
+    const domain = new Domain(id, options, sharedInfo, this.map.createArea(options.vcpus));
+    domain.pauses = 1;
+    this.domains.set(id, domain);
+    this.#writeWallClock(sharedInfo);
+    for (let i = 0; i < options.vcpus; i++) this.#createVcpu(domain, i as VcpuId);
+    this.events.attach({
+      id,
+      model: "lp64",
+      vcpuCount: options.vcpus,
+      privileged: options.privileged,
+      maxPort: MAX_PORT,
+      sharedInfo,
+      vcpuInfo: (vcpu) => domain.vcpus[vcpu]?.info ?? null,
+    });
+    this.grants.attach({
+      id,
+      privileged: options.privileged,
+      maxFrames: MAX_GRANT_FRAMES,
+      maxHandles: MAX_HANDLES,
+    });
+    return domain;
+  }
+
+  /** Stops a domain for good and takes back what it has. */
+  destroyDomain(domain: Domain): void {
+    invariant(this.domains.get(domain.id) === domain, `${domain.name} was destroyed before`);
+    for (const vcpu of domain.vcpus) {
+      this.dispatcher.remove(vcpu.sched);
+      this.timers.release(vcpu);
+      this.tables.releaseAll(vcpu);
+      this.#dropInfo(vcpu);
+    }
+    this.flushes.all();
+    this.events.detach(domain.id);
+    this.grants.detach(domain.id);
+    const { frames, types } = this;
+    const own = [...frames.framesOf(domain.id)];
+    for (const frame of own) {
+      if ((frames.flags[frame] & FrameFlag.pinned) === 0) continue;
+      frames.flags[frame] &= ~FrameFlag.pinned;
+      types.put(frame, domain.id);
+    }
+    types.putType(domain.sharedInfo, domain.id);
+    for (const frame of own) frames.releaseAllocation(frame);
+    this.map.destroyArea(domain.area);
+    this.domains.delete(domain.id);
+  }
+
+  /** Keeps a domain's virtual CPUs from running until {@link unpause} was called as often. */
+  pause(domain: Domain): void {
+    if (domain.pauses++ > 0) return;
+    for (const vcpu of domain.vcpus) if (vcpu.up) this.dispatcher.offline(vcpu.sched);
+  }
+
+  unpause(domain: Domain): void {
+    invariant(domain.pauses > 0, `${domain.name} is not paused`);
+    if (--domain.pauses > 0 || domain.shutdown !== null) return;
+    for (const vcpu of domain.vcpus) if (vcpu.up) this.dispatcher.online(vcpu.sched);
+  }
+
+  /** `SCHEDOP_shutdown`, or the end that a crash is. */
+  shutDown(domain: Domain, reason: ShutdownReason): void {
+    if (domain.shutdown !== null) return;
+    domain.shutdown = reason;
+    for (const vcpu of domain.vcpus) this.dispatcher.offline(vcpu.sched);
+    this.ports.processors.requestStop();
+    this.ports.onShutdown(domain);
+  }
+
+  /** The guest did what nothing can be made of. */
+  crash(vcpu: Vcpu, message: string): void {
+    const { domain } = vcpu;
+    if (domain.shutdown !== null) return;
+    domain.crashMessage = `${vcpu.name}: ${message}`;
+    this.ports.log(`domain ${domain.id} (${domain.name}) crashed: ${domain.crashMessage}`);
+    this.shutDown(domain, "crash");
+  }
+
+  /** `SCHEDOP_block`: events are let in, and unless one waits the virtual CPU rests until one comes. */
+  block(vcpu: Vcpu): void {
+    this.upcalls.mask(vcpu, false);
+    if (this.upcalls.pending(vcpu)) return;
+    this.dispatcher.block(vcpu.sched);
+    this.ports.processors.requestStop();
+  }
+
+  /** `VCPUOP_up`. */
+  bringUp(vcpu: Vcpu): void {
+    if (vcpu.up) return;
+    vcpu.up = true;
+    const { domain } = vcpu;
+    if (domain.pauses === 0 && domain.shutdown === null) this.dispatcher.online(vcpu.sched);
+  }
+
+  /** `VCPUOP_down`; a domain whose last virtual CPU goes down has shut down. */
+  takeDown(vcpu: Vcpu): void {
+    if (!vcpu.up) return;
+    vcpu.up = false;
+    this.dispatcher.offline(vcpu.sched);
+    this.ports.processors.requestStop();
+    if (vcpu.domain.vcpus.every(({ up }) => !up)) this.shutDown(vcpu.domain, "poweroff");
+  }
+
+  /** `VCPUOP_register_vcpu_info`: moves the virtual CPU's words to a frame of the guest's, once. */
+  registerInfo(vcpu: Vcpu, frame: number, offset: number): 0 | Errno {
+    if (offset > FRAME_BYTES - VCPU_INFO_BYTES || offset % 8 !== 0) return ERRNO.EINVAL;
+    if (vcpu.info !== null && vcpu.info.frame !== vcpu.domain.sharedInfo) return ERRNO.EINVAL;
+    const { id } = vcpu.domain;
+    if (this.types.get(frame, FrameType.writable, id) !== 0) return ERRNO.EINVAL;
+    const place: FramePlace = { frame: frame as MachineFrame, offset };
+    const words = new Uint8Array(VCPU_INFO_BYTES);
+    if (vcpu.info) this.memory.readBytes(vcpu.info.frame, vcpu.info.offset, words);
+    // One who never had any begins with events masked.
+    else words[INFO.upcall_mask] = 1;
+    // Whatever came before the move is looked at again.
+    words[INFO.upcall_pending] = 1;
+    words.fill(0xff, INFO.pending_sel, INFO.pending_sel + 8);
+    this.memory.writeBytes(place.frame, offset, words);
+    vcpu.info = place;
+    this.#writeTime(vcpu);
+    return 0;
+  }
+
+  /** Drops every translation that a domain's virtual CPUs may have left on a CPU. */
+  flushDomain(domain: Domain): void {
+    for (const { loadedOn } of domain.vcpus) {
+      if (loadedOn >= 0) this.ports.processors.cpus[loadedOn].mmu.flushEverything();
+    }
+  }
+
+  /** Drops the translations of one page. */
+  flushDomainPage(domain: Domain, low: number, high: number): void {
+    for (const { loadedOn } of domain.vcpus) {
+      if (loadedOn >= 0) this.ports.processors.cpus[loadedOn].mmu.flushPage(low, high);
+    }
+  }
+
+  #freeId(): DomainId {
+    while (this.domains.has(this.#nextId as DomainId)) this.#nextId++;
+    return this.#nextId++ as DomainId;
+  }
+
+  #domain(id: DomainId): Domain {
+    const domain = this.domains.get(id);
+    invariant(domain, `there is no domain ${id}`);
+    return domain;
+  }
+
+  #createVcpu(domain: Domain, id: VcpuId): void {
+    const { sharedInfo } = domain;
+    const info = id < XEN_LEGACY_MAX_VCPUS
+      ? { frame: sharedInfo, offset: SHARED.vcpu_info + id * VCPU_INFO_BYTES }
+      : null;
+    const vcpu = new Vcpu(domain, id, info);
+    vcpu.sched = this.dispatcher.add({ domain: domain.id, id, executor: this.ports.executor });
+    this.timers.attach(vcpu);
+    domain.vcpus.push(vcpu);
+    if (info === null) return;
+    this.#writeTime(vcpu);
+    // Events are masked until the kernel has handlers.
+    this.upcalls.mask(vcpu, true);
+  }
+
+  #dropInfo(vcpu: Vcpu): void {
+    const { info, domain } = vcpu;
+    vcpu.info = null;
+    if (info && info.frame !== domain.sharedInfo) this.types.put(info.frame, domain.id);
+  }
+
+  #notify(id: DomainId, vcpu: VcpuId): void {
+    const target = this.#domain(id).vcpus[vcpu];
+    this.timers.endPoll(target);
+    this.dispatcher.wake(target.sched);
+  }
+
+  /** System time is the TSC in nanoseconds, from the start and for ever (`vcpu_time_info`). */
+  #writeTime({ info }: Vcpu): void {
+    if (info === null) return;
+    let shift = 0;
+    let multiplier = 1e9 / this.ports.clock.frequencyHz;
+    for (; multiplier >= 1; shift++) multiplier /= 2;
+    for (; multiplier < 0.5; shift--) multiplier *= 2;
+    const bytes = vcpu_time_info.toBytes({
+      version: 2,
+      tsc_to_system_mul: Math.floor(multiplier * 2 ** 32),
+      tsc_shift: shift,
+      flags: XEN_PVCLOCK_TSC_STABLE_BIT,
+    });
+    this.memory.writeBytes(info.frame, info.offset + INFO.time, bytes);
+  }
+
+  #writeWallClock(sharedInfo: MachineFrame): void {
+    const { wallClockSeconds } = this.ports;
+    this.memory.write32(sharedInfo, SHARED.wc_version, 2);
+    this.memory.write32(sharedInfo, SHARED.wc_sec, wallClockSeconds);
+    this.memory.write32(sharedInfo, SHARED.wc_sec_hi, Math.floor(wallClockSeconds / 2 ** 32));
+  }
+}
+
+/** Frame numbers up to the last frame of RAM. */
+function frameCount({ plan }: MachineMemory): number {
+  const high = plan.ramBytes - plan.lowRamBytes;
+  return high > 0 ? 0x10_0000 + high / FRAME_BYTES : plan.lowRamBytes / FRAME_BYTES;
+}

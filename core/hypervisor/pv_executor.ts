@@ -1,0 +1,154 @@
+/** Runs the virtual CPUs of paravirtual domains on the machine's x86 CPUs. */
+
+import { vcpu_runstate_info, XEN_RUNSTATE_UPDATE } from "../abi/operations.ts";
+import { VMASST_TYPE } from "../abi/xen.ts";
+import type { Cycle } from "../clock/clock.ts";
+import type { PhysicalCpuId } from "../lib/brand.ts";
+import { expectRecord, type SnapshotRecord } from "../lib/snapshot.ts";
+import { offsetOf } from "../x86/state/layout.ts";
+import type { Processors } from "../x86/processors.ts";
+import { callHypercall } from "./hypercalls/table.ts";
+import { HypercallArguments, readArguments, writeArguments } from "./hypercalls/caller.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { GuestAccess } from "./memory/guest_access.ts";
+import type { Executor, SchedulableVcpu } from "./scheduling/ports.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { loadRegisters, saveRegisters } from "./pv/cpu_context.ts";
+import { PrivilegeSwitch } from "./pv/privilege_switch.ts";
+import { PvCpu } from "./pv/pv_cpu.ts";
+import { TableWrites } from "./pv/table_writes.ts";
+import { loadLdtRegister } from "./pv/ldt.ts";
+
+const RAX = offsetOf("rax");
+const TWO_32 = 0x1_0000_0000;
+
+/** One physical CPU as guests run on it. */
+interface Seat {
+  readonly pv: PvCpu;
+  readonly guest: GuestAccess;
+}
+
+/** See the module comment. */
+export class PvExecutor implements Executor {
+  readonly name = "pv";
+  #hypervisor!: Hypervisor;
+  #seats: Seat[] = [];
+
+  /** `quantumCycles` is by how much physical CPUs may run apart. */
+  constructor(private readonly processors: Processors, private readonly quantumCycles: number) {}
+
+  /** Takes ring 0 of every CPU. */
+  attach(hypervisor: Hypervisor): void {
+    this.#hypervisor = hypervisor;
+    this.#seats = this.processors.cpus.map((cpu) => {
+      const guest = new GuestAccess(cpu);
+      const args = new HypercallArguments();
+      const pv = new PvCpu({
+        guest,
+        switching: new PrivilegeSwitch(guest, hypervisor.upcalls),
+        upcalls: hypervisor.upcalls,
+        tables: hypervisor.tables,
+        tableWrites: new TableWrites({
+          memory: hypervisor.memory,
+          frames: hypervisor.frames,
+          types: hypervisor.types,
+          reference: this.processors.reference,
+        }),
+        map: hypervisor.map,
+        hypercall: (vcpu, number) => {
+          readArguments(cpu, args);
+          const caller = {
+            hypervisor,
+            domain: vcpu.domain,
+            vcpu,
+            guest,
+            cpu,
+            inMulticall: false,
+          };
+          const result = callHypercall(caller, number, args);
+          if (result === "again") {
+            writeArguments(cpu, args);
+            pv.restartHypercall(cpu);
+          } else cpu.state.setHalves(RAX, result | 0, Math.floor(result / TWO_32));
+        },
+        crash: (vcpu, message) => hypervisor.crash(vcpu, message),
+      });
+      cpu.owner = pv;
+      return { pv, guest };
+    });
+  }
+
+  get cycle(): Cycle {
+    return this.processors.cycleNow() as Cycle;
+  }
+
+  run(sched: SchedulableVcpu, cpu: PhysicalCpuId, from: Cycle, until: Cycle): Cycle {
+    const vcpu = this.#vcpuOf(sched);
+    const { pv } = this.#seats[cpu];
+    if (pv.vcpu !== vcpu) this.#load(vcpu, cpu);
+    if (until <= from) return from;
+    pv.deliverUpcall(this.processors.cpus[cpu], vcpu);
+    if (sched.state !== "running") return from;
+    return this.processors.runAlone(cpu, from, until) as Cycle;
+  }
+
+  interrupt(): void {
+    this.processors.requestStop();
+  }
+
+  visibleAt(_sched: SchedulableVcpu, from: Cycle): Cycle {
+    return from + this.quantumCycles as Cycle;
+  }
+
+  /** Takes a virtual CPU's registers off the CPU that holds them. */
+  unload(vcpu: Vcpu): void {
+    if (vcpu.loadedOn < 0) return;
+    const cpu = this.processors.cpus[vcpu.loadedOn];
+    saveRegisters(cpu, vcpu.registers);
+    this.#seats[vcpu.loadedOn].pv.vcpu = null;
+    vcpu.loadedOn = -1;
+  }
+
+  save(sched: SchedulableVcpu): SnapshotRecord {
+    const vcpu = this.#vcpuOf(sched);
+    this.unload(vcpu);
+    return { kind: "pv.vcpu", version: 1, state: { registers: vcpu.registers.slice() } };
+  }
+
+  restore(sched: SchedulableVcpu, record: SnapshotRecord): void {
+    const state = expectRecord(record, "pv.vcpu", 1);
+    const vcpu = this.#vcpuOf(sched);
+    this.unload(vcpu);
+    vcpu.registers.set(state.registers as Uint8Array);
+  }
+
+  #vcpuOf({ domain, id }: SchedulableVcpu): Vcpu {
+    return this.#hypervisor.domains.get(domain)!.vcpus[id];
+  }
+
+  #load(vcpu: Vcpu, index: number): void {
+    const seat = this.#seats[index];
+    if (seat.pv.vcpu !== null) this.unload(seat.pv.vcpu);
+    this.unload(vcpu);
+    const cpu = this.processors.cpus[index];
+    loadRegisters(cpu, vcpu.registers);
+    loadLdtRegister(cpu, vcpu, this.#hypervisor.map);
+    seat.pv.vcpu = vcpu;
+    vcpu.loadedOn = index;
+    this.#writeRunstate(vcpu, seat);
+  }
+
+  /** Where the guest wants its runstate, it finds it when it runs again. */
+  #writeRunstate(vcpu: Vcpu, { guest }: Seat): void {
+    const { runstateArea, domain } = vcpu;
+    if (runstateArea === null) return;
+    const info = this.#hypervisor.timers.runstate(vcpu);
+    const marks = (domain.vmAssist >> BigInt(VMASST_TYPE.runstate_update_flag) & 1n) !== 0n;
+    const at = runstateArea;
+    if (marks) {
+      const entered = info.state_entry_time | XEN_RUNSTATE_UPDATE;
+      guest.write(at, vcpu_runstate_info.toBytes({ ...info, state_entry_time: entered }));
+    }
+    guest.write(at, vcpu_runstate_info.toBytes(info));
+  }
+}
