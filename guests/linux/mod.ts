@@ -27,4 +27,6 @@ export {
   type SegmentState,
 } from "./load_plan.ts";
 export { type MemoryRange, type MemoryType, memoryTypes, pcMemoryMap } from "./memory_map.ts";
+export { planPv, type PvPlan, type PvRequest, type PvWrite } from "./pv_domain.ts";
+export { type PvNotes, pvNotes } from "./pv_notes.ts";
 export { type OptionRom, planRom } from "./rom.ts";
