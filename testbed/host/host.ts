@@ -1,0 +1,229 @@
+/**
+ * A host: a machine that runs the hypervisor, with its domains.
+ *
+ * ```ts ignore
+ * const host = await Host.boot({ cpus: 2, memory: "1GiB" });
+ * const web = await host.create({ name: "web1", kernel: "debian", memory: "128MiB" });
+ * await web.console.waitFor("xenarium# ");
+ * ```
+ */
+
+import type { Cycle } from "../../core/clock/clock.ts";
+import { type DomainId, DOMID, type EventPort, type MachineFrame } from "../../core/abi/ids.ts";
+import { isErrno } from "../../core/abi/errno.ts";
+import type { Domain } from "../../core/hypervisor/domain.ts";
+import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
+import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
+import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
+import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
+import { invariant } from "../../core/lib/assert.ts";
+import type { EngineName } from "../../core/x86/engine.ts";
+import { ConsoleBackEnd } from "../../devices/pv/console/mod.ts";
+import { MachineConsole } from "../machine/serial_console.ts";
+import type { RunOptions, StopReason } from "../machine_api.ts";
+import { parseSize } from "../units.ts";
+import { buildPvDomain } from "./build_pv_domain.ts";
+import { HostHardware } from "./host_hardware.ts";
+
+const PAGE_BYTES = 4096;
+const DOM0 = 0 as DomainId;
+/** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
+const QUANTUM_CYCLES = 20_011;
+/** Longest stretch between two looks at the abort signal, in cycles. */
+const SLICE_CYCLES = 2_000_000;
+/** 2026-01-01, in seconds since 1970: what the wall clock shows at cycle 0. */
+const WALL_CLOCK_SECONDS = 1_767_225_600;
+/** Ports that domain 0 may have. */
+const DOM0_MAX_PORT = 4095;
+
+/** What a host is made of. */
+export interface HostOptions {
+  readonly cpus?: number;
+  /** RAM with its unit, for example `1GiB`. */
+  readonly memory: string;
+  readonly scheduler?: SchedulerName;
+  readonly cpuModel?: string;
+  readonly engine?: EngineName;
+}
+
+/** A domain to create; words of `xl.cfg`. */
+export interface DomainConfig {
+  readonly name: string;
+  /** `debian`, the name of another image, or an ELF kernel with Xen notes. */
+  readonly kernel: string | Uint8Array;
+  readonly ramdisk?: Uint8Array;
+  readonly memory: string;
+  readonly vcpus?: number;
+  /** The kernel's command line. */
+  readonly extra?: string;
+}
+
+/** One running domain. */
+export class HostDomain {
+  readonly console: MachineConsole;
+
+  constructor(readonly host: Host, readonly domain: Domain, send: (bytes: Uint8Array) => void) {
+    const { clock } = host.hardware;
+    this.console = new MachineConsole({
+      clock,
+      run: (options) => host.run({ ...options, console: this.console }),
+      receive: send,
+    });
+  }
+
+  get id(): DomainId {
+    return this.domain.id;
+  }
+
+  get name(): string {
+    return this.domain.name;
+  }
+}
+
+/** What {@link Host.run} waits for. */
+export interface HostRunOptions extends RunOptions {
+  /** Whose text `untilText` is. */
+  readonly console?: MachineConsole;
+}
+
+/** See the module comment. */
+export class Host {
+  readonly hardware: HostHardware;
+  readonly dispatcher: CpuDispatcher;
+  readonly hypervisor: Hypervisor;
+  readonly domains: HostDomain[] = [];
+  /** Lines of the hypervisor's log. */
+  readonly log: string[] = [];
+
+  private constructor(options: HostOptions) {
+    const cpus = options.cpus ?? 1;
+    const memoryBytes = parseSize(options.memory);
+    this.hardware = new HostHardware({ ...options, cpus, memoryBytes });
+    const { clock, memory, processors } = this.hardware;
+    this.dispatcher = new CpuDispatcher({ clock, cpus, scheduler: options.scheduler ?? "credit2" });
+    const executor = new PvExecutor(processors, cpus === 1 ? SLICE_CYCLES : QUANTUM_CYCLES);
+    this.hypervisor = new Hypervisor({
+      memory,
+      processors,
+      clock,
+      dispatcher: this.dispatcher,
+      executor,
+      wallClockSeconds: WALL_CLOCK_SECONDS,
+      emergencyConsole: (domain, bytes) => this.#output(domain, bytes),
+      log: (text) => void this.log.push(text),
+      onShutdown: () => this.dispatcher.stop(),
+    });
+    executor.attach(this.hypervisor);
+    this.hypervisor.events.attach({
+      id: DOM0,
+      model: "lp64",
+      vcpuCount: 1,
+      privileged: true,
+      maxPort: DOM0_MAX_PORT,
+      sharedInfo: null,
+      vcpuInfo: () => null,
+    });
+  }
+
+  /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
+  static boot(options: HostOptions): Promise<Host> {
+    return Promise.resolve(new Host(options));
+  }
+
+  /** Creates a domain and lets it run from the next {@link run} on. */
+  async create(config: DomainConfig): Promise<HostDomain> {
+    const { kernel, initrd } = await images(config);
+    const pages = parseSize(config.memory) / PAGE_BYTES;
+    const { hypervisor } = this;
+    const domain = hypervisor.createDomain({
+      name: config.name,
+      vcpus: config.vcpus ?? 1,
+      maxPages: pages,
+      privileged: false,
+    });
+    try {
+      const consolePort = hypervisor.events.allocUnbound(domain.id, DOMID.SELF, DOM0);
+      invariant(!isErrno(consolePort), "a new domain has no event channel for its console");
+      const { consoleFrame } = buildPvDomain(hypervisor, domain, {
+        kernel,
+        initrd,
+        commandLine: config.extra ?? "",
+        pages,
+        consolePort,
+        storePort: 0,
+      });
+      const back = this.#console(domain, consoleFrame, consolePort);
+      const handle = new HostDomain(this, domain, (bytes) => {
+        back.send(bytes);
+        back.step();
+      });
+      this.domains.push(handle);
+    } catch (error) {
+      hypervisor.destroyDomain(domain);
+      throw error;
+    }
+    hypervisor.unpause(domain);
+    return this.domains.at(-1)!;
+  }
+
+  /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
+  async run(options: HostRunOptions = {}): Promise<StopReason> {
+    const { clock } = this.hardware;
+    const limit = options.untilCycle ??
+      (options.forCycles === undefined ? Infinity : clock.now + options.forCycles);
+    const from = options.console?.text.length ?? 0;
+    let breathe = performance.now();
+    for (;;) {
+      if (options.signal?.aborted) return { kind: "aborted" };
+      const before = clock.now;
+      this.dispatcher.advance(Math.min(limit, before + SLICE_CYCLES) as Cycle);
+      if (
+        options.untilText !== undefined && options.console?.text.includes(options.untilText, from)
+      ) {
+        return { kind: "marker", text: options.untilText };
+      }
+      if (clock.now >= limit) return { kind: "limit" };
+      if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
+      if (performance.now() - breathe <= 30) continue;
+      for (const { console } of this.domains) console.flush();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      breathe = performance.now();
+    }
+  }
+
+  #console(domain: Domain, frame: MachineFrame, port: EventPort): ConsoleBackEnd {
+    const { events, memory } = this.hypervisor;
+    const consumer = `console.${domain.id}`;
+    let local = 0 as EventPort;
+    const back = new ConsoleBackEnd({
+      memory,
+      frame,
+      output: (bytes) => this.#output(domain.id, bytes),
+      notify: () => void events.sendAsConsumer(DOM0, local),
+    });
+    events.registerConsumer(consumer, () => {
+      while (back.step().more);
+    });
+    const bound = events.bindInterdomain(DOM0, domain.id, port, { consumer });
+    invariant(!isErrno(bound), "the console's event channel cannot be bound");
+    local = bound;
+    return back;
+  }
+
+  #output(id: DomainId, bytes: Uint8Array): void {
+    const console = this.domains.find((each) => each.id === id)?.console;
+    for (const byte of bytes) console?.transmit(byte);
+    this.dispatcher.stop();
+  }
+}
+
+/** The kernel of a configuration, and the initramfs that goes with it. */
+async function images(config: DomainConfig): Promise<{ kernel: Uint8Array; initrd?: Uint8Array }> {
+  const { kernel, ramdisk } = config;
+  if (typeof kernel !== "string") return { kernel, initrd: ramdisk };
+  const { debian, debianFlavourOf } = await import("../images/mod.ts");
+  const flavour = debianFlavourOf(kernel);
+  if (flavour === null) return { kernel: await Deno.readFile(kernel), initrd: ramdisk };
+  const guest = await debian(flavour);
+  return { kernel: guest.vmlinux, initrd: ramdisk ?? guest.initrd };
+}

@@ -1,0 +1,63 @@
+/** The hardware under a hypervisor: CPUs, memory and time. Devices come with driver domains. */
+
+import { MachineClock } from "../../core/clock/clock.ts";
+import { IoSpace } from "../../core/memory/io_space.ts";
+import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { Trace } from "../../core/trace/trace.ts";
+import { ApicBus } from "../../core/x86/apic/mod.ts";
+import type { EngineName } from "../../core/x86/engine.ts";
+import { cpuModel } from "../../core/x86/model/mod.ts";
+import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
+import { wasmHost } from "../wasm_host.ts";
+
+/** RAM below 4 GiB ends here at the latest. */
+const LOW_RAM_LIMIT = 0xc000_0000;
+/** What an interrupt controller without interrupts answers. */
+const SPURIOUS_VECTOR = 7;
+
+/** What hardware is asked for. */
+export interface HostHardwareOptions {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cpuModel?: string;
+  readonly engine?: EngineName;
+}
+
+/** CPUs, memory and time of one host. */
+export class HostHardware {
+  readonly clock = new MachineClock();
+  readonly trace = new Trace();
+  readonly memory: MachineMemory;
+  readonly processors: Processors;
+
+  constructor(options: HostHardwareOptions) {
+    const { cpus, memoryBytes } = options;
+    const ramBase = processorAreaBytes(cpus);
+    const linear = wasmHost.createMemory(ramBase + memoryBytes);
+    this.memory = new MachineMemory(linear.buffer, {
+      ramBytes: memoryBytes,
+      lowRamBytes: Math.min(memoryBytes, LOW_RAM_LIMIT),
+      ramBase,
+      romBase: ramBase,
+      romBytes: 0,
+    });
+    this.processors = new Processors({
+      count: cpus,
+      model: cpuModel(options.cpuModel).with({
+        cores: cpus,
+        frequencyHz: this.clock.frequencyHz,
+      }),
+      engine: options.engine ?? "cold",
+      host: wasmHost,
+      linear,
+      memory: this.memory,
+      io: new IoSpace(),
+      clock: this.clock,
+      bus: new ApicBus(),
+      trace: this.trace,
+      acknowledgePic: () => SPURIOUS_VECTOR,
+    });
+    // The hypervisor decides what runs: no CPU waits for a start-up IPI.
+    for (const { state } of this.processors.cpus) state.activity = 0;
+  }
+}
