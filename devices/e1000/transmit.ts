@@ -15,7 +15,7 @@ import {
   insertChecksums,
   segment,
   type TransmitContext,
-} from "./segmentation.ts";
+} from "../net/segmentation.ts";
 
 /** Bits of TCTL. */
 export const TCTL = {

@@ -78,6 +78,8 @@ export class SwitchPort implements NetPort {
   };
   /** Set to capture what passes. */
   tap: Tap | null = null;
+  /** Whether a card is plugged in; see {@link EthernetSwitch.detach}. */
+  attached = true;
   /** A pulled cable: frames are dropped in both directions. */
   linkUp = true;
   /** Used by the switch: what waits to be delivered, and until when the wire is busy. */
@@ -134,15 +136,29 @@ export class EthernetSwitch implements Snapshot {
     }
   }
 
-  /** Adds a port; throws `RangeError` if there is one of that name. */
+  /** Adds a port, or takes a detached one of that name; throws `RangeError` if it is in use. */
   attach(name: string): SwitchPort {
-    if (this.ports.some((port) => port.name === name)) {
+    const known = this.ports.find((port) => port.name === name);
+    if (known?.attached) {
       throw new RangeError(`switch ${this.name} has a port ${name} already`);
+    }
+    if (known) {
+      known.attached = known.linkUp = true;
+      return known;
     }
     const timer = this.#clock.createTimer(`${this.name}.${name}`, () => this.#transmit(port));
     const port: SwitchPort = new SwitchPort(name, this.ports.length, this, timer);
     this.ports.push(port);
     return port;
+  }
+
+  /** Takes a port out of use: what is learned about it and what waits at it are forgotten. */
+  detach(port: SwitchPort): void {
+    port.attached = port.linkUp = false;
+    port.queue.length = 0;
+    port.timer.disarm();
+    port.connect(UNPLUGGED);
+    for (const [mac, entry] of this.#table) if (entry.port === port.index) this.#table.delete(mac);
   }
 
   /** The port behind which `mac` was last seen, or `null` if it is unknown or has aged out. */
@@ -171,24 +187,27 @@ export class EthernetSwitch implements Snapshot {
       if (only !== port) this.#enqueue(only, frame);
       return;
     }
-    for (const other of this.ports) if (other !== port) this.#enqueue(other, frame);
+    for (const other of this.ports) {
+      if (other !== port && other.attached) this.#enqueue(other, frame);
+    }
   }
 
   save(): SnapshotRecord {
     const table = [...this.#table].map(([mac, { port, seenNs }]) => ({ mac, port, seenNs }));
-    const ports = this.ports.map(({ name, linkUp, busyUntil, counters, queue }) => ({
+    const ports = this.ports.map(({ name, attached, linkUp, busyUntil, counters, queue }) => ({
       name,
+      attached,
       linkUp,
       busyUntil,
       counters: { ...counters },
       queue: queue.map(({ frame, at }) => ({ frame: frame.slice(), at: at as number })),
     }));
-    return { kind: "switch", version: 1, state: { table, ports } };
+    return { kind: "switch", version: 2, state: { table, ports } };
   }
 
   /** Restores into a switch with the same ports, attached in the same order. */
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "switch", 1);
+    const state = expectRecord(record, "switch", 2);
     this.#table.clear();
     for (const { mac, port, seenNs } of state.table as unknown as SavedEntry[]) {
       this.#table.set(mac, { port, seenNs });
@@ -197,6 +216,7 @@ export class EthernetSwitch implements Snapshot {
     this.ports.forEach((port, index) => {
       const one = saved[index] as unknown as SavedPort | undefined;
       if (!one) return;
+      port.attached = one.attached;
       port.linkUp = one.linkUp;
       port.busyUntil = one.busyUntil;
       Object.assign(port.counters, one.counters);
@@ -250,6 +270,7 @@ interface SavedEntry {
 }
 
 interface SavedPort {
+  readonly attached: boolean;
   readonly linkUp: boolean;
   readonly busyUntil: number;
   readonly counters: PortCounters;

@@ -153,3 +153,20 @@ test("two ports of one name are a RangeError", () => {
   const { lan } = fixture();
   assertThrows(() => lan.attach("a"), RangeError, "switch lan has a port a already");
 });
+
+test("a detached port hears nothing, is forgotten, and may be attached again", () => {
+  const { lan, ports, heard, clock } = fixture();
+  ports[0].send(frame(B, A));
+  settle(clock);
+  assertEquals(heard.splice(0), ["b<-a", "c<-a"]);
+  ports[1].send(frame(A, B));
+  lan.detach(ports[0]);
+  ports[1].send(frame(A, B));
+  settle(clock);
+  assertEquals([heard.splice(0), lan.lookUp(A), ports[0].counters.sentFrames], [["c<-b"], null, 0]);
+  assertEquals(lan.attach("a"), ports[0]);
+  assertThrows(() => lan.attach("a"), RangeError);
+  ports[1].send(frame(BROADCAST_MAC, B));
+  settle(clock);
+  assertEquals([heard, ports[0].counters.sentFrames], [["c<-b"], 1]);
+});

@@ -35,3 +35,4 @@ export {
   type Ipv4Packet,
   type UdpDatagram,
 } from "./packets.ts";
+export { finishChecksum, segmentTcp } from "./offload.ts";

@@ -9,7 +9,7 @@ import { type Ipv4Address, type MacAddress, macAt, macBytes } from "./addresses.
 import { internetChecksum, pseudoHeaderSum } from "./checksum.ts";
 
 /** EtherTypes. */
-export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806 } as const;
+export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
 /** IPv4 protocol numbers. */
 export const IP_PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17 } as const;
 /** Bytes before an Ethernet payload. */

@@ -3,7 +3,7 @@
  * frames that go out (8254x manual, sections 3.3.6, 3.5 "TCP Segmentation" and 3.5.9 "IP and TCP/UDP Headers").
  */
 
-import { foldSum, onesComplementSum } from "../net/checksum.ts";
+import { foldSum, onesComplementSum } from "./checksum.ts";
 
 /** What a context descriptor told (section 3.3.6, "TCP/IP Context Descriptor Layout"). */
 export interface TransmitContext {
