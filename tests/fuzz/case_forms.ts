@@ -7,7 +7,7 @@ import type { Decoder } from "../../core/x86/decode/decoder.ts";
 import type { Encoding } from "../../core/x86/decode/encoding.ts";
 import type { BoundForm, Instruction } from "../../core/x86/ir/instruction.ts";
 import { decodeMode } from "../../core/x86/decode/mode.ts";
-import type { DecodeMode } from "../../core/x86/decode/decoder.ts";
+import type { DecodeMode } from "../../core/x86/decode/mode.ts";
 import { ModeKey } from "../../core/x86/system/mode.ts";
 
 export const LONG_MODE: DecodeMode = decodeMode(ModeKey.long);

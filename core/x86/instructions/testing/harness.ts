@@ -11,7 +11,8 @@
 
 import { assertEquals } from "@std/assert";
 import { invariant } from "../../../lib/assert.ts";
-import { type DecodeMode, Decoder } from "../../decode/decoder.ts";
+import { Decoder } from "../../decode/decoder.ts";
+import type { DecodeMode } from "../../decode/mode.ts";
 import type { Instruction } from "../../ir/instruction.ts";
 import type { SystemCatalogue } from "../../ir/builder.ts";
 import { type EvaluationPort, Outcome, prepare } from "../../ir/evaluate.ts";
