@@ -8,6 +8,7 @@
  */
 
 import type { PhysicalAddress } from "../lib/brand.ts";
+import { CODE_LINES_BYTES_PER_PAGE, CodeLines } from "./code_lines.ts";
 import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
 
 /** Bytes in a frame, and its logarithm. */
@@ -21,17 +22,24 @@ export const HIGH_MEMORY_BASE = 0x1_0000_0000;
 
 /** Reasons for which a store to a frame must not go unseen; bits of {@link MachineMemory.watch}. */
 export const FrameWatch = {
-  /** Decoded or translated code was made from the frame. */
+  /** Decoded or translated code was made from the frame; set by {@link MachineMemory.watchCode} only. */
   code: 1,
   /** A checkpoint or dirty log wants to know of the next store. */
   dirty: 2,
 } as const;
 
+/**
+ * Stores to a page that holds no code any more, until it is no longer watched: code that patches itself again and
+ * again then costs no withdrawal of direct access each time.
+ */
+const IDLE_STORES = 64;
+
 /** Told about stores to watched frames and about changes of what a frame number means. */
 export interface MemoryObserver {
   /**
    * A store is about to change bytes [offset, offset + length) of linear page `page`, although `watch`
-   * (bits of FrameWatch) is set on it. A store of the bytes that are there already need not be told.
+   * (bits of FrameWatch) is set on it; `code` only if it touches lines that hold code. A store of the bytes that are
+   * there already need not be told.
    */
   beforeStore?(page: number, watch: number, offset: number, length: number): void;
   /** Linear page `page` is now watched: direct write access to it must be given up. */
@@ -57,6 +65,20 @@ export interface MemoryPlan {
   /** Linear offset of a ROM area of `romBytes`, for images that {@link MachineMemory.mapRom} places. */
   readonly romBase: number;
   readonly romBytes: number;
+  /** Linear offset of {@link codeLinesBytes} bytes, a multiple of 8. */
+  readonly codeLinesBase: number;
+}
+
+/** First page of a plan's RAM and ROM, and their number with what lies between. */
+function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; count: number } {
+  const first = Math.min(plan.ramBase, plan.romBase) / FRAME_BYTES;
+  const end = Math.max(plan.ramBase + plan.ramBytes, plan.romBase + plan.romBytes);
+  return { first, count: Math.ceil(end / FRAME_BYTES) - first };
+}
+
+/** Bytes of linear memory in which a machine's code lines are noted (see code_lines.ts). */
+export function codeLinesBytes(plan: Omit<MemoryPlan, "codeLinesBase">): number {
+  return linearPages(plan).count * CODE_LINES_BYTES_PER_PAGE;
 }
 
 /** Guest-physical memory of one machine. */
@@ -67,6 +89,9 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly writeMap: Int32Array;
   /** Bits of FrameWatch by linear page number relative to RAM's first. */
   readonly #watch: Uint8Array;
+  /** Stores since the last code of a page was gone, by the same numbers. */
+  readonly #idleStores: Uint8Array;
+  readonly #codeLines: CodeLines;
   readonly #firstLinearPage: number;
   readonly #u8: Uint8Array;
   readonly #view: DataView;
@@ -83,9 +108,11 @@ export class MachineMemory implements MmioBus, DmaBus {
     const pages = 0x100000 + highPages;
     this.readMap = new Int32Array(pages).fill(-1);
     this.writeMap = new Int32Array(pages).fill(-1);
-    this.#firstLinearPage = Math.min(plan.ramBase, plan.romBase) / FRAME_BYTES;
-    const end = Math.max(plan.ramBase + plan.ramBytes, plan.romBase + plan.romBytes);
-    this.#watch = new Uint8Array(end / FRAME_BYTES - this.#firstLinearPage);
+    const { first, count } = linearPages(plan);
+    this.#firstLinearPage = first;
+    this.#watch = new Uint8Array(count);
+    this.#idleStores = new Uint8Array(count);
+    this.#codeLines = new CodeLines(buffer, plan.codeLinesBase, count);
     for (let page = 0; page < plan.lowRamBytes / FRAME_BYTES; page++) this.#mapRam(page);
     for (let page = 0; page < highPages; page++) this.#mapRam(0x100000 + page);
   }
@@ -101,12 +128,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     return page < 0 ? -1 : page * FRAME_BYTES + (address & (FRAME_BYTES - 1));
   }
 
-  /** Whether engines may store directly to linear page `linearPage` (no watch is set). */
-  isUnwatched(linearPage: number): boolean {
-    return this.#watch[linearPage - this.#firstLinearPage] === 0;
-  }
-
-  /** The watches (bits of FrameWatch) on linear page `linearPage`. */
+  /** The watches (bits of FrameWatch) on linear page `linearPage`; without any, engines may store to it directly. */
   watches(linearPage: number): number {
     return this.#watch[linearPage - this.#firstLinearPage];
   }
@@ -117,6 +139,27 @@ export class MachineMemory implements MmioBus, DmaBus {
     if ((this.#watch[index] & watch) === watch) return;
     this.#watch[index] |= watch;
     for (const observer of this.#observers) observer.onWatch?.(linearPage);
+  }
+
+  /** Where the code lines of linear page 0 would be noted: those of page `p` are the 8 bytes at 8 * p from there. */
+  get codeLinesOfPage0(): number {
+    return this.plan.codeLinesBase - this.#firstLinearPage * CODE_LINES_BYTES_PER_PAGE;
+  }
+
+  /**
+   * An engine keeps a form of the code in bytes [offset, offset + length) of a linear page: it is told before a store
+   * changes their lines. Each call is undone by one of {@link unwatchCode} with the same bytes.
+   */
+  watchCode(linearPage: number, offset: number, length: number): void {
+    const index = linearPage - this.#firstLinearPage;
+    this.#codeLines.add(index, offset, length);
+    this.#idleStores[index] = 0;
+    this.watch(linearPage, FrameWatch.code);
+  }
+
+  /** Undoes one call of {@link watchCode}. */
+  unwatchCode(linearPage: number, offset: number, length: number): void {
+    this.#codeLines.remove(linearPage - this.#firstLinearPage, offset, length);
   }
 
   /** Clears a watch. */
@@ -337,11 +380,24 @@ export class MachineMemory implements MmioBus, DmaBus {
   }
 
   #barrier(linearPage: number, offset: number, length: number): void {
-    const watch = this.#watch[linearPage - this.#firstLinearPage];
+    const index = linearPage - this.#firstLinearPage;
+    let watch = this.#watch[index];
     if (watch === 0) return;
+    if ((watch & FrameWatch.code) !== 0 && !this.#codeLines.touches(index, offset, length)) {
+      this.#missedCode(index);
+      watch &= ~FrameWatch.code;
+      if (watch === 0) return;
+    }
     for (const observer of this.#observers) {
       observer.beforeStore?.(linearPage, watch, offset, length);
     }
+  }
+
+  /** A store to page `index` touched no code: after enough of them a page without code need not be watched. */
+  #missedCode(index: number): void {
+    if (!this.#codeLines.isEmpty(index) || ++this.#idleStores[index] < IDLE_STORES) return;
+    this.#watch[index] &= ~FrameWatch.code;
+    this.#codeLines.forget(index);
   }
 
   #readMmio(address: number, size: MmioSize): number {

@@ -5,12 +5,13 @@ import { FRAME_BYTES, FrameWatch, MachineMemory } from "./machine_memory.ts";
 const RAM_BYTES = 4 * FRAME_BYTES;
 
 function watchedMemory(): { memory: MachineMemory; told: string[] } {
-  const memory = new MachineMemory(new ArrayBuffer(RAM_BYTES), {
+  const memory = new MachineMemory(new ArrayBuffer(RAM_BYTES + FRAME_BYTES), {
     ramBytes: RAM_BYTES,
     lowRamBytes: RAM_BYTES,
     ramBase: 0,
     romBase: 0,
     romBytes: 0,
+    codeLinesBase: RAM_BYTES,
   });
   const told: string[] = [];
   memory.observe({
@@ -21,7 +22,7 @@ function watchedMemory(): { memory: MachineMemory; told: string[] } {
 
 test("a store to a watched frame is told if it changes a byte, and only then", () => {
   const { memory, told } = watchedMemory();
-  memory.watch(1, FrameWatch.code);
+  memory.watch(1, FrameWatch.dirty);
   const stores: readonly [address: number, size: 1 | 2 | 4, value: number][] = [
     [0x0010, 4, 0x1234],
     [0x1010, 4, -2],
@@ -32,6 +33,31 @@ test("a store to a watched frame is told if it changes a byte, and only then", (
     [0x1ff8, 1, 0x101],
   ];
   for (const store of stores) memory.write(...store);
-  assertEquals(told, ["1 1 16+4", "1 1 18+2", "1 1 4088+1"]);
+  assertEquals(told, ["1 2 16+4", "1 2 18+2", "1 2 4088+1"]);
   assertEquals(memory.read(0x1010, 4), 0xfffefffe);
+});
+
+test("code is told of stores to its lines of 64 bytes, and of no others", () => {
+  const { memory, told } = watchedMemory();
+  memory.watchCode(1, 0x7e, 4);
+  memory.watchCode(1, 0x82, 1);
+  const stores = [0x1000, 0x103d, 0x1041, 0x107c, 0x10bd, 0x10c1, 0x2080];
+  for (const address of stores) memory.write(address, 4, -1);
+  assertEquals(told, ["1 1 61+4", "1 1 65+4", "1 1 124+4", "1 1 189+4"]);
+  memory.unwatchCode(1, 0x82, 1);
+  memory.unwatchCode(1, 0x7e, 4);
+  memory.write(0x1080, 4, 1);
+  assertEquals(told.length, 4);
+});
+
+test("a page without code is watched for 64 more stores, since code may come back", () => {
+  const { memory } = watchedMemory();
+  memory.watchCode(1, 0x10, 4);
+  memory.unwatchCode(1, 0x10, 4);
+  const watches = [];
+  for (let i = 1; i <= 64; i++) {
+    memory.write(0x1010, 4, i);
+    watches.push(memory.watches(1));
+  }
+  assertEquals(watches, [...new Array(63).fill(FrameWatch.code), 0]);
 });

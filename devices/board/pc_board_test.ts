@@ -13,18 +13,20 @@ import { type BoardOptions, PcBoard } from "./mod.ts";
 const MIB = 1 << 20;
 const RAM_BYTES = 4 * MIB;
 const ROM_BYTES = MIB;
+const CODE_LINES_BYTES = 65536;
 const SERIAL = { com1: 0x3f8, com2: 0x2f8 };
 
 /** A board with everything plugged in, on a machine without CPUs that writes down what it is told. */
 class Bench {
   readonly clock = new MachineClock();
   readonly ports = new IoSpace();
-  readonly memory = new MachineMemory(new ArrayBuffer(ROM_BYTES + RAM_BYTES), {
+  readonly memory = new MachineMemory(new ArrayBuffer(ROM_BYTES + RAM_BYTES + CODE_LINES_BYTES), {
     ramBytes: RAM_BYTES,
     lowRamBytes: RAM_BYTES,
     romBase: 0,
     romBytes: ROM_BYTES,
     ramBase: ROM_BYTES,
+    codeLinesBase: ROM_BYTES + RAM_BYTES,
   });
   readonly log: string[] = [];
   /** Vectors that the I/O APIC sent. */

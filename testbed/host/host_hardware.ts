@@ -2,7 +2,7 @@
 
 import { MachineClock } from "../../core/clock/clock.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
-import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
@@ -33,14 +33,17 @@ export class HostHardware {
   constructor(options: HostHardwareOptions) {
     const { cpus, memoryBytes } = options;
     const ramBase = processorAreaBytes(cpus);
-    const linear = wasmHost.createMemory(ramBase + memoryBytes);
-    this.memory = new MachineMemory(linear.buffer, {
+    const codeLinesBase = ramBase + memoryBytes;
+    const plan = {
       ramBytes: memoryBytes,
       lowRamBytes: Math.min(memoryBytes, LOW_RAM_LIMIT),
       ramBase,
       romBase: ramBase,
       romBytes: 0,
-    });
+      codeLinesBase,
+    };
+    const linear = wasmHost.createMemory(codeLinesBase + codeLinesBytes(plan));
+    this.memory = new MachineMemory(linear.buffer, plan);
     this.processors = new Processors({
       count: cpus,
       model: cpuModel(options.cpuModel).with({

@@ -9,7 +9,7 @@ import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
-import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
 import { Digest, Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
@@ -92,14 +92,17 @@ export class PcMachine implements Machine {
     const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
     const romBase = processorAreaBytes(cpus);
     const ramBase = romBase + ROM_AREA_BYTES;
-    const linear = wasmHost.createMemory(ramBase + memoryBytes);
-    this.#memory = new MachineMemory(linear.buffer, {
+    const codeLinesBase = ramBase + memoryBytes;
+    const plan = {
       ramBytes: memoryBytes,
       lowRamBytes,
       ramBase,
       romBase,
       romBytes: ROM_AREA_BYTES,
-    });
+      codeLinesBase,
+    };
+    const linear = wasmHost.createMemory(codeLinesBase + codeLinesBytes(plan));
+    this.#memory = new MachineMemory(linear.buffer, plan);
     const bus = new ApicBus();
     this.#console = new MachineConsole({
       clock: this.clock,

@@ -25,6 +25,8 @@ export const ENGINES: readonly EngineName[] = ["reference", "cold"];
 
 /** RAM of a small machine, from address 0. */
 export const RAM_BYTES = 4 * 1024 * 1024;
+/** More than a machine of this size needs for its code lines. */
+const CODE_LINES_BYTES = 65536;
 /** Where programs start. */
 export const PROGRAM = 0x1_0000;
 /** Where tables lie: IDT, GDT, and the root of the identity map of the first GiB. */
@@ -51,13 +53,14 @@ export class SmallMachine {
   constructor(engine: EngineName) {
     const romBase = processorAreaBytes(1);
     const ramBase = romBase + 65536;
-    const linear = wasmHost.createMemory(ramBase + RAM_BYTES);
+    const linear = wasmHost.createMemory(ramBase + RAM_BYTES + CODE_LINES_BYTES);
     this.memory = new MachineMemory(linear.buffer, {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,
       ramBase,
       romBase,
       romBytes: 65536,
+      codeLinesBase: ramBase + RAM_BYTES,
     });
     this.processors = new Processors({
       count: 1,

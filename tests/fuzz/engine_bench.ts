@@ -31,6 +31,8 @@ const ARENA_BASE = LOOKUP_BASE + LOOKUP_BYTES;
 const ARENA_BYTES = 8 * MIB;
 const RAM_BASE = 32 * MIB;
 const RAM_BYTES = 8 * MIB;
+/** More than a machine of this size needs for its code lines. */
+const CODE_LINES_BYTES = 65536;
 /** First address of the code under test. */
 const CODE = 0x10_0000;
 /** Code segment attributes: present, code, readable, 64-bit. */
@@ -57,13 +59,14 @@ export class EngineBench {
   #nextCode = CODE;
 
   constructor() {
-    const linear = wasmHost.createMemory(RAM_BASE + RAM_BYTES);
+    const linear = wasmHost.createMemory(RAM_BASE + RAM_BYTES + CODE_LINES_BYTES);
     this.memory = new MachineMemory(linear.buffer, {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,
       ramBase: RAM_BASE,
       romBase: RAM_BASE - MIB,
       romBytes: 0,
+      codeLinesBase: RAM_BASE + RAM_BYTES,
     });
     const ports: CpuPorts = {
       memory: this.memory,

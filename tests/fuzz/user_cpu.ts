@@ -50,6 +50,8 @@ const ARENA_BASE = LOOKUP_BASE + LOOKUP_BYTES;
 const ARENA_BYTES = 8 * MIB;
 const RAM_BASE = 32 * MIB;
 const RAM_BYTES = MIB;
+/** More than a machine of this size needs for its code lines. */
+const CODE_LINES_BYTES = 65536;
 
 /** Physical addresses. */
 const At = {
@@ -106,13 +108,14 @@ export class UserCpu {
 
   /** `pattern` is what the data pages hold besides each case's patch. */
   constructor(model: CpuModel, pattern: Uint8Array) {
-    const linear = wasmHost.createMemory(RAM_BASE + RAM_BYTES);
+    const linear = wasmHost.createMemory(RAM_BASE + RAM_BYTES + CODE_LINES_BYTES);
     const memory = new MachineMemory(linear.buffer, {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,
       ramBase: RAM_BASE,
       romBase: RAM_BASE - MIB,
       romBytes: 0,
+      codeLinesBase: RAM_BASE + RAM_BYTES,
     });
     this.#memory = memory;
     const ports: CpuPorts = {

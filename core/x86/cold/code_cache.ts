@@ -9,11 +9,8 @@
 
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
 import type { Decoder } from "../decode/decoder.ts";
-import type { BoundForm, Instruction } from "../ir/instruction.ts";
-import { decodeMode } from "../decode/mode.ts";
-import type { Statement } from "../ir/ir.ts";
-import { offsetOf, registerOffset, SEGMENT_REGISTERS } from "../state/layout.ts";
-import { ModeKey } from "../system/mode.ts";
+import type { BoundForm } from "../ir/instruction.ts";
+import { type BlockId, BlockTable, NONE } from "./block_table.ts";
 import {
   FixedHandler,
   LOOKUP_BYTES,
@@ -23,50 +20,22 @@ import {
   Record,
   RECORD_BYTES,
 } from "./record.ts";
+import {
+  MAX_BLOCK_INSTRUCTIONS,
+  RECORD_WORDS,
+  RecordWriter,
+  redirectRecord,
+  reviveRecord,
+} from "./record_writer.ts";
 
-/** Most instructions in a block. */
-const MAX_BLOCK_INSTRUCTIONS = 64;
-const SS = 2;
-/** State offsets that records name. */
-const SEGMENT_OFFSETS = SEGMENT_REGISTERS.map((name) => offsetOf(`${name}Selector`));
-const ZERO = offsetOf("zero");
-const BLOCK_RIP = offsetOf("blockRip");
-/** Dropped blocks kept for one place: code that patches its operands returns to few versions of itself. */
-const MAX_DROPPED_VERSIONS = 8;
-/** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
-const LINKABLE_MODES = ModeKey.long | ModeKey.wholeCode;
-
-interface Block {
-  /** Linear offset of the first record. */
-  readonly record: number;
-  readonly records: number;
-  /** Linear offset and length of the code. */
-  readonly code: number;
-  readonly codeBytes: number;
-  readonly modeKey: number;
-  /** The code itself, and its records' handlers, by which a dropped block is revived. */
-  readonly bytes: Uint8Array;
-  readonly handlers: Uint32Array;
-}
-
-/** What was decoded at one place: the block that is valid, and dropped ones whose code may come back. */
-interface Versions {
-  valid: Block | null;
-  readonly dropped: Block[];
-}
-
-/**
- * Stores to a page without blocks that still pass the barrier before direct access is given back: code that
- * patches itself again and again then costs no withdrawal of that access each time.
- */
-const IDLE_STORES = 64;
-
-/** What was made from one page. */
-interface PageBlocks {
-  readonly blocks: Block[];
-  /** Stores since the last block was dropped. */
-  idleStores: number;
-}
+/** Blocks kept for one place: code that patches its operands returns to few versions of itself. */
+const MAX_VERSIONS = 8;
+const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 1;
+/** An instruction and the record that ends the block. */
+const MIN_BLOCK_RECORDS = 2;
+/** Words of a record: `linkable` in the low half, `link`. */
+const LINKABLE = Record.linkable >> 2;
+const LINK = Record.link >> 2;
 
 /** Where the cache lies in linear memory. */
 export interface CodeCachePlan {
@@ -80,40 +49,43 @@ export const NO_BLOCK = 0;
 
 /** Blocks of one machine. */
 export class CodeCache {
-  readonly #view: DataView;
   readonly #u8: Uint8Array;
+  /** The arena: records, and code of dropped blocks. */
+  readonly #words: Int32Array;
   readonly #lookup: Int32Array;
-  readonly #blocksByPage = new Map<number, PageBlocks>();
-  /**
-   * By mode key, then by code. Keys stay, since a Map that loses and regains one key again and again walks the
-   * remains of all its deletions.
-   */
-  readonly #blocks = new Map<number, Map<number, Versions>>();
-  #used = 0;
+  readonly #blocks: BlockTable;
+  readonly #writer: RecordWriter;
+  readonly #drop = (id: BlockId) => this.#dropped(id);
+  #usedWords = 0;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
+  /** How often records were written where others had been: a record from before is no longer what it was. */
+  reuses = 0;
 
   /** `handlerOf` gives the handler table entry of a form, making the handler if need be. */
   constructor(
     private readonly memory: MachineMemory,
     private readonly plan: CodeCachePlan,
-    private readonly decoder: Decoder,
-    private readonly handlerOf: (bound: BoundForm) => number,
+    decoder: Decoder,
+    handlerOf: (bound: BoundForm) => number,
   ) {
-    this.#view = new DataView(memory.buffer);
     this.#u8 = new Uint8Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer, plan.arenaBase, plan.arenaBytes >> 2);
     this.#lookup = new Int32Array(memory.buffer, plan.lookupBase, LOOKUP_BYTES >> 2);
     this.#lookup.fill(-1);
+    this.#blocks = new BlockTable(Math.floor(plan.arenaBytes / (MIN_BLOCK_RECORDS * RECORD_BYTES)));
+    this.#writer = new RecordWriter(this.#words, decoder, handlerOf);
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
-        if ((watch & FrameWatch.code) !== 0) this.#invalidate(page, offset, length);
+        if ((watch & FrameWatch.code) === 0) return;
+        this.#blocks.invalidate(page, offset, length, this.#drop);
       },
     });
   }
 
-  /** Bytes of records in use. */
+  /** Bytes of the arena in use. */
   get usedBytes(): number {
-    return this.#used;
+    return this.#usedWords * 4;
   }
 
   /**
@@ -121,45 +93,47 @@ export class CodeCache {
    * the first instruction there does not lie within the page or is none.
    */
   find(code: number, modeKey: number): number {
-    let blocks = this.#blocks.get(modeKey);
-    if (!blocks) this.#blocks.set(modeKey, blocks = new Map());
-    let block = blocks.get(code)?.valid;
-    if (!block) {
-      const made = this.#revive(blocks.get(code)) ?? this.#decode(code, modeKey);
-      if (made === null) return NO_BLOCK;
-      block = made;
-      // Decoding may have dropped everything.
-      const versions = blocks.get(code);
-      if (versions) versions.valid = block;
-      else blocks.set(code, { valid: block, dropped: [] });
-      const page = Math.floor(code / FRAME_BYTES);
-      const list = this.#blocksByPage.get(page);
-      if (list) list.blocks.push(block);
-      else this.#blocksByPage.set(page, { blocks: [block], idleStores: 0 });
-      this.memory.watch(page, FrameWatch.code);
+    const page = Math.floor(code / FRAME_BYTES);
+    const offset = code - page * FRAME_BYTES;
+    let id = this.#blocks.find(page, offset, modeKey);
+    if (id === NONE || !this.#blocks.isValid(id)) {
+      id = this.#make(code, page, offset, modeKey, id);
+      if (id === NONE) return NO_BLOCK;
     }
-    this.#enter(block);
-    return block.record;
+    const record = this.plan.arenaBase + this.#blocks.record(id) * 4;
+    this.#enter(code, modeKey, record);
+    return record;
+  }
+
+  /** Links the direct jump in record `from` to `record`, if it may be linked. */
+  link(from: number, record: number): void {
+    const at = (from - this.plan.arenaBase) >> 2;
+    if ((this.#words[at + LINKABLE] & 0xffff) !== 0) this.#words[at + LINK] = record;
   }
 
   /** Drops everything. */
   clear(): void {
-    for (const page of this.#blocksByPage.keys()) this.memory.unwatch(page, FrameWatch.code);
-    for (const blocks of this.#blocks.values()) {
-      for (const { valid } of blocks.values()) if (valid) this.#makeStale(valid);
-      blocks.clear();
+    const blocks = this.#blocks;
+    if (blocks.count === 0) return;
+    for (let id = 1; id <= blocks.count; id++) {
+      if (!blocks.isValid(id)) continue;
+      this.memory.unwatchCode(blocks.page(id), blocks.offset(id), blocks.codeBytes(id));
     }
-    this.#blocksByPage.clear();
+    for (let at = 0; at < this.#usedWords; at += RECORD_WORDS) {
+      redirectRecord(this.#words, at, FixedHandler.stale);
+    }
+    blocks.clear();
     this.#lookup.fill(-1);
-    this.#used = 0;
+    this.#usedWords = 0;
+    this.reuses++;
   }
 
-  #enter(block: Block): void {
-    const slot = this.#slot(block.code);
-    const high = Math.floor(block.code / 0x1_0000_0000) | (block.modeKey << (MODE_KEY_SHIFT - 32));
-    this.#lookup[slot] = block.code | 0;
+  #enter(code: number, modeKey: number, record: number): void {
+    const slot = this.#slot(code);
+    const high = Math.floor(code / 0x1_0000_0000) | (modeKey << (MODE_KEY_SHIFT - 32));
+    this.#lookup[slot] = code | 0;
     this.#lookup[slot + 1] = high;
-    this.#lookup[slot + 2] = block.record;
+    this.#lookup[slot + 2] = record;
   }
 
   /** The word index of a code address's look-up entry; the generated look-up computes the same. */
@@ -170,204 +144,121 @@ export class CodeCache {
     return (hash & ((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift)) >> 2;
   }
 
-  #invalidate(page: number, offset: number, length: number): void {
-    const found = this.#blocksByPage.get(page);
-    if (!found) return;
-    const { blocks } = found;
-    if (blocks.length === 0) {
-      if (++found.idleStores < IDLE_STORES) return;
-      this.#blocksByPage.delete(page);
-      this.memory.unwatch(page, FrameWatch.code);
-      return;
+  /**
+   * Makes a valid block for a place that `before`, which is not valid or is NONE, stands for: a version that was dropped
+   * comes back if its code is there again, else the code is decoded. NONE if it is no code.
+   */
+  #make(code: number, page: number, offset: number, modeKey: number, before: BlockId): BlockId {
+    const blocks = this.#blocks;
+    let first = before;
+    if (!this.#hasRoom()) {
+      this.clear();
+      this.evictions++;
+      first = NONE;
     }
-    const start = page * FRAME_BYTES + offset;
-    const end = start + length;
-    let kept = 0;
-    for (const block of blocks) {
-      if (block.code >= end || block.code + block.codeBytes <= start) blocks[kept++] = block;
-      else this.#drop(block);
+    let id = this.#takeVersion(code, first);
+    if (id === NONE) {
+      id = this.#decode(code, page, offset, modeKey, first);
+      if (id === NONE) return NONE;
     }
-    blocks.length = kept;
-    found.idleStores = 0;
+    if (id !== first) {
+      blocks.setOlder(id, first);
+      blocks.standFor(id, first);
+    }
+    blocks.validate(id);
+    this.memory.watchCode(page, offset, blocks.codeBytes(id));
+    return id;
   }
 
-  #drop(block: Block): void {
-    const versions = this.#blocks.get(block.modeKey)?.get(block.code);
-    if (versions) {
-      versions.valid = null;
-      if (versions.dropped.length === MAX_DROPPED_VERSIONS) versions.dropped.shift();
-      versions.dropped.push(block);
+  /** Takes a version of `first` whose code is there again out of the older ones, as it was; or NONE. */
+  #takeVersion(code: number, first: BlockId): BlockId {
+    const blocks = this.#blocks;
+    let newer = NONE;
+    for (let id = first; id !== NONE; newer = id, id = blocks.older(id)) {
+      if (!this.#isAt(code, id)) continue;
+      if (newer !== NONE) blocks.setOlder(newer, blocks.older(id));
+      const start = blocks.record(id);
+      const end = start + blocks.records(id) * RECORD_WORDS;
+      for (let at = start; at < end; at += RECORD_WORDS) reviveRecord(this.#words, at);
+      return id;
     }
-    const slot = this.#slot(block.code);
-    if (this.#lookup[slot + 2] === block.record) this.#lookup[slot] = this.#lookup[slot + 1] = -1;
-    this.#makeStale(block);
+    return NONE;
   }
 
-  #makeStale(block: Block): void {
-    for (let i = 0; i < block.records; i++) {
-      this.#setHandler(block.record + i * RECORD_BYTES, FixedHandler.stale);
-    }
-  }
-
-  /** A dropped block whose code is there again, made usable as it was; or `null`. */
-  #revive(versions: Versions | undefined): Block | null {
-    if (!versions) return null;
-    const index = versions.dropped.findIndex(({ code, bytes }) => this.#isAt(code, bytes));
-    if (index < 0) return null;
-    const [block] = versions.dropped.splice(index, 1);
-    for (let i = 0; i < block.records; i++) {
-      this.#setHandler(block.record + i * RECORD_BYTES, block.handlers[i]);
-    }
-    return block;
-  }
-
-  #setHandler(record: number, handler: number): void {
-    this.#view.setUint32(record + Record.handler, handler, true);
-    this.#view.setUint16(record + Record.coldHandler, handler, true);
-  }
-
-  #isAt(code: number, bytes: Uint8Array): boolean {
-    for (let i = 0; i < bytes.length; i++) if (this.#u8[code + i] !== bytes[i]) return false;
+  /** Whether the code that a dropped block was made from is there. */
+  #isAt(code: number, id: BlockId): boolean {
+    const saved = this.#blocks.saved(id);
+    if (saved === 0) return false;
+    const length = this.#blocks.codeBytes(id);
+    for (let i = 0; i < length; i++) if (this.#u8[code + i] !== this.#u8[saved + i]) return false;
     return true;
   }
 
-  #decode(code: number, modeKey: number): Block | null {
-    const mode = decodeMode(modeKey);
-    const pageEnd = (Math.floor(code / FRAME_BYTES) + 1) * FRAME_BYTES;
-    const instructions: Instruction[] = [];
-    let at = code;
-    while (instructions.length < MAX_BLOCK_INSTRUCTIONS && at < pageEnd) {
-      const instruction = this.decoder.decode(this.#u8, at, pageEnd, mode);
-      if (typeof instruction === "string") break;
-      instructions.push(instruction);
-      at += instruction.length;
-      if (alwaysLeaves(instruction.bound)) break;
+  /** Decodes a block, in the place of the oldest version if there are many; NONE if there is no code. */
+  #decode(code: number, page: number, offset: number, modeKey: number, first: BlockId): BlockId {
+    const blocks = this.#blocks;
+    let versions = 0;
+    let beforeLast = NONE;
+    let last = first;
+    for (let id = first; id !== NONE; id = blocks.older(id)) {
+      versions++;
+      if (blocks.older(id) !== NONE) beforeLast = id;
+      last = id;
     }
-    if (instructions.length === 0) return null;
-    const record = this.#allocate(instructions.length + 1);
-    const linkable = (modeKey & LINKABLE_MODES) !== 0;
-    let offset = 0;
-    instructions.forEach((instruction, i) => {
-      const target = jumpOffset(instruction, offset);
-      const inPage = target !== null && code + target >= pageEnd - FRAME_BYTES &&
-        code + target < pageEnd;
-      this.#write(record + i * RECORD_BYTES, instruction, offset, linkable && inPage);
-      offset += instruction.length;
-    });
-    this.#writeEnd(record + instructions.length * RECORD_BYTES, offset);
-    this.#view.setUint16(record + Record.blockBytes, offset, true);
-    const records = instructions.length + 1;
-    const handlers = Uint32Array.from(
-      { length: records },
-      (_, i) => this.#view.getUint32(record + i * RECORD_BYTES + Record.handler, true),
-    );
-    const bytes = this.#u8.slice(code, code + offset);
-    return { record, records, code, codeBytes: offset, modeKey, bytes, handlers };
-  }
-
-  #allocate(records: number): number {
-    const bytes = records * RECORD_BYTES;
-    if (this.#used + bytes > this.plan.arenaBytes) {
-      this.clear();
-      this.evictions++;
+    const isReused = versions >= MAX_VERSIONS;
+    const record = isReused ? blocks.record(last) : this.#usedWords;
+    const limit = isReused ? blocks.roomRecords(last) - 1 : MAX_BLOCK_INSTRUCTIONS;
+    const records = this.#writer.write(this.#u8, code, offset, modeKey, record, limit);
+    if (records === 0) return NONE;
+    let id = last;
+    if (isReused) {
+      this.reuses++;
+      blocks.setOlder(beforeLast, NONE);
+      if (blocks.savedRoomBytes(id) < this.#writer.codeBytes) blocks.setSaved(id, 0, 0);
+    } else {
+      this.#usedWords += records * RECORD_WORDS;
+      id = blocks.create(page, offset, modeKey, record, records);
     }
-    const at = this.plan.arenaBase + this.#used;
-    this.#used += bytes;
-    return at;
+    blocks.fill(id, records, this.#writer.codeBytes);
+    return id;
   }
 
-  #writeEnd(at: number, offset: number): void {
-    this.#u8.fill(0, at, at + RECORD_BYTES);
-    this.#setHandler(at, FixedHandler.fallThrough);
-    this.#view.setUint16(at + Record.offset, offset, true);
-    this.#view.setUint16(at + Record.nextOffset, offset, true);
+  /** Whether a block of any length and the code of a dropped one still fit. */
+  #hasRoom(): boolean {
+    const room = this.#words.length - this.#usedWords;
+    return room >= MAX_BLOCK_RECORDS * RECORD_WORDS && !this.#blocks.isFull;
   }
 
-  #write(at: number, instruction: Instruction, offset: number, linkable: boolean): void {
-    const view = this.#view;
-    const next = offset + instruction.length;
-    this.#u8.fill(0, at, at + RECORD_BYTES);
-    this.#setHandler(at, this.handlerOf(instruction.bound));
-    view.setUint16(at + Record.offset, offset, true);
-    view.setUint16(at + Record.nextOffset, next, true);
-    const { registers } = instruction;
-    for (let slot = 0; slot < registers.length; slot++) {
-      if (registers[slot] < 0) continue;
-      view.setUint16(at + Record.registers + 2 * slot, registers[slot], true);
+  /** A store is about to change the code of a block: it is no longer valid. */
+  #dropped(id: BlockId): void {
+    const blocks = this.#blocks;
+    const page = blocks.page(id);
+    const offset = blocks.offset(id);
+    const codeBytes = blocks.codeBytes(id);
+    const code = page * FRAME_BYTES + offset;
+    const start = blocks.record(id);
+    const slot = this.#slot(code);
+    if (this.#lookup[slot + 2] === this.plan.arenaBase + start * 4) {
+      this.#lookup[slot] = this.#lookup[slot + 1] = -1;
     }
-    if (instruction.immediate !== 0n) {
-      view.setBigUint64(at + Record.immediate, instruction.immediate, true);
+    const end = start + blocks.records(id) * RECORD_WORDS;
+    for (let at = start; at < end; at += RECORD_WORDS) {
+      redirectRecord(this.#words, at, FixedHandler.stale);
     }
-    view.setUint16(at + Record.immediate2, instruction.immediate2, true);
-    view.setUint16(at + Record.linkable, linkable ? 1 : 0, true);
-    view.setUint16(at + Record.segment, SEGMENT_OFFSETS[instruction.segment], true);
-    this.#u8[at + Record.isStack] = instruction.segment === SS ? 1 : 0;
-    const { addressing } = instruction;
-    if (addressing === null) return;
-    const register = (number: number) => number < 0 ? ZERO : registerOffset(number);
-    const base = addressing.ripRelative ? BLOCK_RIP : register(addressing.base);
-    const displacement = addressing.ripRelative
-      ? addressing.displacement + BigInt(next)
-      : addressing.displacement;
-    view.setUint16(at + Record.base, base, true);
-    view.setUint16(at + Record.index, register(addressing.index), true);
-    this.#u8[at + Record.scale] = addressing.scale;
-    if (displacement !== 0n) view.setBigInt64(at + Record.displacement, displacement, true);
-    const { width } = addressing;
-    view.setInt32(at + Record.addressMask, width === 16 ? 0xffff : -1, true);
-    view.setInt32(at + Record.addressMask + 4, width === 64 ? -1 : 0, true);
+    this.memory.unwatchCode(page, offset, codeBytes);
+    this.#save(id, code, codeBytes);
   }
-}
 
-const leavers = new WeakMap<BoundForm, boolean>();
-
-/** Whether control never continues with the following record. */
-function alwaysLeaves(bound: BoundForm): boolean {
-  if (!bound.program.endsBlock) return false;
-  let leaves = leavers.get(bound);
-  if (leaves === undefined) {
-    leaves = leavesIn(bound.program.statements, true);
-    leavers.set(bound, leaves);
-  }
-  return leaves;
-}
-
-function leavesIn(statements: readonly Statement[], outermost: boolean): boolean {
-  return statements.some((statement) => {
-    switch (statement.kind) {
-      case "jump":
-        return outermost;
-      case "system":
-        return statement.endsBlock;
-      case "if":
-        return leavesIn(statement.then, false) || leavesIn(statement.otherwise, false);
-      case "loop":
-        return leavesIn(statement.body, false);
-      default:
-        return false;
+  /** Keeps the code of a dropped block, by which it is known if it comes back. */
+  #save(id: BlockId, code: number, codeBytes: number): void {
+    const blocks = this.#blocks;
+    if (blocks.saved(id) === 0) {
+      const roomWords = Math.ceil(codeBytes / RECORD_BYTES) * RECORD_WORDS;
+      if (this.#usedWords + roomWords > this.#words.length) return;
+      blocks.setSaved(id, this.plan.arenaBase + this.#usedWords * 4, roomWords * 4);
+      this.#usedWords += roomWords;
     }
-  });
-}
-
-const directJumps = new WeakMap<BoundForm, boolean>();
-
-function jumpsDirectly(statements: readonly Statement[]): boolean {
-  return statements.some((s) =>
-    (s.kind === "jump" && s.direct) ||
-    (s.kind === "if" && (jumpsDirectly(s.then) || jumpsDirectly(s.otherwise)))
-  );
-}
-
-/** Offset from the block's start that a direct jump leads to, or null if the instruction is none. */
-function jumpOffset(instruction: Instruction, offset: number): number | null {
-  const { bound } = instruction;
-  if (!bound.program.endsBlock) return null;
-  let direct = directJumps.get(bound);
-  if (direct === undefined) {
-    direct = jumpsDirectly(bound.program.statements);
-    directJumps.set(bound, direct);
+    const saved = blocks.saved(id);
+    for (let i = 0; i < codeBytes; i++) this.#u8[saved + i] = this.#u8[code + i];
   }
-  if (!direct) return null;
-  const displacement = Number(BigInt.asIntN(bound.form.width, instruction.immediate));
-  return offset + instruction.length + displacement;
 }

@@ -99,9 +99,10 @@ export class ColdEngine implements Engine {
   }
 
   #compile(forms: readonly BoundForm[]): void {
-    const { host, linear, functions, plan } = this.#parts;
+    const { host, linear, functions, plan, cpus } = this.#parts;
     const module = new ModuleWriter(linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
-    const runtime = defineRuntime(module, plan.lookupBase);
+    const { codeLinesOfPage0 } = cpus[0].memory;
+    const runtime = defineRuntime(module, { lookupBase: plan.lookupBase, codeLinesOfPage0 });
     module.element(FixedHandler.fallThrough, [runtime.fallThrough, runtime.stale]);
     for (const bound of forms) {
       const { index, writer } = module.define(HANDLER);
@@ -118,7 +119,7 @@ export class ColdEngine implements Engine {
     return {
       memory: linear.handle,
       table: this.#table,
-      findBlock: (cpu: number) => this.#findBlock(cpus[cpu]),
+      findBlock: (cpu: number, from: number) => this.#findBlock(cpus[cpu], from),
       readSlow: (cpu: number, low: number, high: number, size: number) =>
         cpus[cpu].mmu.readSlow(low, high, size) ? 1 : 0,
       readForWriteSlow: (cpu: number, low: number, high: number, size: number) =>
@@ -129,17 +130,24 @@ export class ColdEngine implements Engine {
     };
   }
 
-  /** The record to continue with at `rip`, or NO_BLOCK when the engine must return. */
-  #findBlock(cpu: Cpu): number {
+  /** The record to continue with at `rip`, or NO_BLOCK when the engine must return. `from`: see runtime.ts. */
+  #findBlock(cpu: Cpu, from: number): number {
     const { state } = cpu;
+    const { cache } = this;
+    let jump = from;
     while (state.i32[BUDGET] > 0 && state.status === Status.none) {
       const code = this.#codeAt(cpu);
       if (state.status !== Status.none) return NO_BLOCK;
       if (code >= 0) {
-        const record = this.cache.find(code, state.modeKey);
+        const { reuses } = cache;
+        const record = cache.find(code, state.modeKey);
         this.#compilePending();
-        if (record !== NO_BLOCK && this.#withinLimit(cpu)) return record;
+        if (record !== NO_BLOCK && this.#withinLimit(cpu)) {
+          if (jump !== NO_BLOCK && cache.reuses === reuses) cache.link(jump, record);
+          return record;
+        }
       }
+      jump = NO_BLOCK;
       this.#parts.reference.step(cpu);
       state.fastPaths = 1;
     }

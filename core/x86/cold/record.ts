@@ -8,8 +8,10 @@
 
 /** Byte offsets of a record's parts. */
 export const Record = {
-  /** u32: entry of the handler table. */
+  /** u16: entry of the handler table. */
   handler: 0,
+  /** u16: the cold tier's entry for the instruction, also while the block is dropped. */
+  ownHandler: 2,
   /** u16: offset of the instruction from the block's start. */
   offset: 4,
   /** u16: offset of the following instruction from the block's start. */
@@ -33,7 +35,7 @@ export const Record = {
   immediate: 40,
   /** u16: second immediate. */
   immediate2: 48,
-  /** u16: the cold tier's own entry, where `handler` leads to a translation instead. */
+  /** u16: what the cold tier enters, where `handler` leads to a translation instead. */
   coldHandler: 50,
   /** u32: linear offset of the record that a direct jump within the page leads to, or 0. */
   link: 52,

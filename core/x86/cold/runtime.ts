@@ -10,6 +10,12 @@
 import type { FunctionWriter, ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
 import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
 import { offsetOf, Status } from "../state/layout.ts";
+import {
+  type CodePageAccess,
+  loadForStore,
+  storeBesideCode,
+  writeCodePageAccess,
+} from "./code_pages.ts";
 import { LOOKUP_ENTRIES, LookupEntry, MODE_KEY_SHIFT, Record } from "./record.ts";
 
 /** (cpu, record, budget). */
@@ -20,8 +26,8 @@ export const BUDGET = 2;
 
 /** Imported functions and their signatures; all take the CPU's number first. */
 const IMPORTS = {
-  /** Finds or makes the block at `rip`: returns its record, or 0 to leave. */
-  findBlock: { parameters: ["i32"], results: ["i32"] },
+  /** (cpu, from): finds or makes the block at `rip`, links the jump in record `from` unless 0: its record, or 0 to leave. */
+  findBlock: { parameters: ["i32", "i32"], results: ["i32"] },
   /** (cpu, low, high, size): as Mmu.readSlow and its siblings; 1 on success. */
   readSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
   readForWriteSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
@@ -43,8 +49,16 @@ export interface Runtime {
   readonly handlerType: number;
 }
 
-/** Defines the runtime's functions; exports `enter(cpu, budget)`. `lookupBase` is the look-up table's place. */
-export function defineRuntime(module: ModuleWriter, lookupBase: number): Runtime {
+/** Where the runtime finds tables in linear memory. */
+export interface RuntimePlaces {
+  readonly lookupBase: number;
+  /** As {@link MachineMemory.codeLinesOfPage0}. */
+  readonly codeLinesOfPage0: number;
+}
+
+/** Defines the runtime's functions; exports `enter(cpu, budget)`. */
+export function defineRuntime(module: ModuleWriter, places: RuntimePlaces): Runtime {
+  const { lookupBase, codeLinesOfPage0 } = places;
   const imports = Object.fromEntries(
     Object.entries(IMPORTS).map(([name, signature]) => [name, module.import(name, signature)]),
   ) as { [K in keyof typeof IMPORTS]: number };
@@ -53,16 +67,20 @@ export function defineRuntime(module: ModuleWriter, lookupBase: number): Runtime
   const leave = defineLeave(module, sync);
   const next = defineLookup(module, imports.findBlock, lookupBase, handlerType, false);
   const link = defineLookup(module, imports.findBlock, lookupBase, handlerType, true);
-  const slowTransfer = (target: number) => defineSlow(module, sync, target);
   const runtime: Runtime = {
     next,
     link,
     leave,
     raise: defineRaise(module, sync),
     slow: {
-      read: slowTransfer(imports.readSlow),
-      readForWrite: slowTransfer(imports.readForWriteSlow),
-      write: slowTransfer(imports.writeSlow),
+      read: defineSlow(module, sync, imports.readSlow, null),
+      readForWrite: defineSlow(module, sync, imports.readForWriteSlow, loadForStore),
+      write: defineSlow(
+        module,
+        sync,
+        imports.writeSlow,
+        (code, access) => storeBesideCode(code, access, codeLinesOfPage0),
+      ),
     },
     system: defineSystem(module, sync, imports.system),
     fallThrough: defineContinuation(module, next, Record.offset),
@@ -91,7 +109,7 @@ export function dispatch(code: FunctionWriter, handlerType: number): void {
   code.get(RECORD);
   code.get(BUDGET);
   code.get(RECORD);
-  code.memory("i32.load", Record.handler);
+  code.memory("i32.load16_u", Record.handler);
   code.returnCallIndirect(handlerType);
 }
 
@@ -242,6 +260,10 @@ function defineLookup(
   code.memory("i32.store", offsetOf("budget"));
   code.get(CPU);
   code.memory("i32.load", offsetOf("index"));
+  if (linking) {
+    code.get(RECORD);
+    code.op("i32.wrap_i64");
+  } else code.i32(0);
   code.call(findBlock);
   code.op("i64.extend_i32_u");
   code.tee(found);
@@ -322,12 +344,21 @@ function enterBlock(code: FunctionWriter, rip: number, found: number, linking: b
   code.set(RECORD);
 }
 
-/** (cpu, record, budget, linear, size): syncs and calls a slow path; its 1 or 0. */
-function defineSlow(module: ModuleWriter, sync: number, target: number): number {
+/**
+ * (cpu, record, budget, linear, size): syncs and calls a slow path; its 1 or 0. On pages that are slow for their code
+ * alone `beside`, if given, may do it without.
+ */
+function defineSlow(
+  module: ModuleWriter,
+  sync: number,
+  target: number,
+  beside: ((code: FunctionWriter, access: CodePageAccess) => void) | null,
+): number {
   const { index, writer: code } = module.define({
     parameters: ["i64", "i64", "i32", "i64", "i32"],
     results: ["i32"],
   });
+  if (beside !== null) writeCodePageAccess(code, 3, 4, (access) => beside(code, access));
   code.get(CPU);
   code.get(RECORD);
   code.get(BUDGET);

@@ -7,7 +7,7 @@
  */
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
-import { FRAME_BYTES, FRAME_SHIFT, FRAME_WORDS } from "../../memory/machine_memory.ts";
+import { FRAME_BYTES, FRAME_SHIFT, FRAME_WORDS, FrameWatch } from "../../memory/machine_memory.ts";
 import { type RadixFormat, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
@@ -66,7 +66,10 @@ export class Mmu {
     }
     this.#bank = this.#banks[0];
     memory.observe({
-      onWatch: (linearPage) => this.#banks.forEach((bank) => bank.slowWrites(linearPage)),
+      onWatch: (linearPage) => {
+        const onlyForCode = memory.watches(linearPage) === FrameWatch.code;
+        for (const bank of this.#banks) bank.slowWrites(linearPage, onlyForCode);
+      },
       onRemap: () => this.flushEverything(),
     });
     this.modeChanged();
@@ -353,7 +356,9 @@ export class Mmu {
     const linearPage = this.memory.writeMap[page] ?? -1;
     if (linearPage < 0 || linearPage !== this.memory.readMap[page]) return;
     if (this.#mover.localFrame === page) return;
-    if (this.memory.isUnwatched(linearPage)) table.fastWrites(at);
+    const watches = this.memory.watches(linearPage);
+    if (watches === 0) table.fastWrites(at);
+    else if (watches === FrameWatch.code) table.slowWritesForCode(at);
   }
 
   /** Walks, checks permissions, sets A and D, enters the result. */
@@ -379,12 +384,12 @@ export class Mmu {
     const isLocal = page === this.#mover.localFrame;
     const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
     const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
-    const directWrite = (bits & TlbBits.writable) !== 0 && writePage >= 0 &&
-      writePage === linearPage &&
-      this.memory.isUnwatched(writePage);
     const slow = view === View.userAligned ||
       (this.#breakpoints.any && this.#breakpoints.isOnPage(low, high));
     const directRead = linearPage >= 0 && !slow;
+    const mayWrite = directRead && (bits & TlbBits.writable) !== 0 && writePage === linearPage;
+    const watches = mayWrite ? this.memory.watches(writePage) : 0;
+    if (watches === FrameWatch.code) bits |= TlbBits.holdsCode;
     table.fill(
       low,
       high,
@@ -392,7 +397,7 @@ export class Mmu {
       bits,
       linearPage,
       directRead,
-      directWrite && !slow,
+      mayWrite && watches === 0,
     );
     return page;
   }

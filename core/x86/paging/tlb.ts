@@ -13,7 +13,7 @@
  *  8  i64  write tag                        page address | 0x800 if stores must take the slow path
  * 16  i64  addend                           linear offset minus virtual address
  * 24  u32  physical page number
- * 28  u32  bits                             1 valid, 2 writable, 4 global
+ * 28  u32  bits                             1 valid, 2 writable, 4 global, 8 holds code
  * ```
  *
  * Generated code compares the page of an access's last byte with the tag in the entry of its first byte: a
@@ -31,8 +31,11 @@ export const TlbEntry = {
   bits: 28,
 } as const;
 
-/** Bits of an entry's last word. */
-export const TlbBits = { valid: 1, writable: 2, global: 4 } as const;
+/**
+ * Bits of an entry's last word. `holdsCode`: stores take the slow path only because the page holds code, and those
+ * that touch none of its code lines may go directly.
+ */
+export const TlbBits = { valid: 1, writable: 2, global: 4, holdsCode: 8 } as const;
 
 /** In an entry's bits: its index stands in the log of filled entries that are not global, or are. */
 const LOGGED_LOCAL = 0x80;
@@ -179,24 +182,39 @@ export class TlbTable {
     this.#globals = 0;
   }
 
-  /** Sends stores to linear page `linearPage` through the slow path from now on. */
-  slowWrites(linearPage: number): void {
-    for (let i = 0; i < this.#locals; i++) this.#slowWrite(this.#local[i] * 8, linearPage);
-    for (let i = 0; i < this.#globals; i++) this.#slowWrite(this.#global[i] * 8, linearPage);
+  /** Sends stores to linear page `linearPage` through the slow path from now on; `onlyForCode` as `holdsCode`. */
+  slowWrites(linearPage: number, onlyForCode: boolean): void {
+    for (let i = 0; i < this.#locals; i++) {
+      this.#slowWrite(this.#local[i] * 8, linearPage, onlyForCode);
+    }
+    for (let i = 0; i < this.#globals; i++) {
+      this.#slowWrite(this.#global[i] * 8, linearPage, onlyForCode);
+    }
   }
 
-  #slowWrite(at: number, linearPage: number): void {
+  #slowWrite(at: number, linearPage: number, onlyForCode: boolean): void {
     const words = this.#words;
-    if ((words[at + 7] & TlbBits.valid) === 0 || (words[at + 2] & SLOW_TAG) !== 0) return;
-    const low = (words[at + 2] + words[at + 4]) >>> 0;
-    const carry = (words[at + 2] >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
+    const bits = words[at + 7];
+    const isSlow = (words[at + 2] & SLOW_TAG) !== 0;
+    if ((bits & TlbBits.valid) === 0 || (isSlow && (bits & TlbBits.holdsCode) === 0)) return;
+    const page = words[at + 2] & ~SLOW_TAG;
+    const low = (page + words[at + 4]) >>> 0;
+    const carry = (page >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
     const high = (words[at + 3] + words[at + 5] + carry) >>> 0;
-    if (high * 0x100000 + (low >>> 12) === linearPage) words[at + 2] |= SLOW_TAG;
+    if (high * 0x100000 + (low >>> 12) !== linearPage) return;
+    words[at + 2] = page | SLOW_TAG;
+    words[at + 7] = onlyForCode ? bits | TlbBits.holdsCode : bits & ~TlbBits.holdsCode;
   }
 
   /** Lets stores through this entry bypass the slow path again. */
   fastWrites(at: number): void {
     this.#words[at + 2] &= ~SLOW_TAG;
+    this.#words[at + 7] &= ~TlbBits.holdsCode;
+  }
+
+  /** Nothing but code asks for the slow path of stores through this entry. */
+  slowWritesForCode(at: number): void {
+    this.#words[at + 7] |= TlbBits.holdsCode;
   }
 
   #invalidate(at: number, bits: number): void {
@@ -237,7 +255,7 @@ export class TlbBank {
     for (const table of this.code) table.drop(low, high);
   }
 
-  slowWrites(linearPage: number): void {
-    for (const table of this.data) table.slowWrites(linearPage);
+  slowWrites(linearPage: number, onlyForCode: boolean): void {
+    for (const table of this.data) table.slowWrites(linearPage, onlyForCode);
   }
 }

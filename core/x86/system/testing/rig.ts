@@ -54,6 +54,8 @@ export const Sel = {
 export type Outcome = "done" | { readonly vector: number; readonly error: number | null };
 
 const RAM_BYTES = 0x20_0000;
+/** More than a machine of this size needs for its code lines. */
+const CODE_LINES_BYTES = 65536;
 const RAM_BASE = 0x40_0000;
 
 /** One CPU over two MiB of RAM. */
@@ -67,13 +69,14 @@ export class Rig {
   stops = 0;
 
   constructor(model: CpuModel = cpuModel()) {
-    const buffer = new ArrayBuffer(RAM_BASE + RAM_BYTES);
+    const buffer = new ArrayBuffer(RAM_BASE + RAM_BYTES + CODE_LINES_BYTES);
     this.memory = new MachineMemory(buffer, {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,
       ramBase: RAM_BASE,
       romBase: RAM_BASE,
       romBytes: 0,
+      codeLinesBase: RAM_BASE + RAM_BYTES,
     });
     const tlbBase = 0x1_0000;
     if (tlbBase + TLB_SIZE_BYTES > RAM_BASE) throw new Error("the TLBs overlap RAM");
