@@ -143,12 +143,16 @@ export class BvtPolicy extends PolicyBase<BvtState> {
       : stays;
   }
 
+  /** The one with the smallest E that waits for `cpu`; of equals one that has just woken, else the longest wait. */
   #smallest(cpu: PhysicalCpuId, now: Cycle): SchedulableVcpu | null {
     let best: SchedulableVcpu | null = null;
     let least = Infinity;
     for (const vcpu of this.waiting) {
+      if (!vcpu.hardAffinity.has(cpu)) continue;
       const effective = this.#effective(vcpu, now);
-      if (effective >= least || !vcpu.hardAffinity.has(cpu)) continue;
+      const first = best === null || effective < least ||
+        (effective === least && this.stateOf(vcpu).fresh > this.stateOf(best).fresh);
+      if (!first) continue;
       best = vcpu;
       least = effective;
     }

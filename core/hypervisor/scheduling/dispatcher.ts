@@ -175,6 +175,9 @@ export class CpuDispatcher implements Dispatcher {
 
   advance(until: Cycle): void {
     invariant(!this.#running, "time is advanced from inside an executor");
+    if (!Number.isSafeInteger(until) && until !== Infinity) {
+      throw new RangeError(`time is advanced to a whole number of cycles, found ${until}`);
+    }
     this.#stopping = false;
     while (!this.#stopping) {
       this.#settleInstant();

@@ -11,9 +11,9 @@ import type { SchedulableVcpu, SchedulerName, SchedulerParameters } from "../por
 /** The machine's cycle is a tenth of a microsecond: quick to simulate, and slices stay exact. */
 export const FREQUENCY_HZ = 10_000_000;
 
-/** Milliseconds as cycles. */
+/** Milliseconds as cycles, rounded. */
 export function ms(value: number): Cycle & Cycles {
-  return value * FREQUENCY_HZ / 1000 as Cycle & Cycles;
+  return Math.round(value * FREQUENCY_HZ / 1000) as Cycle & Cycles;
 }
 
 /** Computes for ever. */
