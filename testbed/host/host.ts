@@ -9,20 +9,20 @@
  */
 
 import type { Cycle } from "../../core/clock/clock.ts";
-import { type DomainId, DOMID, type EventPort, type MachineFrame } from "../../core/abi/ids.ts";
-import { isErrno } from "../../core/abi/errno.ts";
+import type { DomainId } from "../../core/abi/ids.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
-import { invariant } from "../../core/lib/assert.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
-import { ConsoleBackEnd } from "../../devices/pv/console/mod.ts";
+import { XenStore } from "../../devices/xenstore/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
+import { BackEndRunner } from "./back_end_runner.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
+import { DomainServices } from "./domain_services.ts";
 import { HostHardware } from "./host_hardware.ts";
 
 const PAGE_BYTES = 4096;
@@ -35,6 +35,8 @@ const SLICE_CYCLES = 2_000_000;
 const WALL_CLOCK_SECONDS = 1_767_225_600;
 /** Ports that domain 0 may have. */
 const DOM0_MAX_PORT = 4095;
+/** Grants that it may map at once. */
+const DOM0_MAX_HANDLES = 1 << 19;
 
 /** What a host is made of. */
 export interface HostOptions {
@@ -62,12 +64,12 @@ export interface DomainConfig {
 export class HostDomain {
   readonly console: MachineConsole;
 
-  constructor(readonly host: Host, readonly domain: Domain, send: (bytes: Uint8Array) => void) {
+  constructor(readonly host: Host, readonly domain: Domain, services: DomainServices) {
     const { clock } = host.hardware;
     this.console = new MachineConsole({
       clock,
       run: (options) => host.run({ ...options, console: this.console }),
-      receive: send,
+      receive: (bytes) => services.send(bytes),
     });
   }
 
@@ -91,6 +93,8 @@ export class Host {
   readonly hardware: HostHardware;
   readonly dispatcher: CpuDispatcher;
   readonly hypervisor: Hypervisor;
+  readonly store = new XenStore();
+  readonly runner: BackEndRunner;
   readonly domains: HostDomain[] = [];
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
@@ -114,6 +118,7 @@ export class Host {
       onShutdown: () => this.dispatcher.stop(),
     });
     executor.attach(this.hypervisor);
+    this.runner = new BackEndRunner(clock);
     this.hypervisor.events.attach({
       id: DOM0,
       model: "lp64",
@@ -122,6 +127,12 @@ export class Host {
       maxPort: DOM0_MAX_PORT,
       sharedInfo: null,
       vcpuInfo: () => null,
+    });
+    this.hypervisor.grants.attach({
+      id: DOM0,
+      privileged: true,
+      maxFrames: 1,
+      maxHandles: DOM0_MAX_HANDLES,
     });
   }
 
@@ -142,22 +153,17 @@ export class Host {
       privileged: false,
     });
     try {
-      const consolePort = hypervisor.events.allocUnbound(domain.id, DOMID.SELF, DOM0);
-      invariant(!isErrno(consolePort), "a new domain has no event channel for its console");
-      const { consoleFrame } = buildPvDomain(hypervisor, domain, {
+      const services = new DomainServices(this, domain);
+      const frames = buildPvDomain(hypervisor, domain, {
         kernel,
         initrd,
         commandLine: config.extra ?? "",
         pages,
-        consolePort,
-        storePort: 0,
+        consolePort: services.consolePort,
+        storePort: services.storePort,
       });
-      const back = this.#console(domain, consoleFrame, consolePort);
-      const handle = new HostDomain(this, domain, (bytes) => {
-        back.send(bytes);
-        back.step();
-      });
-      this.domains.push(handle);
+      services.start({ ...frames, output: (bytes) => this.#output(domain.id, bytes) });
+      this.domains.push(new HostDomain(this, domain, services));
     } catch (error) {
       hypervisor.destroyDomain(domain);
       throw error;
@@ -189,25 +195,6 @@ export class Host {
       await new Promise((resolve) => setTimeout(resolve, 0));
       breathe = performance.now();
     }
-  }
-
-  #console(domain: Domain, frame: MachineFrame, port: EventPort): ConsoleBackEnd {
-    const { events, memory } = this.hypervisor;
-    const consumer = `console.${domain.id}`;
-    let local = 0 as EventPort;
-    const back = new ConsoleBackEnd({
-      memory,
-      frame,
-      output: (bytes) => this.#output(domain.id, bytes),
-      notify: () => void events.sendAsConsumer(DOM0, local),
-    });
-    events.registerConsumer(consumer, () => {
-      while (back.step().more);
-    });
-    const bound = events.bindInterdomain(DOM0, domain.id, port, { consumer });
-    invariant(!isErrno(bound), "the console's event channel cannot be bound");
-    local = bound;
-    return back;
   }
 
   #output(id: DomainId, bytes: Uint8Array): void {

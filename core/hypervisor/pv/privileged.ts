@@ -163,7 +163,7 @@ function setExtendedControl(cpu: Cpu): boolean {
 }
 
 /** Whether the guest's I/O privilege level lets its kernel, which counts as ring 1, use ports. */
-function mayUsePorts(vcpu: Vcpu): boolean {
+export function mayUsePorts(vcpu: Vcpu): boolean {
   return vcpu.iopl >= 1;
 }
 
@@ -189,7 +189,6 @@ export const PRIVILEGED: ReadonlyMap<string, Privileged> = new Map<string, Privi
   ["checkIo", (_, vcpu) => mayUsePorts(vcpu)],
   ["in", readPort],
   ["out", (_, vcpu) => mayUsePorts(vcpu)],
-  // Allowed by the I/O privilege level, but without effect: events have a mask of their own.
-  ["cli", (_, vcpu) => mayUsePorts(vcpu)],
+  // Allowed by the I/O privilege level, but without effect: events have a mask of their own. So is CLI, see PvCpu.
   ["sti", (_, vcpu) => mayUsePorts(vcpu)],
 ]);

@@ -17,7 +17,7 @@ import type { UpcallWords } from "../upcall_words.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { GuestTables } from "./guest_tables.ts";
 import type { PrivilegeSwitch, SwitchOutcome } from "./privilege_switch.ts";
-import { PRIVILEGED, setTaskSwitched } from "./privileged.ts";
+import { mayUsePorts, PRIVILEGED, setTaskSwitched } from "./privileged.ts";
 import { pvCpuid } from "./pv_cpuid.ts";
 import type { TableWrites } from "./table_writes.ts";
 
@@ -36,6 +36,8 @@ const PageFault = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as c
 /** `cpuid` after {@link XEN_EMULATE_PREFIX}. */
 const EMULATED_CPUID: readonly number[] = [...XEN_EMULATE_PREFIX, 0x0f, 0xa2];
 const SYSCALL_BYTES = 2;
+/** The opcode of CLI. */
+const CLI = 0xfa;
 
 /** What traps of one physical CPU lead to. */
 export interface PvCpuParts {
@@ -75,6 +77,7 @@ export class PvCpu implements Ring0Owner {
     const { vector, errorCode } = trap;
     if (vector === Exception.PF && trap.kind === "fault") this.#pageFault(cpu, vcpu, errorCode);
     else if (vector === Exception.UD && this.#emulateCpuid(cpu, vcpu)) return true;
+    else if (vector === Exception.GP && this.#skipCli(cpu, vcpu)) return true;
     else {
       if (vector === Exception.NM) setTaskSwitched(cpu, vcpu, false);
       this.#inject(cpu, vcpu, vector, errorCode);
@@ -186,6 +189,17 @@ export class PvCpu implements Ring0Owner {
     pvCpuid(cpu, vcpu.id);
     const next = rip + bytes.length;
     state.setHalves(RIP, next | 0, Math.floor(next / TWO_32));
+    return true;
+  }
+
+  /** CLI is the one privileged instruction that engines carry out without asking. */
+  #skipCli(cpu: Cpu, vcpu: Vcpu): boolean {
+    if (!vcpu.kernelMode || !mayUsePorts(vcpu)) return false;
+    const { state } = cpu;
+    const byte = new Uint8Array(1);
+    const rip = state.high(RIP) * TWO_32 + state.u32[RIP >> 2];
+    if (!this.parts.guest.read(rip, byte) || byte[0] !== CLI) return false;
+    state.setHalves(RIP, (rip + 1) | 0, Math.floor((rip + 1) / TWO_32));
     return true;
   }
 

@@ -1,0 +1,203 @@
+/**
+ * A paravirtual guest that makes whatever hypercalls a test lists.
+ *
+ * Its kernel is a loop in ring 3: it takes calls from a page, makes them with SYSCALL, and stores the results. The test
+ * writes arguments into the guest's memory and reads what came back, so that each case is a row of a table and still
+ * goes the whole way from the guest's registers.
+ */
+
+import { XEN_ELFNOTE } from "../../../core/abi/operations.ts";
+import { HYPERCALL, type HypercallName } from "../../../core/abi/hypercalls.ts";
+import type { MachineFrame } from "../../../core/abi/ids.ts";
+import type { Cycles } from "../../../core/clock/clock.ts";
+import { assemble } from "../../../core/x86/assembler/mod.ts";
+import { elfImage } from "../../../guests/linux/test_images.ts";
+import { Host, type HostDomain } from "../../../testbed/host/host.ts";
+
+/** Where pseudo-physical address 0 is mapped. */
+export const VIRT_BASE = 0x4000_0000;
+/** Pages for tests, by linear address: calls, then free space. */
+const CODE = VIRT_BASE + 0x1000;
+const CALLS = VIRT_BASE + 0x4000;
+const FLAG = VIRT_BASE + 0x3000;
+/** Eight pages of zeros that tests may use as they like. */
+export const SCRATCH = VIRT_BASE + 0x8000;
+/** One call: number, five arguments, result, padding. */
+const CALL_BYTES = 64;
+const MAX_CALLS = 64;
+const PAGE_BYTES = 4096;
+const PATIENCE_CYCLES = 5_000_000;
+const SLICE = 2000 as Cycles;
+
+const SOURCE = `
+entry:  mov rbp, rsi          ; start_info
+again:  mov rbx, ${CALLS}
+next:   mov rax, [rbx]
+        cmp rax, -1
+        je done
+        mov rdi, [rbx + 8]
+        mov rsi, [rbx + 16]
+        mov rdx, [rbx + 24]
+        mov r10, [rbx + 32]
+        mov r8, [rbx + 40]
+        syscall
+        mov [rbx + 48], rax
+        add rbx, ${CALL_BYTES}
+        jmp next
+done:   mov qword [${FLAG}], 1
+wait:   mov eax, ${HYPERCALL.sched_op}
+        xor edi, edi
+        xor esi, esi
+        syscall
+        cmp qword [${FLAG}], 0
+        jne wait
+        jmp again
+handler:                      ; of every trap: it is counted, and the kernel goes on behind a two-byte instruction
+        inc qword [${FLAG} + 8]
+        mov rax, [rsp + 16]
+        mov [${FLAG} + 16], rax
+        jmp again
+event:                        ; ends the list
+        inc qword [${FLAG} + 24]
+        jmp done
+`;
+
+/** A call by name, and its arguments. */
+export type Call = readonly [name: HypercallName, ...args: readonly (number | bigint)[]];
+
+/** See the module comment. */
+export class AbiGuest {
+  readonly #frames: ReadonlyMap<number, MachineFrame>;
+
+  private constructor(readonly host: Host, readonly domain: HostDomain) {
+    const { frames, map } = host.hypervisor;
+    const own = [...frames.framesOf(domain.id)];
+    this.#frames = new Map(
+      own.map((frame): [number, MachineFrame] => [map.pfnOf(frame), frame])
+        .filter(([pfn]) => pfn < 2 ** 32 - 1),
+    );
+  }
+
+  /** A new host with one such guest. */
+  static async start(vcpus = 1): Promise<AbiGuest> {
+    const host = await Host.boot({ memory: "32MiB" });
+    const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB", vcpus });
+    const guest = new AbiGuest(host, domain);
+    guest.poke64(CALLS, -1n);
+    await guest.#finish();
+    return guest;
+  }
+
+  /** Linear addresses of the guest's handlers. */
+  get labels(): Readonly<Record<string, bigint>> {
+    return ASSEMBLED.labels;
+  }
+
+  /** Makes one call; the result is signed. */
+  async call(name: HypercallName, ...args: readonly (number | bigint)[]): Promise<number> {
+    const [result] = await this.calls([[name, ...args]]);
+    return Number(result);
+  }
+
+  /** Makes calls one after the other. */
+  async calls(calls: readonly Call[]): Promise<bigint[]> {
+    if (calls.length > MAX_CALLS) throw new RangeError(`at most ${MAX_CALLS} calls at once`);
+    calls.forEach(([name, ...args], i) => {
+      const at = CALLS + i * CALL_BYTES;
+      this.poke64(at, BigInt(HYPERCALL[name]));
+      for (let n = 0; n < 5; n++) this.poke64(at + 8 + 8 * n, BigInt(args[n] ?? 0));
+    });
+    this.poke64(CALLS + calls.length * CALL_BYTES, -1n);
+    this.poke64(FLAG, 0n);
+    await this.#finish();
+    return calls.map((_, i) => BigInt.asIntN(64, this.peek64(CALLS + i * CALL_BYTES + 48)));
+  }
+
+  /** Machine frame of a pseudo-physical frame. */
+  frameOf(pfn: number): MachineFrame {
+    const frame = this.#frames.get(pfn);
+    if (frame === undefined) throw new RangeError(`the guest has no frame ${pfn}`);
+    return frame;
+  }
+
+  /** Machine frame of the page at a linear address of the initial mapping. */
+  frameAt(address: number): MachineFrame {
+    return this.frameOf(Math.floor((address - VIRT_BASE) / PAGE_BYTES));
+  }
+
+  poke(address: number, bytes: Uint8Array): void {
+    this.host.hypervisor.memory.writeBytes(this.frameAt(address), address % PAGE_BYTES, bytes);
+  }
+
+  peek(address: number, lengthBytes: number): Uint8Array {
+    const bytes = new Uint8Array(lengthBytes);
+    this.host.hypervisor.memory.readBytes(this.frameAt(address), address % PAGE_BYTES, bytes);
+    return bytes;
+  }
+
+  poke64(address: number, ...values: readonly bigint[]): void {
+    const view = new DataView(new ArrayBuffer(8 * values.length));
+    values.forEach((value, i) => view.setBigUint64(8 * i, BigInt.asUintN(64, value), true));
+    this.poke(address, new Uint8Array(view.buffer));
+  }
+
+  peek64(address: number): bigint {
+    const bytes = this.peek(address, 8);
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** Traps that reached the guest's handler, and events. */
+  get trapsTaken(): number {
+    return Number(this.peek64(FLAG + 8));
+  }
+
+  get eventsTaken(): number {
+    return Number(this.peek64(FLAG + 24));
+  }
+
+  /** Runs until the guest has worked off its list. */
+  async #finish(): Promise<void> {
+    const { clock } = this.host.hardware;
+    const limit = clock.now + PATIENCE_CYCLES;
+    while (this.peek64(FLAG) === 0n) {
+      if (clock.now >= limit || this.domain.domain.shutdown !== null) {
+        throw new Error(`the guest does not answer: ${this.domain.domain.crashMessage}`);
+      }
+      await this.host.run({ forCycles: SLICE });
+    }
+  }
+}
+
+const ASSEMBLED = assemble(SOURCE, { bits: 64, origin: CODE });
+
+function kernel(): Uint8Array<ArrayBuffer> {
+  const physical = CODE - VIRT_BASE;
+  const address = BigInt(CODE);
+  return elfImage({
+    segments: [
+      { address: physical, virtualAddress: address, data: ASSEMBLED.bytes, memoryBytes: 0xf000 },
+      {
+        type: 4,
+        address: 0,
+        data: notes([
+          [XEN_ELFNOTE.ENTRY, address],
+          [XEN_ELFNOTE.VIRT_BASE, BigInt(VIRT_BASE)],
+        ]),
+      },
+    ],
+    entry: address,
+  });
+}
+
+function notes(values: readonly (readonly [type: number, value: bigint])[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(24 * values.length));
+  values.forEach(([type, value], i) => {
+    const at = 24 * i;
+    view.setUint32(at, 4, true);
+    view.setUint32(at + 4, 8, true);
+    view.setUint32(at + 8, type, true);
+    [0x58, 0x65, 0x6e, 0].forEach((byte, n) => view.setUint8(at + 12 + n, byte));
+    view.setBigUint64(at + 16, value, true);
+  });
+  return new Uint8Array(view.buffer);
+}
