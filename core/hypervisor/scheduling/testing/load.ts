@@ -22,7 +22,10 @@ const spinner: Program<null> = {
   steps: { spin: () => ({ does: "compute", cycles: ms(1000), then: "spin" }) },
 };
 
-/** Works for `work`, sleeps for `pause`, in turns (both in cycles); counts its rounds and its worst delay. */
+/**
+ * Works for `work`, sleeps for `pause`, in turns (both in cycles); counts its rounds, and notes the worst times from
+ * when it wanted to work until it began (`delay`) and until it was done (`response`).
+ */
 const sleeper: Program<null> = {
   name: "sleeper",
   steps: {
@@ -33,6 +36,8 @@ const sleeper: Program<null> = {
       return { does: "compute", cycles: locals.work as Cycles, then: "rest" };
     },
     rest({ locals, now }) {
+      const due = locals.due as number ?? now;
+      locals.response = Math.max(locals.response as number ?? 0, now - due);
       locals.due = now + (locals.pause as number);
       return { does: "sleep", until: locals.due as Cycle, then: "work" };
     },
