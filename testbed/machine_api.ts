@@ -7,13 +7,14 @@
 
 import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
 import type { Nanoseconds } from "../core/clock/clock.ts";
+import type { HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
 import type { EthernetSwitch, ScriptedHost } from "../devices/net/mod.ts";
 import type { Bytes } from "./units.ts";
 
 /** Which reader of the instruction definitions runs a machine. */
-export type EngineName = "reference" | "cold";
+export type EngineName = "reference" | "cold" | "hot";
 
 /** An input file: a path, the name of an image of the store (`debian`), or the bytes themselves. */
 export type ImageSource = string | Uint8Array;
@@ -42,6 +43,8 @@ export interface MachineOptions {
   readonly memory?: string | Bytes;
   readonly cpus?: number;
   readonly engine?: EngineName;
+  /** Of the hot engine: the bound of its code cache, and whether it counts how its code is entered and left. */
+  readonly translator?: HotEngineOptions;
   /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,011). */
   readonly quantumCycles?: number;
 }

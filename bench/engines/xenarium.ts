@@ -34,11 +34,17 @@ export async function runOwn(
   }
 }
 
+function own(name: string, engine: EngineName): MeasuredEngine {
+  return {
+    name,
+    bits: [32, 64],
+    scale: 1,
+    available: () => Promise.resolve(true),
+    run: async (image, signal) => (await runOwn(engine, image, signal)).times,
+  };
+}
+
 /** Our interpreter in WebAssembly. */
-export const coldTier: MeasuredEngine = {
-  name: "cold tier",
-  bits: [32, 64],
-  scale: 1,
-  available: () => Promise.resolve(true),
-  run: async (image, signal) => (await runOwn("cold", image, signal)).times,
-};
+export const coldTier = own("cold tier", "cold");
+/** Our translator. */
+export const hotTier = own("hot tier", "hot");

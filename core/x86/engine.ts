@@ -3,7 +3,7 @@
 import type { Cpu } from "./cpu.ts";
 
 /** Names of the engines that a machine can be told to use. */
-export type EngineName = "reference" | "cold";
+export type EngineName = "reference" | "cold" | "hot";
 
 /** An execution engine of one machine. */
 export interface Engine {

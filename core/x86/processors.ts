@@ -8,6 +8,7 @@
  */
 
 import type { MachineClock } from "../clock/clock.ts";
+import { invariant } from "../lib/assert.ts";
 import {
   expectRecord,
   type Snapshot,
@@ -21,7 +22,7 @@ import type { MachineMemory } from "../memory/machine_memory.ts";
 import type { Trace } from "../trace/trace.ts";
 import type { ApicBus } from "./apic/apic_bus.ts";
 import { LocalApic } from "./apic/local_apic.ts";
-import { ColdEngine } from "./cold/cold_engine.ts";
+import { ColdEngine, type ColdEngineParts } from "./cold/cold_engine.ts";
 import { LOOKUP_BYTES } from "./cold/record.ts";
 import { Cpu } from "./cpu.ts";
 import { Decoder } from "./decode/decoder.ts";
@@ -64,6 +65,8 @@ export interface ProcessorsOptions {
   readonly count: number;
   readonly model: CpuModel;
   readonly engine: EngineName;
+  /** Makes the hot engine, which stands above this floor. */
+  readonly translator?: (parts: ColdEngineParts) => Engine;
   readonly host: WasmHost;
   readonly linear: LinearMemory;
   readonly memory: MachineMemory;
@@ -72,6 +75,22 @@ export interface ProcessorsOptions {
   readonly bus: ApicBus;
   readonly trace: Trace;
   acknowledgePic(): number;
+}
+
+function makeEngine(
+  { engine, translator }: ProcessorsOptions,
+  reference: ReferenceEngine,
+  parts: ColdEngineParts,
+): Engine {
+  switch (engine) {
+    case "reference":
+      return reference;
+    case "cold":
+      return new ColdEngine(parts);
+    case "hot":
+      invariant(translator, "the hot engine needs a translator");
+      return translator(parts);
+  }
 }
 
 /** One CPU's own time. */
@@ -111,7 +130,7 @@ export class Processors implements Snapshot {
     this.cpus = this.#slots.map(({ cpu }) => cpu);
     this.reference = new ReferenceEngine(decoder, functions);
     const lookupBase = 65536 + count * CPU_AREA_BYTES;
-    this.engine = options.engine === "reference" ? this.reference : new ColdEngine({
+    const parts: ColdEngineParts = {
       host: options.host,
       linear,
       cpus: this.cpus,
@@ -119,7 +138,8 @@ export class Processors implements Snapshot {
       functions,
       reference: this.reference,
       plan: { lookupBase, arenaBase: lookupBase + LOOKUP_BYTES, arenaBytes: CODE_ARENA_BYTES },
-    });
+    };
+    this.engine = makeEngine(options, this.reference, parts);
     memory.observe({ onRemap: () => this.engine.invalidate() });
     options.clock.source = () => this.cycleNow();
     options.clock.onEarlierDeadline = (at) => this.#endBy(at);

@@ -63,7 +63,7 @@ export function bootCommand(
     .option("--cpu-model <name>", "vendor, family and features of the CPU")
     .addOption(
       new Option("--engine <name>", "what runs the instructions")
-        .choices(["reference", "cold"] as const),
+        .choices(["hot", "cold", "reference"] as const),
     )
     .option("-m, --memory <size>", "size of memory, for example 128MiB", sizeValue)
     .option("--cpus <count>", "number of CPUs", wholeNumber(1, MAX_CPUS))

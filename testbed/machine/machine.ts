@@ -11,6 +11,7 @@ import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
 import { Digest, Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
+import { HotEngine } from "../../core/translate/mod.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
 import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
@@ -143,7 +144,8 @@ export class PcMachine implements Machine {
     this.processors = new Processors({
       count: cpus,
       model,
-      engine: options.engine ?? "cold",
+      engine: options.engine ?? "hot",
+      translator: (parts) => new HotEngine(parts, options.translator),
       host: wasmHost,
       linear,
       memory: this.#memory,

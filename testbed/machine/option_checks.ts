@@ -10,7 +10,7 @@ const DEFAULT_MEMORY = "256MiB";
 const MAX_MEMORY_BYTES = 8 * 1024 * MIB;
 const MAX_CPUS = 64;
 const MAX_QUANTUM_CYCLES = 100_000_000;
-const ENGINE_NAMES: readonly EngineName[] = ["cold", "reference"];
+const ENGINE_NAMES: readonly EngineName[] = ["hot", "cold", "reference"];
 
 /** Every option; a missing or superfluous name does not compile. */
 const OPTION_NAMES: { readonly [Name in keyof Required<MachineOptions>]: true } = {
@@ -27,6 +27,7 @@ const OPTION_NAMES: { readonly [Name in keyof Required<MachineOptions>]: true } 
   memory: true,
   cpus: true,
   engine: true,
+  translator: true,
   quantumCycles: true,
 };
 /** Options that say what a kernel is started with. */

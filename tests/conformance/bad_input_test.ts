@@ -42,7 +42,11 @@ const MISTAKES: readonly [claim: string, options: unknown, message: RegExp][] = 
   ["a size without unit", { memory: "64" }, /option memory: .*without a unit/],
   ["too little memory", { memory: "3MiB" }, /option memory: .*from 4MiB.*found 3MiB/],
   ["half a CPU", { cpus: 1.5 }, /option cpus: .*from 1 to 64, found 1.5/],
-  ["an unknown engine", { engine: "hot" }, /option engine: there is no hot.*cold, reference/],
+  [
+    "an unknown engine",
+    { engine: "warm" },
+    /option engine: there is no warm.*hot, cold, reference/,
+  ],
   ["an unknown CPU", { cpuModel: "pentium4" }, /option cpuModel: .*did you mean pentium3\?/],
   ["kernel and ROM", { bios: new Uint8Array(65536) }, /kernel and bios: .*one of them/],
   ["an odd ROM", { kernel: undefined, bios: new Uint8Array(1000) }, /1000 bytes, expected a mult/],

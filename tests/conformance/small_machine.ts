@@ -8,6 +8,7 @@ import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { HotEngine } from "../../core/translate/mod.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { assemble } from "../../core/x86/assembler/mod.ts";
@@ -20,8 +21,8 @@ import { Activity, offsetOf, SEGMENT_REGISTERS } from "../../core/x86/state/layo
 import { stateReplaced } from "../../core/x86/system/mod.ts";
 import { wasmHost } from "../../testbed/wasm_host.ts";
 
-/** Both engines, for suites that run on each. */
-export const ENGINES: readonly EngineName[] = ["reference", "cold"];
+/** Every engine, for suites that run on each; the hot one translates whatever it meets. */
+export const ENGINES: readonly EngineName[] = ["reference", "cold", "hot"];
 
 /** RAM of a small machine, from address 0. */
 export const RAM_BYTES = 4 * 1024 * 1024;
@@ -66,6 +67,7 @@ export class SmallMachine {
       count: 1,
       model: cpuModel("default"),
       engine,
+      translator: (parts) => new HotEngine(parts, { hotAfter: 1 }),
       host: wasmHost,
       linear,
       memory: this.memory,

@@ -303,7 +303,7 @@ for (const engine of ENGINES) {
     machine.place("again:\nmov eax, 1\njmp again");
     machine.runTo(50);
     const frame = machine.memory.readableLinear(PROGRAM) / FRAME_BYTES;
-    assertEquals(machine.memory.watches(frame), engine === "cold" ? FrameWatch.code : 0);
+    assertEquals(machine.memory.watches(frame), engine === "reference" ? 0 : FrameWatch.code);
     machine.memory.writeDma(physical(PROGRAM + 1), Uint8Array.of(2));
     machine.runTo(60);
     assertEquals(machine.cpu.state.rax, 2n);

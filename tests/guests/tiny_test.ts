@@ -1,4 +1,4 @@
-/** The tiny guests on our machine, on both readers of the instruction definitions. */
+/** The tiny guests on our machine, on every engine. */
 
 import { assertEquals } from "@std/assert";
 import type { Cycles } from "../../core/clock/clock.ts";
@@ -21,10 +21,12 @@ async function outcome({ name, cpus, image }: TinyGuest, engine: EngineName) {
 }
 
 for (const guest of tinyGuests) {
-  Deno.test(`${guest.name} reports what it should, to the same cycle on both engines`, async () => {
+  Deno.test(`${guest.name} reports what it should, to the same cycle on every engine`, async () => {
     const reference = await outcome(guest, "reference");
     assertEquals(reference.text, guest.expectedOutput);
     assertEquals(reference.stop, { kind: "exit", code: guest.expectedExitCode });
-    assertEquals(await outcome(guest, "cold"), reference);
+    for (const engine of ["cold", "hot"] as const) {
+      assertEquals(await outcome(guest, engine), reference, engine);
+    }
   });
 }

@@ -36,8 +36,22 @@ export class Bytes {
     this.byte(value);
   }
 
+  /** A signed LEB128 number of 32 bits. */
+  signed32(value: number): void {
+    for (;;) {
+      const low = value & 0x7f;
+      value >>= 7;
+      if ((value === 0 && (low & 0x40) === 0) || (value === -1 && (low & 0x40) !== 0)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 0x80);
+    }
+  }
+
   /** A signed LEB128 number. */
   signed(value: bigint): void {
+    if (value >= -0x8000_0000n && value < 0x8000_0000n) return this.signed32(Number(value));
     for (;;) {
       const low = Number(value & 0x7fn);
       value >>= 7n;
@@ -96,7 +110,7 @@ export class FunctionWriter {
 
   i32(value: number): void {
     this.#code.byte(0x41);
-    this.#code.signed(BigInt(value | 0));
+    this.#code.signed32(value | 0);
   }
 
   i64(value: bigint): void {
@@ -157,6 +171,14 @@ export class FunctionWriter {
     this.#code.unsigned(depth);
   }
 
+  /** Branches to the depth that the i32 on the stack selects, or to `otherwise`. */
+  branchTable(depths: readonly number[], otherwise: number): void {
+    this.#code.byte(0x0e);
+    this.#code.unsigned(depths.length);
+    for (const depth of depths) this.#code.unsigned(depth);
+    this.#code.unsigned(otherwise);
+  }
+
   call(functionIndex: number): void {
     this.#code.byte(0x10);
     this.#code.unsigned(functionIndex);
@@ -178,9 +200,15 @@ export class FunctionWriter {
   /** The finished body: locals, code, end; with its size in front. */
   body(): Uint8Array {
     const inner = new Bytes();
-    inner.unsigned(this.#locals.length);
+    const runs: { type: WasmType; count: number }[] = [];
     for (const type of this.#locals) {
-      inner.unsigned(1);
+      const last = runs[runs.length - 1];
+      if (last?.type === type) last.count++;
+      else runs.push({ type, count: 1 });
+    }
+    inner.unsigned(runs.length);
+    for (const { type, count } of runs) {
+      inner.unsigned(count);
       inner.byte(VALUE_TYPE[type]);
     }
     inner.append(this.#code.toBytes());

@@ -202,6 +202,24 @@ export class BlockTable {
     }
   }
 
+  /** Tells of every valid block that has one of bytes [offset, offset + length) of `page`. */
+  eachValid(page: number, offset: number, length: number, told: (id: BlockId) => void): void {
+    const words = this.#words;
+    const end = Math.min(offset + length, FRAME_BYTES);
+    const first = Math.max((offset >> CODE_LINE_SHIFT) - this.#longestLines, 0);
+    for (let line = first; line <= (end - 1) >> CODE_LINE_SHIFT; line++) {
+      let id = this.#lines[lineBucket(page, line)];
+      for (; id !== NONE; id = words[id * WORDS + Column.nextInLine]) {
+        const at = id * WORDS;
+        const start = words[at + Column.offset];
+        if (
+          words[at + Column.page] === page && start >> CODE_LINE_SHIFT === line && start < end &&
+          start + words[at + Column.codeBytes] > offset
+        ) told(id);
+      }
+    }
+  }
+
   #invalidateLine(
     page: number,
     line: number,

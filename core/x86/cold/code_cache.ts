@@ -44,6 +44,29 @@ export interface CodeCachePlan {
   readonly arenaBytes: number;
 }
 
+/** A valid block, for those who stand above the cold tier. */
+export interface Block {
+  /** Linear offset and bytes of its code, and the mode it is decoded in. */
+  readonly code: number;
+  readonly codeBytes: number;
+  readonly modeKey: number;
+  /** Linear offset of its first record, and how many there are, that which ends it included. */
+  readonly record: number;
+  readonly records: number;
+}
+
+/** Who may lead records elsewhere than to their cold handlers. */
+export interface CodeOverlay {
+  /** Told of a block that has become valid, or valid again. */
+  blockMade(block: Block): void;
+  /** Told that a block's execution count has reached a mark. */
+  hot(record: number): void;
+  /** Told that bytes of code are about to change, while their blocks are still valid. */
+  codeChanged(page: number, offset: number, length: number): void;
+  /** Told that no block exists any more. */
+  cleared(): void;
+}
+
 /** What a look-up can be told besides a record's offset. */
 export const NO_BLOCK = 0;
 
@@ -68,6 +91,7 @@ export class CodeCache {
     private readonly plan: CodeCachePlan,
     decoder: Decoder,
     handlerOf: (bound: BoundForm) => number,
+    private readonly overlay: CodeOverlay | null = null,
   ) {
     this.#u8 = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer, plan.arenaBase, plan.arenaBytes >> 2);
@@ -78,6 +102,7 @@ export class CodeCache {
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
         if ((watch & FrameWatch.code) === 0) return;
+        this.overlay?.codeChanged(page, offset, length);
         this.#blocks.invalidate(page, offset, length, this.#drop);
       },
     });
@@ -126,6 +151,41 @@ export class CodeCache {
     this.#lookup.fill(-1);
     this.#usedWords = 0;
     this.reuses++;
+    this.overlay?.cleared();
+  }
+
+  /** The valid block that starts at linear offset `code`, if there is one. */
+  peek(code: number, modeKey: number): Block | null {
+    const page = Math.floor(code / FRAME_BYTES);
+    const id = this.#blocks.find(page, code - page * FRAME_BYTES, modeKey);
+    return id !== NONE && this.#blocks.isValid(id) ? this.#describe(id) : null;
+  }
+
+  /** The valid blocks with code in bytes [offset, offset + length) of a page. */
+  blocksIn(page: number, offset: number, length: number): Block[] {
+    const found: Block[] = [];
+    this.#blocks.eachValid(page, offset, length, (id) => found.push(this.#describe(id)));
+    return found;
+  }
+
+  /** Linear offset of `bytes` of the arena that stay as they are until everything is dropped; -1 if there is no room. */
+  reserve(bytes: number): number {
+    const words = Math.ceil(bytes / RECORD_BYTES) * RECORD_WORDS;
+    if (this.#usedWords + words > this.#words.length) return -1;
+    const at = this.plan.arenaBase + this.#usedWords * 4;
+    this.#usedWords += words;
+    return at;
+  }
+
+  #describe(id: BlockId): Block {
+    const blocks = this.#blocks;
+    return {
+      code: blocks.page(id) * FRAME_BYTES + blocks.offset(id),
+      codeBytes: blocks.codeBytes(id),
+      modeKey: blocks.modeKey(id),
+      record: this.plan.arenaBase + blocks.record(id) * 4,
+      records: blocks.records(id),
+    };
   }
 
   #enter(code: number, modeKey: number, record: number): void {
@@ -167,6 +227,7 @@ export class CodeCache {
     }
     blocks.validate(id);
     this.memory.watchCode(page, offset, blocks.codeBytes(id));
+    this.overlay?.blockMade(this.#describe(id));
     return id;
   }
 

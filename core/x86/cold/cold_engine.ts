@@ -15,7 +15,7 @@ import type { Engine } from "../engine.ts";
 import type { ReferenceEngine } from "../reference/reference_engine.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
-import { CodeCache, type CodeCachePlan, NO_BLOCK } from "./code_cache.ts";
+import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
 import { writeHandler } from "./handler.ts";
 import { FIRST_FORM_HANDLER, FixedHandler, HANDLER_TABLE_ENTRIES } from "./record.ts";
 import { defineRuntime, HANDLER } from "./runtime.ts";
@@ -38,6 +38,8 @@ export interface ColdEngineParts {
   readonly functions: SystemFunctions;
   readonly reference: ReferenceEngine;
   readonly plan: CodeCachePlan;
+  /** What stands above the cold tier: translations of what is hot. Absent: nothing does. */
+  readonly overlay?: CodeOverlay;
 }
 
 /** Executes by generated handlers. */
@@ -45,7 +47,8 @@ export class ColdEngine implements Engine {
   readonly name = "cold";
   readonly cache: CodeCache;
   readonly #parts: ColdEngineParts;
-  readonly #table: unknown;
+  /** The function table, for translations to stand in. */
+  readonly table: unknown;
   readonly #imports: Readonly<Record<string, unknown>>;
   readonly #pending: BoundForm[] = [];
   readonly #known: BoundForm[] = [];
@@ -56,15 +59,16 @@ export class ColdEngine implements Engine {
 
   constructor(parts: ColdEngineParts) {
     this.#parts = parts;
-    this.#table = parts.host.createTable(HANDLER_TABLE_ENTRIES);
+    this.table = parts.host.createTable(HANDLER_TABLE_ENTRIES);
     this.#imports = this.#makeImports();
     this.cache = new CodeCache(
       parts.cpus[0].memory,
       parts.plan,
       parts.decoder,
       (bound) => this.#handlerOf(bound),
+      parts.overlay ?? null,
     );
-    this.#compile([]);
+    this.#compile([], true);
   }
 
   run(cpu: Cpu): void {
@@ -88,29 +92,33 @@ export class ColdEngine implements Engine {
   }
 
   /** Makes the handlers of forms met since the last call. */
-  #compilePending(): void {
+  compilePending(): void {
     if (this.#pending.length === 0) return;
     const count = this.#known.length;
     if (count >= this.#consolidateAt) {
       this.#consolidateAt = count * 2;
-      this.#compile(this.#known.filter((bound) => bound !== undefined));
-    } else this.#compile(this.#pending);
+      this.#compile(this.#known.filter((bound) => bound !== undefined), true);
+    } else this.#compile(this.#pending, false);
     this.#pending.length = 0;
   }
 
-  #compile(forms: readonly BoundForm[]): void {
+  /** `isWhole`: the module has all handlers, so that its runtime is the one to enter and to fall back on. */
+  #compile(forms: readonly BoundForm[], isWhole: boolean): void {
     const { host, linear, functions, plan, cpus } = this.#parts;
     const module = new ModuleWriter(linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
     const { codeLinesOfPage0 } = cpus[0].memory;
     const runtime = defineRuntime(module, { lookupBase: plan.lookupBase, codeLinesOfPage0 });
-    module.element(FixedHandler.fallThrough, [runtime.fallThrough, runtime.stale]);
+    if (isWhole) {
+      const { fallThrough, stale, count, next, link } = runtime;
+      module.element(FixedHandler.fallThrough, [fallThrough, stale, count, next, link]);
+    }
     for (const bound of forms) {
       const { index, writer } = module.define(HANDLER);
       writeHandler(writer, bound, runtime, (name) => functions.idOf(name));
       module.element(FIRST_FORM_HANDLER + bound.index, [index]);
     }
     const exports = host.instantiate(module.toBytes(), this.#imports);
-    this.#enter = exports.enter as Enter;
+    if (isWhole) this.#enter = exports.enter as Enter;
     this.modules++;
   }
 
@@ -118,7 +126,7 @@ export class ColdEngine implements Engine {
     const { cpus, linear, functions } = this.#parts;
     return {
       memory: linear.handle,
-      table: this.#table,
+      table: this.table,
       findBlock: (cpu: number, from: number) => this.#findBlock(cpus[cpu], from),
       readSlow: (cpu: number, low: number, high: number, size: number) =>
         cpus[cpu].mmu.readSlow(low, high, size) ? 1 : 0,
@@ -126,6 +134,7 @@ export class ColdEngine implements Engine {
         cpus[cpu].mmu.readForWriteSlow(low, high, size) ? 1 : 0,
       writeSlow: (cpu: number, low: number, high: number, size: number) =>
         cpus[cpu].mmu.writeSlow(low, high, size) ? 1 : 0,
+      hot: (_: number, record: number) => this.#parts.overlay?.hot(record >>> 0),
       system: (cpu: number, id: number) => functions.call(cpus[cpu], id) ? 1 : 0,
     };
   }
@@ -141,7 +150,7 @@ export class ColdEngine implements Engine {
       if (code >= 0) {
         const { reuses } = cache;
         const record = cache.find(code, state.modeKey);
-        this.#compilePending();
+        this.compilePending();
         if (record !== NO_BLOCK && this.#withinLimit(cpu)) {
           if (jump !== NO_BLOCK && cache.reuses === reuses) cache.link(jump, record);
           return record;

@@ -4,7 +4,7 @@ import { invariant, unreachable } from "../../lib/assert.ts";
 import type { WasmType } from "../../lib/wasm/opcodes.ts";
 import { SIMD_LANE } from "../../lib/wasm/opcodes.ts";
 import type { FunctionWriter } from "../../lib/wasm/writer.ts";
-import type { Expression, Node, ValueType, Variable } from "../ir/ir.ts";
+import { type Expression, inputsOf, type Node, type ValueType, type Variable } from "../ir/ir.ts";
 
 const WASM_TYPES: Record<ValueType, WasmType> = { i64: "i64", bool: "i32", v128: "v128" };
 
@@ -22,7 +22,11 @@ export class ExpressionWriter {
   readonly #locals = new Map<number, number>();
   readonly #variables = new Map<number, number>();
 
-  constructor(readonly code: FunctionWriter) {}
+  /** `newLocal` gives the locals that values are kept in. */
+  constructor(
+    readonly code: FunctionWriter,
+    private readonly newLocal: (type: WasmType) => number = (type) => code.local(type),
+  ) {}
 
   /** Pushes the value of `node`. */
   push(node: Node): void {
@@ -33,7 +37,7 @@ export class ExpressionWriter {
 
   /** Pops the value of `node` into a local of its own. */
   keep(node: Node): void {
-    const local = this.code.local(WASM_TYPES[node.type]);
+    const local = this.newLocal(WASM_TYPES[node.type]);
     this.#locals.set(node.id, local);
     this.code.set(local);
   }
@@ -48,17 +52,24 @@ export class ExpressionWriter {
   localOf(node: Node): number {
     const known = this.#locals.get(node.id);
     if (known !== undefined) return known;
-    const local = this.code.local(WASM_TYPES[node.type]);
+    const local = this.newLocal(WASM_TYPES[node.type]);
     this.push(node);
     this.code.set(local);
     return local;
+  }
+
+  /** Adds the locals that pushing `node` would read to `into`. */
+  localsIn(node: Node, into: Set<number>): void {
+    const known = this.#locals.get(node.id);
+    if (known !== undefined) into.add(known);
+    else for (const input of inputsOf(node.expression)) this.localsIn(input, into);
   }
 
   /** The local of a program's variable. */
   variable(variable: Variable): number {
     let local = this.#variables.get(variable.index);
     if (local === undefined) {
-      local = this.code.local(WASM_TYPES[variable.type]);
+      local = this.newLocal(WASM_TYPES[variable.type]);
       this.#variables.set(variable.index, local);
     }
     return local;

@@ -13,7 +13,7 @@ import { Record } from "./record.ts";
 import { CPU, pushState, RECORD, returnOnFault, type Runtime } from "./runtime.ts";
 
 /** Offsets of a segment's parts from its first part. */
-const SEGMENT = {
+export const SEGMENT = {
   base: offsetOf("esBase") - offsetOf("esSelector"),
   first: offsetOf("esFirst") - offsetOf("esSelector"),
   last: offsetOf("esLast") - offsetOf("esSelector"),
@@ -42,6 +42,44 @@ export const STORES: { readonly [W in PlaceWidth]: string } = {
 
 type Load = Extract<Statement, { kind: "load" }>;
 type Store = Extract<Statement, { kind: "store" }>;
+
+/**
+ * With the data TLB's place on the stack: leaves the entry of `linear` in the local `entry` and pushes whether its
+ * tag at `part` matches.
+ */
+export function pushTlbHit(
+  code: FunctionWriter,
+  linear: number,
+  bytes: number,
+  part: number,
+  entry: number,
+): void {
+  code.get(linear);
+  code.i64(BigInt(12 - TlbEntry.sizeShift));
+  code.op("i64.shr_u");
+  code.i64(BigInt((DATA_ENTRIES - 1) << TlbEntry.sizeShift));
+  code.op("i64.and");
+  code.op("i64.add");
+  code.tee(entry);
+  code.memory("i64.load", part);
+  // The page of the last byte: an access that crosses into another page finds another tag there.
+  code.get(linear);
+  if (bytes > 1) {
+    code.i64(BigInt(bytes - 1));
+    code.op("i64.add");
+  }
+  code.i64(-4096n);
+  code.op("i64.and");
+  code.op("i64.eq");
+}
+
+/** Pushes the linear offset that `linear` has by its TLB entry. */
+export function pushHostAddress(code: FunctionWriter, linear: number, entry: number): void {
+  code.get(linear);
+  code.get(entry);
+  code.memory("i64.load", TlbEntry.addend);
+  code.op("i64.add");
+}
 
 /** Writes the accesses of one handler. */
 export class MemoryAccessWriter {
@@ -175,37 +213,13 @@ export class MemoryAccessWriter {
     code.op("i32.or");
   }
 
-  /** Leaves the data TLB entry of `linear` in a local and pushes whether its tag at `part` matches. */
   #pushTlbHit(linear: number, bytes: number, part: number): number {
     const { code } = this;
     const entry = code.local("i64");
     code.get(CPU);
     code.memory("i64.load", offsetOf("dataTlb"));
-    code.get(linear);
-    code.i64(BigInt(12 - TlbEntry.sizeShift));
-    code.op("i64.shr_u");
-    code.i64(BigInt((DATA_ENTRIES - 1) << TlbEntry.sizeShift));
-    code.op("i64.and");
-    code.op("i64.add");
-    code.tee(entry);
-    code.memory("i64.load", part);
-    // The page of the last byte: an access that crosses into another page finds another tag there.
-    code.get(linear);
-    if (bytes > 1) {
-      code.i64(BigInt(bytes - 1));
-      code.op("i64.add");
-    }
-    code.i64(-4096n);
-    code.op("i64.and");
-    code.op("i64.eq");
+    pushTlbHit(code, linear, bytes, part, entry);
     return entry;
-  }
-
-  #pushHostAddress(linear: number, entry: number): void {
-    this.code.get(linear);
-    this.code.get(entry);
-    this.code.memory("i64.load", TlbEntry.addend);
-    this.code.op("i64.add");
   }
 
   /** Emits a load, and keeps its result. */
@@ -213,9 +227,10 @@ export class MemoryAccessWriter {
     const { code, runtime } = this;
     const bytes = width >> 3;
     const linear = this.#linear(segment, offset, bytes, forWrite);
-    const entry = this.#pushTlbHit(linear, bytes, forWrite ? TlbEntry.writeTag : TlbEntry.readTag);
+    const tag = forWrite ? TlbEntry.writeTag : TlbEntry.readTag;
+    const entry = this.#pushTlbHit(linear, bytes, tag);
     code.block("if", width === 128 ? "v128" : "i64");
-    this.#pushHostAddress(linear, entry);
+    pushHostAddress(code, linear, entry);
     code.memory(LOADS[width], 0);
     code.op("else");
     pushState(code);
@@ -237,7 +252,7 @@ export class MemoryAccessWriter {
     const linear = this.#linear(segment, offset, bytes, true);
     const entry = this.#pushTlbHit(linear, bytes, TlbEntry.writeTag);
     code.block("if");
-    this.#pushHostAddress(linear, entry);
+    pushHostAddress(code, linear, entry);
     code.get(local);
     code.memory(STORES[width], 0);
     code.op("else");

@@ -57,11 +57,19 @@ export const FixedHandler = {
   fallThrough: 0,
   /** The block was dropped: look up again at this instruction. */
   stale: 1,
+  /** Counts an execution of the block, then goes on as the cold tier does. */
+  count: 2,
+  /** Continues at the state's `rip`. */
+  next: 3,
+  /** The same, and links the record, a direct jump, to what is found. */
+  link: 4,
 } as const;
-export const FIRST_FORM_HANDLER = 2;
+export const FIRST_FORM_HANDLER = 5;
+/** Where the entries of translations begin. */
+export const FIRST_TRANSLATION = 16384;
 
-/** Entries of the handler table. */
-export const HANDLER_TABLE_ENTRIES = 16384;
+/** Entries of the handler table; a record names one with 16 bits. */
+export const HANDLER_TABLE_ENTRIES = 65536;
 
 /** The lookup table from code to blocks: direct-mapped by linear offset and mode. */
 export const LookupEntry = {

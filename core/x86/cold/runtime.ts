@@ -32,6 +32,8 @@ const IMPORTS = {
   readSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
   readForWriteSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
   writeSlow: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
+  /** (cpu, record): the block of `record` has been executed often. */
+  hot: { parameters: ["i32", "i32"], results: [] },
   /** (cpu, function): calls a system function; 1 on success. */
   system: { parameters: ["i32", "i32"], results: ["i32"] },
 } as const satisfies { readonly [name: string]: Signature };
@@ -46,6 +48,7 @@ export interface Runtime {
   readonly system: number;
   readonly fallThrough: number;
   readonly stale: number;
+  readonly count: number;
   readonly handlerType: number;
 }
 
@@ -85,6 +88,7 @@ export function defineRuntime(module: ModuleWriter, places: RuntimePlaces): Runt
     system: defineSystem(module, sync, imports.system),
     fallThrough: defineContinuation(module, next, Record.offset),
     stale: defineContinuation(module, next, Record.offset),
+    count: defineCount(module, imports.hot, next, handlerType),
     handlerType,
   };
   defineEnter(module, next);
@@ -200,6 +204,49 @@ function defineContinuation(module: ModuleWriter, next: number, part: number): n
   code.get(RECORD);
   code.get(BUDGET);
   code.returnCall(next);
+  return index;
+}
+
+/** Executions between two reports of a block: the first says that it is warm, the second that it is hot. */
+export const WARM_EXECUTIONS = 64;
+
+/** Counts an execution of a block, and reports it when it has become warm and when it has become hot. */
+function defineCount(
+  module: ModuleWriter,
+  hot: number,
+  next: number,
+  handlerType: number,
+): number {
+  const { index, writer: code } = module.define(HANDLER);
+  const left = code.local("i32");
+  code.get(RECORD);
+  code.get(RECORD);
+  code.memory("i32.load16_u", Record.counter);
+  code.i32(1);
+  code.op("i32.sub");
+  code.tee(left);
+  code.memory("i32.store16", Record.counter);
+  code.get(left);
+  code.i32(WARM_EXECUTIONS - 1);
+  code.op("i32.and");
+  code.op("i32.eqz");
+  code.block("if");
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("index"));
+  code.get(RECORD);
+  code.op("i32.wrap_i64");
+  code.call(hot);
+  // Records may have moved.
+  code.get(CPU);
+  pushIp(code, Record.offset);
+  code.memory("i64.store", offsetOf("rip"));
+  pushState(code);
+  code.returnCall(next);
+  code.op("end");
+  pushState(code);
+  code.get(RECORD);
+  code.memory("i32.load16_u", Record.coldHandler);
+  code.returnCallIndirect(handlerType);
   return index;
 }
 

@@ -72,20 +72,15 @@ function compareForFlags(mnemonic: string, opcode: string): Definition[] {
       const { width } = shape;
       const b = o.readVector(right);
       const a = o.readVector(left);
-      const done = o.variable(o.const(0));
-      o.if(o.fastPaths(), () => {
-        const both = o.simd("v128.and", plain(o, width, a), plain(o, width, b));
-        o.if(all(o, width, 1, both), () => {
-          const name = FLOATS[width].shape;
-          const equal = all(o, width, 1, o.simd(`${name}.eq`, a, b));
-          o.setField("zeroSource", o.fromBool(o.isNot(equal)));
-          o.setField("signSource", o.const(1));
-          const less = all(o, width, 1, o.simd(`${name}.lt`, a, b));
-          o.setField("carrySource", o.select(less, o.const(3n << 62n), o.const(0)));
-          o.set(done, o.const(1));
-        });
-      });
-      o.if(o.isZero(o.get(done)), () => {
+      const bothPlain = o.simd("v128.and", plain(o, width, a), plain(o, width, b));
+      o.if(o.bothOf(o.fastPaths(), all(o, width, 1, bothPlain)), () => {
+        const name = FLOATS[width].shape;
+        const equal = all(o, width, 1, o.simd(`${name}.eq`, a, b));
+        o.setField("zeroSource", o.fromBool(o.isNot(equal)));
+        o.setField("signSource", o.const(1));
+        const less = all(o, width, 1, o.simd(`${name}.lt`, a, b));
+        o.setField("carrySource", o.select(less, o.const(3n << 62n), o.const(0)));
+      }, () => {
         const name = mnemonic === "COMIS" ? "sseCompareOrdered" : "sseCompareUnordered";
         writeStatusFlags(o, o.system(name, a, b, elementsArgument(o, width, 1)));
       });

@@ -293,7 +293,9 @@ export class Builder extends ValueBuilder {
     const bad = this.form.long
       ? this.ne(this.sar(this.shl(target, this.const(16)), this.const(16)), target)
       : this.ltU(this.field("codeLast"), target);
-    this.if(bad, () => this.raise(13, 0));
+    use(bad);
+    const then = this.#branch(() => this.raise(13, 0));
+    this.statements.push({ kind: "if", condition: bad, then, otherwise: [], checksTarget: true });
   }
   /** Continues at a checked target; nothing after it in this branch happens. `direct`: it is a relative one. */
   continueAt(target: I64, direct = false): void {

@@ -10,6 +10,7 @@
  * type of their own.
  */
 
+import { unreachable } from "../../lib/assert.ts";
 import type { FieldName, SegmentRegister } from "../state/layout.ts";
 
 /** Types of values: 64-bit integers, conditions, 128-bit vectors. */
@@ -163,6 +164,8 @@ export type Statement =
     readonly condition: Bool;
     readonly then: readonly Statement[];
     readonly otherwise: readonly Statement[];
+    /** It only raises if a jump's target is bad: superfluous where the target is known to be good. */
+    readonly checksTarget?: true;
   }
   /** Runs `body`, then again while `condition`, which is computed at the end of `body`. */
   | { readonly kind: "loop"; readonly body: readonly Statement[]; readonly condition: Bool }
@@ -199,3 +202,28 @@ export interface Program {
 
 /** A field of the CPU state, as a place. */
 export type StateField = FieldName;
+
+/** The values that an expression is computed from. */
+export function inputsOf(expression: Expression): readonly Node[] {
+  switch (expression.op) {
+    case "const":
+    case "result":
+      return [];
+    case "integer":
+    case "compare":
+    case "bool":
+      return [expression.a, expression.b];
+    case "unary":
+    case "not":
+    case "fromBool":
+      return [expression.a];
+    case "select":
+      return [expression.condition, expression.a, expression.b];
+    case "simd":
+      return expression.args;
+    case "makeVector":
+      return [expression.low, expression.high];
+    default:
+      return unreachable(expression, "expression");
+  }
+}

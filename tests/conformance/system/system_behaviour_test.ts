@@ -81,7 +81,12 @@ async function checkSuite(
   cases: readonly SystemCase[],
   guest: { image: Uint8Array; labels: Readonly<Record<string, bigint>> },
 ): Promise<void> {
-  const machine = await createMachine({ kernel: guest.image, memory: "16MiB", engine });
+  const machine = await createMachine({
+    kernel: guest.image,
+    memory: "16MiB",
+    engine,
+    translator: { hotAfter: 1 },
+  });
   const stop = await machine.run({ forCycles: 2_000_000 as never });
   const traps = recordedTraps(machine, cases.length);
   const results = cases.map(({ claim, probe }, number) => {
@@ -98,7 +103,7 @@ async function checkSuite(
   assertEquals(stop, { kind: "exit", code: SUCCESS });
 }
 
-for (const engine of ["cold", "reference"] as const) {
+for (const engine of ["hot", "cold", "reference"] as const) {
   Deno.test(`32-bit system behaviour is the manual's on the ${engine} engine`, async () => {
     await checkSuite(engine, CASES_32, guest32(CASES_32));
   });

@@ -1,0 +1,260 @@
+/**
+ * The hot tier: the cold tier, with what is executed often translated into regions.
+ *
+ * Each block of the cold tier counts its executions. When one has become hot, all that have become warm are
+ * translated with it, in one module, and the records where a region may be entered lead to its function. A region is
+ * dropped when its code is stored to; all are when they have become too many.
+ */
+
+import type { LinearMemory, WasmHost } from "../lib/wasm/port.ts";
+import { ModuleWriter } from "../lib/wasm/writer.ts";
+import { FRAME_BYTES } from "../memory/machine_memory.ts";
+import type { Block, CodeOverlay } from "../x86/cold/code_cache.ts";
+import { ColdEngine, type ColdEngineParts } from "../x86/cold/cold_engine.ts";
+import {
+  FIRST_TRANSLATION,
+  FixedHandler,
+  HANDLER_TABLE_ENTRIES,
+  Record,
+} from "../x86/cold/record.ts";
+import { HANDLER, WARM_EXECUTIONS } from "../x86/cold/runtime.ts";
+import type { Cpu } from "../x86/cpu.ts";
+import { decodeMode } from "../x86/decode/mode.ts";
+import type { Engine } from "../x86/engine.ts";
+import { ModeKey } from "../x86/system/mode.ts";
+import { formRegion, type Region } from "./region.ts";
+import { RegionProfile } from "./region_profile.ts";
+import { writeRegion, type WrittenRegion } from "./region_writer.ts";
+import { type Translation, Translations } from "./translations.ts";
+
+/** Executions after which a block is hot. */
+const HOT_EXECUTIONS = 2 * WARM_EXECUTIONS;
+/** Executions that make a block a likely target of a computed jump. */
+const WORTH_ENTERING = 16;
+/** Modes whose code is translated: 64-bit, and 32-bit with a code segment of 4 GiB. */
+const TRANSLATED_MODES = ModeKey.long | ModeKey.wholeCode;
+/** Default bound of the code cache. */
+const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
+/** Most regions in one module. */
+const BATCH = 32;
+
+/** Options of the hot tier. */
+export interface HotEngineOptions {
+  /** Count how often regions are entered and left, and why. */
+  readonly profile?: boolean;
+  /** Executions after which a block is translated (default 128); 1 forces the hot tier. */
+  readonly hotAfter?: number;
+  /** Bytes of translations, as WebAssembly, that are kept at once (default 256 MiB). */
+  readonly cacheBytes?: number;
+}
+
+/** A region of the module that is being written. */
+interface Made {
+  readonly region: Region;
+  readonly written: WrittenRegion;
+  readonly handler: number;
+  readonly spans: Translation["spans"];
+}
+
+/** Executes by regions of translated code, and by the cold tier where there is none. */
+export class HotEngine implements Engine, CodeOverlay {
+  readonly name = "hot";
+  readonly cold: ColdEngine;
+  /** How often regions were entered and left; empty unless the engine was told to profile. */
+  readonly profile: RegionProfile;
+  /** What the translator did so far. */
+  readonly counters = {
+    regions: 0,
+    instructions: 0,
+    modules: 0,
+    bytes: 0,
+    dropped: 0,
+    flushes: 0,
+  };
+  readonly #host: WasmHost;
+  readonly #linear: LinearMemory;
+  readonly #parts: ColdEngineParts;
+  readonly #view: DataView;
+  readonly #u8: Uint8Array;
+  readonly #hotAfter: number;
+  readonly #cacheBytes: number;
+  readonly #translations: Translations;
+  /** Blocks that are counted, by their first record. */
+  readonly #heads = new Map<number, Block>();
+  /** First records of those that have become warm. */
+  readonly #warm = new Set<number>();
+  readonly #freeHandlers: number[] = [];
+  #nextHandler = FIRST_TRANSLATION;
+  /** Bytes of code in modules since the last flush. */
+  #bytes = 0;
+
+  constructor(parts: ColdEngineParts, options: HotEngineOptions = {}) {
+    this.#host = parts.host;
+    this.#linear = parts.linear;
+    this.#parts = parts;
+    this.#hotAfter = options.hotAfter ?? HOT_EXECUTIONS;
+    this.#cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
+    this.#view = new DataView(parts.linear.buffer);
+    this.#u8 = new Uint8Array(parts.linear.buffer);
+    this.#translations = new Translations(parts.linear.buffer);
+    this.cold = new ColdEngine({ ...parts, overlay: this });
+    this.profile = new RegionProfile(
+      parts.linear.buffer,
+      options.profile ? (bytes) => this.cold.cache.reserve(bytes) : () => -1,
+    );
+  }
+
+  run(cpu: Cpu): void {
+    this.cold.run(cpu);
+  }
+
+  invalidate(): void {
+    this.cold.invalidate();
+  }
+
+  // ---- what the cold tier reports ----
+
+  blockMade(block: Block): void {
+    if ((block.modeKey & TRANSLATED_MODES) === 0 || this.#translations.adopt(block)) return;
+    this.#heads.set(block.record, block);
+    this.#view.setUint16(block.record + Record.handler, FixedHandler.count, true);
+    this.#view.setUint16(block.record + Record.counter, this.#hotAfter, true);
+  }
+
+  hot(record: number): void {
+    if (this.#view.getUint16(record + Record.counter, true) > 0) {
+      this.#warm.add(record);
+      return;
+    }
+    this.#translations.restore(record);
+    const blocks = this.#takeBlocks(record);
+    if (blocks.length > 0) this.#translate(blocks);
+  }
+
+  codeChanged(page: number, offset: number, length: number): void {
+    this.#translations.dropIn(page, offset, length, this.cold.cache, (translation) => {
+      this.counters.dropped++;
+      this.#freeHandlers.push(translation.handler);
+    });
+  }
+
+  cleared(): void {
+    this.#translations.clear(({ handler }) => this.#freeHandlers.push(handler));
+    this.profile.clear();
+    this.#heads.clear();
+    this.#warm.clear();
+    this.#bytes = 0;
+    this.counters.flushes++;
+  }
+
+  // ---- translating ----
+
+  /** The blocks to translate with the hot one, which comes first: those that are warm. */
+  #takeBlocks(hottest: number): Block[] {
+    const { cache } = this.cold;
+    this.#warm.delete(hottest);
+    const blocks: Block[] = [];
+    for (const record of [hottest, ...this.#warm]) {
+      const block = this.#heads.get(record);
+      this.#warm.delete(record);
+      if (!block || cache.peek(block.code, block.modeKey)?.record !== record) continue;
+      blocks.push(block);
+      if (blocks.length === BATCH) break;
+    }
+    return blocks;
+  }
+
+  #translate(blocks: readonly Block[]): void {
+    const { cache } = this.cold;
+    const { evictions } = cache;
+    const module = new ModuleWriter(this.#linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
+    const handlerType = module.type(HANDLER);
+    const made: Made[] = [];
+    for (const block of blocks) {
+      // What is reached from inside a region need not be entered from outside, unless it becomes hot even so.
+      const isInside = made.some((other) => holds(other.region, block)) ||
+        this.#translations.contains(block);
+      if (block !== blocks[0] && isInside) continue;
+      const region = this.#form(block);
+      if (region === null) {
+        this.#translations.restore(block.record);
+        continue;
+      }
+      const handler = this.#freeHandlers.pop() ?? this.#nextHandler++;
+      if (handler >= HANDLER_TABLE_ENTRIES) return this.invalidate();
+      const { index, writer } = module.define(HANDLER);
+      const spans: { offset: number; end: number }[] = [];
+      const written = writeRegion(writer, region, {
+        recordOf: (offset) => {
+          const record = cache.find(region.page + offset, region.modeKey);
+          const found = cache.peek(region.page + offset, region.modeKey);
+          spans.push({ offset, end: offset + (found?.codeBytes ?? 0) });
+          return record;
+        },
+        reserveEntryTable: (bytes) => cache.reserve(bytes),
+        counterOf: (reason, offset) => this.profile.counterOf(region, reason, offset),
+      }, handlerType);
+      module.element(handler, [index]);
+      made.push({ region, written, handler, spans });
+      // Records that were made meanwhile may have displaced everything.
+      if (cache.evictions === evictions) continue;
+      for (const lost of made) this.#freeHandlers.push(lost.handler);
+      return;
+    }
+    this.cold.compilePending();
+    if (made.length > 0) this.#install(module.toBytes(), made);
+  }
+
+  #install(module: Uint8Array, made: readonly Made[]): void {
+    const { counters } = this;
+    this.#host.instantiate(module, { memory: this.#linear.handle, table: this.cold.table });
+    counters.modules++;
+    counters.bytes += module.length;
+    this.#bytes += module.length;
+    for (const { region, written, handler, spans } of made) {
+      const { entries, entryTable } = written;
+      counters.regions++;
+      for (const block of region.blocks.values()) {
+        counters.instructions += block.instructions.length;
+      }
+      if (entryTable) this.#u8.set(entryTable.bytes, entryTable.at);
+      this.#translations.add({ handler, region, entries, spans }, this.cold.cache);
+    }
+    if (this.#bytes > this.#cacheBytes) this.invalidate();
+  }
+
+  #form({ code, modeKey }: Block): Region | null {
+    const { cache } = this.cold;
+    const page = Math.floor(code / FRAME_BYTES) * FRAME_BYTES;
+    const mode = decodeMode(modeKey);
+    const end = page + FRAME_BYTES;
+    return formRegion(page, modeKey, code - page, {
+      decode: (offset) => {
+        const found = this.#parts.decoder.decode(this.#u8, page + offset, end, mode);
+        return typeof found === "string" ? null : found;
+      },
+      isWarm: (offset) => this.#wasExecuted(cache.peek(page + offset, modeKey)),
+      warm: () =>
+        cache.blocksIn(page / FRAME_BYTES, 0, FRAME_BYTES)
+          .filter((block) => block.modeKey === modeKey && this.#counted(block) >= WORTH_ENTERING)
+          .map((block) => block.code - page),
+    });
+  }
+
+  /** Executions of a block that is not translated. */
+  #counted({ record }: Block): number {
+    if (this.#view.getUint16(record + Record.handler, true) !== FixedHandler.count) return 0;
+    return this.#hotAfter - this.#view.getUint16(record + Record.counter, true);
+  }
+
+  /** Whether a block was ever executed. */
+  #wasExecuted(block: Block | null): boolean {
+    if (block === null) return false;
+    const handler = this.#view.getUint16(block.record + Record.handler, true);
+    return handler !== FixedHandler.count || this.#counted(block) > 0;
+  }
+}
+
+function holds(region: Region, { code, modeKey }: Block): boolean {
+  return region.modeKey === modeKey && region.blocks.has(code - region.page);
+}
