@@ -173,10 +173,9 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   /** Scheduler virtual time follows the smallest A of all that want to run but `except`, and `least`. */
   #advanceSvt(now: Cycle, least: number, except: SchedulableVcpu | null = null): void {
     this.settleAll(now);
-    for (const [vcpu, { avt, chargedTo }] of this.members) {
-      const wants = chargedTo >= 0 || vcpu.state === "runnable";
-      if (wants && vcpu !== except) least = Math.min(least, avt);
-    }
+    this.forRunnable((vcpu, { avt }) => {
+      if (vcpu !== except) least = Math.min(least, avt);
+    });
     if (least !== Infinity) this.#svt = Math.max(this.#svt, least);
   }
 }

@@ -35,21 +35,21 @@ export abstract class DeadlinePolicy<State extends DeadlineState> extends Policy
 
   override get deadline(): number {
     let earliest = Infinity;
-    for (const [vcpu, state] of this.members) {
-      if (!wantsToRun(vcpu) || this.fullBudget(vcpu, state) === 0) continue;
-      earliest = Math.min(earliest, state.deadline);
-    }
+    this.forRunnable((vcpu, state) => {
+      if (state.deadline >= earliest || this.fullBudget(vcpu, state) === 0) return;
+      earliest = state.deadline;
+    });
     return earliest;
   }
 
   override expire(now: Cycle): void {
-    for (const [vcpu, state] of this.members) {
-      if (!wantsToRun(vcpu) || state.deadline > now) continue;
+    this.forRunnable((vcpu, state) => {
+      if (state.deadline > now) return;
       this.settle(vcpu, now);
       this.renew(vcpu, state, now);
       if (state.chargedTo >= 0) this.tickle(vcpu.cpu);
       else this.findPlace(vcpu, state);
-    }
+    });
   }
 
   /** Begins the period in which `now` is. */
@@ -110,8 +110,4 @@ function precedes(a: Rank, b: Rank): boolean {
   if (!a) return false;
   if (!b) return true;
   return a.level !== b.level ? a.level < b.level : a.key < b.key;
-}
-
-function wantsToRun(vcpu: SchedulableVcpu): boolean {
-  return vcpu.state === "running" || vcpu.state === "runnable";
 }

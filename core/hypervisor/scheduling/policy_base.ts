@@ -241,6 +241,15 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
     this.charge(vcpu, state, cycles, now);
   }
 
+  /** Calls `look` with all that want to run: those that wait, then those that hold a physical CPU. */
+  protected forRunnable(look: (vcpu: SchedulableVcpu, state: State) => void): void {
+    for (const vcpu of this.waiting) look(vcpu, this.stateOf(vcpu));
+    for (const cpu of this.cpus) {
+      const vcpu = this.ports.runningOn(cpu);
+      if (vcpu) look(vcpu, this.stateOf(vcpu));
+    }
+  }
+
   /** Charges all that run up to `now`. */
   protected settleAll(now: Cycle): void {
     for (const cpu of this.cpus) {

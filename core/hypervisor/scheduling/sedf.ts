@@ -87,10 +87,9 @@ export class SedfPolicy extends DeadlinePolicy<SedfState> {
   protected override woken(vcpu: SchedulableVcpu, state: SedfState, now: Cycle): void {
     if (state.deadline <= now) state.deadline = now;
     let least = Infinity;
-    for (const [other, { extra }] of this.members) {
-      const wants = other.state === "running" || other.state === "runnable";
-      if (wants && other !== vcpu) least = Math.min(least, extra);
-    }
+    this.forRunnable((other, { extra }) => {
+      if (other !== vcpu) least = Math.min(least, extra);
+    });
     if (least !== Infinity) state.extra = Math.max(state.extra, least);
     super.woken(vcpu, state, now);
   }
