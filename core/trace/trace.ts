@@ -17,7 +17,7 @@ export const TRACE_KINDS = {
   portWrite: "port, value",
   /** Outside input reached the machine: source, and its byte or the digest of its bytes. */
   input: "source, value",
-  /** A CPU started, halted for good, or was reset: cpu, activity. */
+  /** A CPU started, shut down, waits for a start-up IPI, or was reset: cpu, activity as in the CPU's state. */
   activity: "cpu, activity",
   /** A digest of all CPU registers: low half, high half. */
   state: "low, high",

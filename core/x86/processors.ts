@@ -98,6 +98,8 @@ interface Slot {
   readonly cpu: Cpu;
   /** Machine cycle up to which it has run. */
   cycle: number;
+  /** The activity that the trace was told last; HLT counts as active. */
+  told: number;
 }
 
 /** The CPUs of a machine and what executes them. */
@@ -126,7 +128,11 @@ export class Processors implements Snapshot {
       (feature) => model.has(feature),
       (name) => functions.find(name),
     );
-    this.#slots = Array.from({ length: count }, (_, i) => ({ cpu: this.#makeCpu(i), cycle: 0 }));
+    this.#slots = Array.from({ length: count }, (_, i) => ({
+      cpu: this.#makeCpu(i),
+      cycle: 0,
+      told: i === 0 ? Activity.active : Activity.waitForSipi,
+    }));
     this.cpus = this.#slots.map(({ cpu }) => cpu);
     this.reference = new ReferenceEngine(decoder, functions);
     const lookupBase = 65536 + count * CPU_AREA_BYTES;
@@ -227,10 +233,14 @@ export class Processors implements Snapshot {
 
   /** Resets all CPUs as RESET# does; the first one starts at the reset vector. */
   reset(): void {
-    for (const cpu of this.cpus) {
+    const { clock: { now }, trace } = this.#options;
+    for (const slot of this.#slots) {
+      const { cpu } = slot;
       cpu.apic.reset();
       resetCpu(cpu);
       if (cpu.index > 0) cpu.state.activity = Activity.waitForSipi;
+      slot.told = cpu.state.activity;
+      trace.emit(now, "activity", cpu.index, slot.told);
     }
     this.engine.invalidate();
   }
@@ -266,6 +276,7 @@ export class Processors implements Snapshot {
       Object.assign(cpu.state, place);
       cpu.msrs.restore(saved.msrs as SnapshotRecord);
       cpu.apic.restore(saved.apic as SnapshotRecord);
+      slot.told = lasting(cpu.state.activity);
       cpu.mmu.flushEverything();
       stateReplaced(cpu);
     });
@@ -310,6 +321,7 @@ export class Processors implements Snapshot {
       this.#begin(slot, 1);
       if (takeInterrupt(cpu) !== "none") {
         slot.cycle++;
+        this.#tellActivity(slot);
         continue;
       }
       if (state.activity !== Activity.active) {
@@ -318,11 +330,21 @@ export class Processors implements Snapshot {
       }
       if (mustStep(cpu)) this.#stepSlot(slot);
       else this.#runEngine(slot);
+      this.#tellActivity(slot);
       if (!this.#stopAll) continue;
       this.#end = Math.min(this.#end, slot.cycle);
       this.#stopAll = false;
     }
     this.#current = null;
+  }
+
+  /** Notes in the trace that a CPU started, shut down, or waits for a start-up IPI. */
+  #tellActivity(slot: Slot): void {
+    const { index, state } = slot.cpu;
+    const activity = lasting(state.activity);
+    if (activity === slot.told) return;
+    slot.told = activity;
+    this.#options.trace.emit(slot.cycle, "activity", index, activity);
   }
 
   /** Accounts for a stretch of at most `budget` instructions that begins now. */
@@ -374,4 +396,9 @@ export class Processors implements Snapshot {
     this.#end = Math.max(at, now + 1);
     this.#shorten(this.#end - now);
   }
+}
+
+/** An activity without the pauses of HLT. */
+function lasting(activity: number): number {
+  return activity === Activity.hlt ? Activity.active : activity;
 }

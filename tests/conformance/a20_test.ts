@@ -2,9 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { physical } from "../../core/lib/brand.ts";
-import { assemble } from "../../core/x86/assembler/mod.ts";
-import { writeElf } from "../../guests/tiny/mod.ts";
 import { createMachine } from "../../testbed/machine.ts";
+import { kernelOf } from "./small_kernel.ts";
 import { ENGINES } from "./small_machine.ts";
 
 /** Its bit 20 is zero, so that the program stays where it is. */
@@ -60,9 +59,7 @@ const CASES: readonly (readonly [mode: string, source: string, results: readonly
 for (const engine of ENGINES) {
   for (const [mode, source, results] of CASES) {
     Deno.test(`${engine}: the A20 gate ${mode} hides bit 20 until it opens`, async () => {
-      const { bytes } = assemble(program(source), { bits: 32, origin: LOAD_ADDRESS });
-      const image = { bits: 32, address: LOAD_ADDRESS, entry: LOAD_ADDRESS, bytes, pvh: false };
-      const kernel = writeElf(image as Parameters<typeof writeElf>[0]);
+      const kernel = kernelOf(program(source), LOAD_ADDRESS);
       const machine = await createMachine({ kernel, memory: "16MiB", engine });
       assertEquals((await machine.run()).kind, "halted");
       const word = (address: number) =>

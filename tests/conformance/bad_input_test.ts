@@ -6,21 +6,13 @@
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import type { Cycles } from "../../core/clock/clock.ts";
 import { SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
-import { assemble } from "../../core/x86/assembler/mod.ts";
-import { tinyGuests, writeElf } from "../../guests/tiny/mod.ts";
+import { tinyGuests } from "../../guests/tiny/mod.ts";
 import { createMachine } from "../../testbed/machine.ts";
 import type { MachineOptions } from "../../testbed/machine_api.ts";
 import { differences } from "./machine_differences.ts";
+import { kernelOf } from "./small_kernel.ts";
 
 const HELLO = tinyGuests[0].image();
-const LOAD_ADDRESS = 0x10_0000;
-
-/** A Multiboot kernel of 32-bit code. */
-function kernelOf(source: string): Uint8Array {
-  const { bytes, labels } = assemble(`entry:\n${source}`, { bits: 32, origin: LOAD_ADDRESS });
-  const entry = Number(labels.entry);
-  return writeElf({ bits: 32, address: LOAD_ADDRESS, entry, bytes, pvh: false });
-}
 
 function forArm(): Uint8Array {
   const image = HELLO.slice();

@@ -2,12 +2,10 @@
 
 import { assertEquals } from "@std/assert";
 import type { Cycles } from "../../core/clock/clock.ts";
-import { assemble } from "../../core/x86/assembler/mod.ts";
-import { writeElf } from "../../guests/tiny/mod.ts";
 import { createMachine } from "../../testbed/machine.ts";
+import { kernelOf } from "./small_kernel.ts";
 import { ENGINES } from "./small_machine.ts";
 
-const LOAD_ADDRESS = 0x10_0000;
 const LIMIT = 10_000_000 as Cycles;
 /** Channel 0 of the 8254 ticks every 55 ms, so that a timer stays armed; the 8259s pass nothing on. */
 const TICKING = `
@@ -42,14 +40,7 @@ for (const engine of ENGINES) {
   for (const [claim, source, kind] of ENDS) {
     for (const cpus of [1, 2]) {
       Deno.test(`${claim}: ${kind}, on ${cpus} CPUs, ${engine} engine`, async () => {
-        const { bytes } = assemble(source, { bits: 32, origin: LOAD_ADDRESS });
-        const kernel = writeElf({
-          bits: 32,
-          address: LOAD_ADDRESS,
-          entry: LOAD_ADDRESS,
-          bytes,
-          pvh: false,
-        });
+        const kernel = kernelOf(source);
         const machine = await createMachine({ kernel, memory: "16MiB", cpus, engine });
         assertEquals((await machine.run({ forCycles: LIMIT })).kind, kind);
       });
