@@ -36,3 +36,4 @@ export {
   type UdpDatagram,
 } from "./packets.ts";
 export { finishChecksum, segmentTcp } from "./offload.ts";
+export { Ipv4Interface, type Ipv4InterfaceOptions, type OutgoingPacket } from "./ipv4_interface.ts";

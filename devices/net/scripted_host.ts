@@ -12,22 +12,17 @@ import {
   type SnapshotRecord,
   type SnapshotValue,
 } from "../../core/lib/snapshot.ts";
-import { BROADCAST_MAC, type Ipv4Address, type MacAddress, macAt } from "./addresses.ts";
+import type { Ipv4Address, MacAddress } from "./addresses.ts";
 import { DHCP_PORT, type DhcpOptions, DhcpServer } from "./dhcp_server.ts";
 import type { SwitchPort } from "./ethernet_switch.ts";
 import type { NetPort } from "./net_port.ts";
+import { Ipv4Interface } from "./ipv4_interface.ts";
 import {
-  arpBytes,
-  ethernetFrame,
-  ETHERTYPE,
   type IcmpEcho,
   icmpEchoBytes,
   IP_PROTOCOL,
-  ipv4Bytes,
   type Ipv4Packet,
-  parseArp,
   parseIcmpEcho,
-  parseIpv4,
   parseUdp,
   udpBytes,
   type UdpDatagram,
@@ -60,16 +55,9 @@ export interface ReceivedFrame {
   readonly frame: Uint8Array;
 }
 
-/** Frames and pings that are remembered, and packets that wait for an ARP answer. */
+/** Frames and pings that are remembered. */
 const HISTORY_LIMIT = 1024;
-const WAITING_LIMIT = 64;
-const NEIGHBOUR_LIMIT = 1024;
 const ECHO_IDENTIFIER = 0x5865;
-
-interface WaitingPacket {
-  readonly to: Ipv4Address;
-  readonly bytes: Uint8Array;
-}
 
 /** A MAC address and an IPv4 address with reflexes; see the module comment. */
 export class ScriptedHost implements NetPort, Snapshot {
@@ -89,9 +77,7 @@ export class ScriptedHost implements NetPort, Snapshot {
   readonly #clock: Clock;
   readonly #port: SwitchPort;
   readonly #onInput: (bytes: Uint8Array) => void;
-  readonly #neighbours = new Map<Ipv4Address, MacAddress>();
-  readonly #waiting: WaitingPacket[] = [];
-  #identification = 0;
+  readonly #interface: Ipv4Interface;
   #sequence = 0;
 
   constructor(options: ScriptedHostOptions) {
@@ -102,6 +88,13 @@ export class ScriptedHost implements NetPort, Snapshot {
     this.#port = options.port;
     this.#onInput = options.onInput ?? (() => {});
     this.#port.connect(this);
+    const { mac, address, port } = options;
+    this.#interface = new Ipv4Interface({
+      mac,
+      address,
+      port,
+      onPacket: (packet) => this.#react(packet),
+    });
   }
 
   /** Sends an echo request of `dataBytes` bytes (default 56); the answer appears in {@link pings}. */
@@ -136,21 +129,17 @@ export class ScriptedHost implements NetPort, Snapshot {
   send(frame: Uint8Array): void {
     const at = this.#clock.nowNs;
     remember(this.received, { atNs: at, frame });
-    const destination = macAt(frame, 0);
-    if (destination === this.mac || destination === BROADCAST_MAC) this.#react(frame);
+    this.#interface.receive(frame);
     this.onFrame(frame, at);
   }
 
   save(): SnapshotRecord {
-    const pairs = (map: Map<number, number>) => [...map].map(([key, value]) => [key, value]);
     return {
       kind: "scriptedHost",
-      version: 1,
+      version: 2,
       state: {
-        neighbours: pairs(this.#neighbours),
-        leases: pairs(this.dhcp?.leases ?? new Map()),
-        waiting: this.#waiting.map(({ to, bytes }) => ({ to, bytes: bytes.slice() })),
-        identification: this.#identification,
+        interface: this.#interface.save(),
+        leases: [...this.dhcp?.leases ?? []].map(([mac, address]) => [mac, address]),
         sequence: this.#sequence,
         pings: this.pings.map((ping) => ({ ...ping })),
         received: this.received.map(({ atNs, frame }) => ({ atNs, frame: frame.slice() })),
@@ -159,40 +148,26 @@ export class ScriptedHost implements NetPort, Snapshot {
   }
 
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "scriptedHost", 1);
-    const fill = (map: Map<number, number> | undefined, pairs: SnapshotValue) => {
-      map?.clear();
-      for (const [key, value] of pairs as [number, number][]) map?.set(key, value);
-    };
-    fill(this.#neighbours as Map<number, number>, state.neighbours);
-    fill(this.dhcp?.leases as Map<number, number> | undefined, state.leases);
-    replace(this.#waiting, state.waiting as unknown as WaitingPacket[]);
-    this.#identification = state.identification as number;
+    const state = expectRecord(record, "scriptedHost", 2);
+    this.#interface.restore(state.interface as { readonly [field: string]: SnapshotValue });
+    this.dhcp?.leases.clear();
+    for (const [mac, address] of state.leases as [MacAddress, Ipv4Address][]) {
+      this.dhcp?.leases.set(mac, address);
+    }
     this.#sequence = state.sequence as number;
     replace(this.pings, (state.pings as unknown as Ping[]).map((ping) => ({ ...ping })));
     replace(this.received, state.received as unknown as ReceivedFrame[]);
   }
 
-  #react(frame: Uint8Array): void {
-    const arp = parseArp(frame);
-    if (arp) {
-      this.#learn(arp.senderAddress, arp.senderMac);
-      if (arp.operation === "request" && arp.targetAddress === this.address) {
-        this.#sendArp("reply", arp.senderMac, arp.senderAddress);
-      }
-      return;
-    }
-    const packet = parseIpv4(frame);
-    if (!packet) return;
+  #react(packet: Ipv4Packet): void {
     const udp = parseUdp(packet);
     if (udp?.destinationPort === DHCP_PORT.SERVER && this.dhcp) return this.#serveDhcp(udp);
     if (packet.destination !== this.address) return;
-    this.#learn(packet.source, macAt(frame, 6));
     if (udp) return this.onDatagram(udp, packet.source);
     const echo = parseIcmpEcho(packet);
     if (echo?.kind === "request") {
-      const reply = icmpEchoBytes({ ...echo, kind: "reply" });
-      this.#sendIpv4(packet.source, IP_PROTOCOL.ICMP, reply);
+      const payload = icmpEchoBytes({ ...echo, kind: "reply" });
+      this.#interface.send({ to: packet.source, protocol: IP_PROTOCOL.ICMP, payload });
     }
     if (echo?.kind === "reply") this.#takePong(echo, packet);
   }
@@ -213,54 +188,17 @@ export class ScriptedHost implements NetPort, Snapshot {
     const { destinationAddress, destinationMac, payload } = answer;
     const datagram = { sourcePort: SERVER, destinationPort: CLIENT, payload };
     const bytes = udpBytes(datagram, this.address, destinationAddress);
-    this.#sendTo(destinationMac, this.#ipv4(destinationAddress, IP_PROTOCOL.UDP, bytes));
-  }
-
-  #learn(address: Ipv4Address, mac: MacAddress): void {
-    if (address === 0) return;
-    this.#neighbours.delete(address);
-    this.#neighbours.set(address, mac);
-    if (this.#neighbours.size > NEIGHBOUR_LIMIT) {
-      this.#neighbours.delete(this.#neighbours.keys().next().value!);
-    }
-    const ready = this.#waiting.filter(({ to }) => to === address);
-    replace(this.#waiting, this.#waiting.filter(({ to }) => to !== address));
-    for (const { bytes } of ready) this.#sendTo(mac, bytes);
+    this.#interface.sendToMac(destinationMac, {
+      to: destinationAddress,
+      protocol: IP_PROTOCOL.UDP,
+      payload: bytes,
+    });
   }
 
   /** Sends what the script, not a reflex, asked for. */
   #sendInput(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
     this.#onInput(payload);
-    this.#sendIpv4(to, protocol, payload);
-  }
-
-  #sendIpv4(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
-    const bytes = this.#ipv4(to, protocol, payload);
-    const mac = this.#neighbours.get(to);
-    if (mac !== undefined) return this.#sendTo(mac, bytes);
-    remember(this.#waiting, { to, bytes }, WAITING_LIMIT);
-    this.#sendArp("request", BROADCAST_MAC, to);
-  }
-
-  #ipv4(to: Ipv4Address, protocol: number, payload: Uint8Array): Uint8Array {
-    const packet = { source: this.address, destination: to, protocol, payload };
-    this.#identification = (this.#identification + 1) & 0xffff;
-    return ipv4Bytes(packet, this.#identification);
-  }
-
-  #sendTo(mac: MacAddress, packet: Uint8Array): void {
-    this.#port.send(ethernetFrame(mac, this.mac, ETHERTYPE.IPV4, packet));
-  }
-
-  #sendArp(operation: "request" | "reply", to: MacAddress, targetAddress: Ipv4Address): void {
-    const arp = arpBytes({
-      operation,
-      senderMac: this.mac,
-      senderAddress: this.address,
-      targetMac: operation === "request" ? 0 as MacAddress : to,
-      targetAddress,
-    });
-    this.#port.send(ethernetFrame(to, this.mac, ETHERTYPE.ARP, arp));
+    this.#interface.send({ to, protocol, payload });
   }
 }
 
