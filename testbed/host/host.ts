@@ -9,20 +9,21 @@
  */
 
 import type { Cycle } from "../../core/clock/clock.ts";
-import type { DomainId } from "../../core/abi/ids.ts";
+import { isErrno } from "../../core/abi/errno.ts";
+import { type DomainId, DOMID, type EventPort } from "../../core/abi/ids.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
-import { XenStore } from "../../devices/xenstore/mod.ts";
+import { invariant } from "../../core/lib/assert.ts";
+import { type MacAddress, parseMac } from "../../devices/net/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
-import { BackEndRunner } from "./back_end_runner.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
-import { DomainServices } from "./domain_services.ts";
+import { type DiskChoice, DomainZero, type VifChoice } from "./domain_zero.ts";
 import { HostHardware } from "./host_hardware.ts";
 
 const PAGE_BYTES = 4096;
@@ -33,10 +34,8 @@ const QUANTUM_CYCLES = 20_011;
 const SLICE_CYCLES = 2_000_000;
 /** 2026-01-01, in seconds since 1970: what the wall clock shows at cycle 0. */
 const WALL_CLOCK_SECONDS = 1_767_225_600;
-/** Ports that domain 0 may have. */
-const DOM0_MAX_PORT = 4095;
-/** Grants that it may map at once. */
-const DOM0_MAX_HANDLES = 1 << 19;
+/** Xen's part of the MAC addresses; the rest is a domain's id and a card's number. */
+const XEN_MAC = 0x00163e000000;
 
 /** What a host is made of. */
 export interface HostOptions {
@@ -46,6 +45,8 @@ export interface HostOptions {
   readonly scheduler?: SchedulerName;
   readonly cpuModel?: string;
   readonly engine?: EngineName;
+  /** Name of the cost profile that prices domain 0's work; default `free`. */
+  readonly profile?: string;
 }
 
 /** A domain to create; words of `xl.cfg`. */
@@ -58,18 +59,24 @@ export interface DomainConfig {
   readonly vcpus?: number;
   /** The kernel's command line. */
   readonly extra?: string;
+  readonly disk?: readonly DiskChoice[];
+  /** Network cards; a MAC address that is left out follows from the domain's id. */
+  readonly vif?: readonly VifConfig[];
 }
+
+/** A network card to create. */
+export type VifConfig = Omit<VifChoice, "mac"> & { readonly mac?: string };
 
 /** One running domain. */
 export class HostDomain {
   readonly console: MachineConsole;
 
-  constructor(readonly host: Host, readonly domain: Domain, services: DomainServices) {
+  constructor(readonly host: Host, readonly domain: Domain, send: (bytes: Uint8Array) => void) {
     const { clock } = host.hardware;
     this.console = new MachineConsole({
       clock,
       run: (options) => host.run({ ...options, console: this.console }),
-      receive: (bytes) => services.send(bytes),
+      receive: send,
     });
   }
 
@@ -93,8 +100,7 @@ export class Host {
   readonly hardware: HostHardware;
   readonly dispatcher: CpuDispatcher;
   readonly hypervisor: Hypervisor;
-  readonly store = new XenStore();
-  readonly runner: BackEndRunner;
+  readonly zero: DomainZero;
   readonly domains: HostDomain[] = [];
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
@@ -118,22 +124,8 @@ export class Host {
       onShutdown: () => this.dispatcher.stop(),
     });
     executor.attach(this.hypervisor);
-    this.runner = new BackEndRunner(clock);
-    this.hypervisor.events.attach({
-      id: DOM0,
-      model: "lp64",
-      vcpuCount: 1,
-      privileged: true,
-      maxPort: DOM0_MAX_PORT,
-      sharedInfo: null,
-      vcpuInfo: () => null,
-    });
-    this.hypervisor.grants.attach({
-      id: DOM0,
-      privileged: true,
-      maxFrames: 1,
-      maxHandles: DOM0_MAX_HANDLES,
-    });
+    const { hypervisor, dispatcher } = this;
+    this.zero = new DomainZero({ hypervisor, dispatcher, clock, profile: options.profile });
   }
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
@@ -153,18 +145,17 @@ export class Host {
       privileged: false,
     });
     try {
-      const services = new DomainServices(this, domain);
-      const frames = buildPvDomain(hypervisor, domain, {
-        kernel,
-        initrd,
-        commandLine: config.extra ?? "",
-        pages,
-        consolePort: services.consolePort,
-        storePort: services.storePort,
-      });
-      services.start({ ...frames, output: (bytes) => this.#output(domain.id, bytes) });
-      this.domains.push(new HostDomain(this, domain, services));
+      const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
+      const commandLine = config.extra ?? "";
+      const image = { kernel, initrd, commandLine, pages, consolePort, storePort };
+      const built = buildPvDomain(hypervisor, domain, image);
+      const start = { ...built, consolePort, storePort, memoryKib: pages * PAGE_BYTES / 1024 };
+      const output = (bytes: Uint8Array) => this.#output(domain.id, bytes);
+      const send = this.zero.introduce(domain, start, output);
+      this.#plugDevices(domain, config);
+      this.domains.push(new HostDomain(this, domain, send));
     } catch (error) {
+      this.zero.release(domain.id);
       hypervisor.destroyDomain(domain);
       throw error;
     }
@@ -197,6 +188,21 @@ export class Host {
     }
   }
 
+  /** A port of a new domain that domain 0 will bind to. */
+  #portFor(domain: Domain): EventPort {
+    const port = this.hypervisor.events.allocUnbound(domain.id, DOMID.SELF, DOM0);
+    invariant(!isErrno(port), `domain ${domain.id} gets no event channel for its services`);
+    return port;
+  }
+
+  #plugDevices({ id }: Domain, { disk = [], vif = [] }: DomainConfig): void {
+    for (const each of disk) this.zero.plugDisk(id, each);
+    vif.forEach((each, index) => {
+      const mac = each.mac === undefined ? macOf(id, index) : parseMac(each.mac);
+      this.zero.plugVif(id, index, { ...each, mac });
+    });
+  }
+
   #output(id: DomainId, bytes: Uint8Array): void {
     const console = this.domains.find((each) => each.id === id)?.console;
     for (const byte of bytes) console?.transmit(byte);
@@ -213,4 +219,9 @@ async function images(config: DomainConfig): Promise<{ kernel: Uint8Array; initr
   if (flavour === null) return { kernel: await Deno.readFile(kernel), initrd: ramdisk };
   const guest = await debian(flavour);
   return { kernel: guest.vmlinux, initrd: ramdisk ?? guest.initrd };
+}
+
+/** The MAC address of a domain's card that was given none. */
+function macOf(domain: DomainId, index: number): MacAddress {
+  return XEN_MAC + (domain & 0x7fff) * 0x100 + (index & 0xff) as MacAddress;
 }

@@ -116,6 +116,12 @@ export class ModelExecutor<Port> implements Executor {
       else this.#options.dispatcher.block(vcpu);
       if (until <= from) break;
     }
+    // Whoever interrupts a step that happened at `from` finds its first cycle spent.
+    const [task] = tasks.ready;
+    if (this.#interrupted && this.#cycle === from && until > from && task) {
+      task.remaining -= LEAST_STEP;
+      this.#cycle = this.#cycle + LEAST_STEP as Cycle;
+    }
     return this.#cycle;
   }
 

@@ -1,0 +1,275 @@
+/**
+ * Domain 0, modelled: XenStore, the consoles, the back ends of disks and network cards, the bridges.
+ *
+ * All of them work as tasks of its virtual CPU, which is scheduled and billed as any other.
+ */
+
+import { isErrno } from "../../core/abi/errno.ts";
+import {
+  type DomainId,
+  type EventPort,
+  grantReference,
+  type GuestFrame,
+  type MachineFrame,
+  type VcpuId,
+} from "../../core/abi/ids.ts";
+import { GNTTAB_RESERVED } from "../../core/abi/grant_table.ts";
+import type { MachineClock } from "../../core/clock/clock.ts";
+import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import { profileNamed } from "../../core/clock/profiles/profiles.ts";
+import { ModelExecutor } from "../../core/hypervisor/executors/model_executor.ts";
+import { ProgramRegistry } from "../../core/hypervisor/executors/model_program.ts";
+import type { Domain } from "../../core/hypervisor/domain.ts";
+import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
+import type { Dispatcher, SchedulableVcpu } from "../../core/hypervisor/scheduling/ports.ts";
+import { invariant } from "../../core/lib/assert.ts";
+import { EthernetSwitch, formatMac, type MacAddress } from "../../devices/net/mod.ts";
+import type { DiskImage } from "../../devices/disk/mod.ts";
+import type { BackEndHost } from "../../devices/pv/back_end_ports.ts";
+import { BACK_ENDS, backEndProgram, BackEndService } from "../../devices/pv/back_end_service.ts";
+import { BlockBackEnd } from "../../devices/pv/blkback/mod.ts";
+import { ConsoleBackEnd } from "../../devices/pv/console/mod.ts";
+import { NetBackEnd, type Rate } from "../../devices/pv/netback/mod.ts";
+import { type BackEndDriver, XenbusDevice } from "../../devices/pv/xenbus_device.ts";
+import { RingConnection, type StoreSession, XenStore } from "../../devices/xenstore/mod.ts";
+import { devicePaths, writeDevice, writeHome } from "./store_nodes.ts";
+import { vdevNumber } from "./vdev.ts";
+
+/** What domain 0 works with. */
+export interface DomainZeroOptions {
+  readonly hypervisor: Hypervisor;
+  readonly dispatcher: Dispatcher;
+  readonly clock: MachineClock;
+  /** Prices its work. Default `free`. */
+  readonly profile?: string;
+}
+
+/** A disk of a domain. */
+export interface DiskChoice {
+  /** What the guest calls it, for example `xvda`. */
+  readonly vdev: string;
+  readonly image: DiskImage;
+  readonly readonly?: boolean;
+}
+
+/** A network card of a domain. */
+export interface VifChoice {
+  readonly mac: MacAddress;
+  /** Default `br0`. */
+  readonly bridge?: string;
+  readonly rate?: Rate | null;
+}
+
+/** The pages and channels that a domain's start information names. */
+export interface StartPages {
+  readonly consoleFrame: MachineFrame;
+  readonly consolePort: EventPort;
+  readonly storeFrame: MachineFrame;
+  readonly storePort: EventPort;
+  readonly memoryKib: number;
+}
+
+/** What belongs to one domain. */
+interface Household {
+  readonly console: ConsoleBackEnd;
+  readonly session: StoreSession;
+  readonly devices: Map<string, Plugged>;
+  /** Names in the service and of event consumers that go with the domain. */
+  readonly names: string[];
+}
+
+interface Plugged {
+  readonly device: XenbusDevice;
+  unplug(): void;
+}
+
+const DOM0 = 0 as DomainId;
+const MAX_PORT = 4095;
+const MAX_HANDLES = 1 << 16;
+/** A bridge is software: its work is billed, and the copy itself is quick. */
+const BRIDGE_BITS_PER_SECOND = 40e9;
+
+/** See the module comment. */
+export class DomainZero {
+  readonly store = new XenStore();
+  /** The toolstack's connection. */
+  readonly tools: StoreSession = this.store.open(DOM0);
+  readonly service: BackEndService;
+  readonly vcpu: SchedulableVcpu;
+  readonly #bridges = new Map<string, EthernetSwitch>();
+  readonly #households = new Map<DomainId, Household>();
+  readonly #host: BackEndHost;
+  readonly #clock: MachineClock;
+
+  constructor({ hypervisor, dispatcher, clock, profile = "free" }: DomainZeroOptions) {
+    const { events, grants, memory } = hypervisor;
+    this.#clock = clock;
+    this.#host = { domain: DOM0, events, grants, memory };
+    const about = { id: DOM0, privileged: true };
+    events.attach({
+      ...about,
+      model: "lp64",
+      vcpuCount: 1,
+      maxPort: MAX_PORT,
+      sharedInfo: null,
+      vcpuInfo: () => null,
+    });
+    grants.attach({ ...about, maxFrames: 1, maxHandles: MAX_HANDLES });
+    const costs = new CostTable(profileNamed(profile), clock.frequencyHz);
+    const executor = new ModelExecutor<BackEndService>({
+      clock,
+      dispatcher,
+      programs: new ProgramRegistry([backEndProgram]),
+      port: () => this.service,
+    });
+    this.service = new BackEndService(costs, () => executor.signal(this.vcpu, BACK_ENDS.signal));
+    this.vcpu = dispatcher.add({ domain: DOM0, id: 0 as VcpuId, executor });
+    executor.attach(this.vcpu);
+    executor.spawn(this.vcpu, BACK_ENDS.program, BACK_ENDS.step);
+    dispatcher.online(this.vcpu);
+  }
+
+  /** A bridge; it comes into being when it is first named. */
+  bridge(name: string): EthernetSwitch {
+    let bridge = this.#bridges.get(name);
+    if (!bridge) {
+      bridge = new EthernetSwitch({
+        name,
+        clock: this.#clock,
+        bitsPerSecond: BRIDGE_BITS_PER_SECOND,
+      });
+      this.#bridges.set(name, bridge);
+    }
+    return bridge;
+  }
+
+  /**
+   * Makes a domain that is about to start known: its home in the store, its connections to store and
+   * console. `output` takes what it writes to its console; the answer sends input to it.
+   */
+  introduce(
+    domain: Domain,
+    pages: StartPages,
+    output: (bytes: Uint8Array) => void,
+  ): (bytes: Uint8Array) => void {
+    const { id } = domain;
+    writeHome(this.tools, { ...pages, domain: id, name: domain.name, vcpus: domain.vcpus.length });
+    this.#grantToSelf(id, GNTTAB_RESERVED.CONSOLE, pages.consoleFrame);
+    this.#grantToSelf(id, GNTTAB_RESERVED.XENSTORE, pages.storeFrame);
+    const { memory } = this.#host;
+    const names = [`console.${id}`, `store.${id}`];
+    const [consoleName, storeName] = names;
+    const console = new ConsoleBackEnd({
+      memory,
+      frame: pages.consoleFrame,
+      output,
+      notify: this.#listen(consoleName, id, pages.consolePort),
+    });
+    const wakeConsole = this.service.add(consoleName, console);
+    const session = this.store.open(id, { onEvent: () => this.service.wake(storeName) });
+    const notify = this.#listen(storeName, id, pages.storePort);
+    const ring = new RingConnection({ memory, frame: pages.storeFrame, session, notify });
+    this.service.add(storeName, ring);
+    this.#households.set(id, { console, session, devices: new Map(), names });
+    this.tools.introduce(id);
+    return (bytes) => {
+      console.send(bytes);
+      wakeConsole();
+    };
+  }
+
+  /** Plugs a disk in. Throws `SyntaxError` for a name that is no virtual device's. */
+  plugDisk(id: DomainId, { vdev, image, readonly = false }: DiskChoice): XenbusDevice {
+    const number = vdevNumber(vdev);
+    const name = `blkback.${id}.${number}`;
+    const wake = () => this.service.wake(name);
+    const host = this.#host;
+    const driver = new BlockBackEnd({ host, frontDomain: id, name, disk: image, readonly, wake });
+    const mode = readonly ? "r" : "w";
+    return this.#plug(id, "vbd", number, name, driver, {
+      back: { "dev": vdev, "mode": mode, "type": "phy", "removable": "0", "bootable": "1" },
+      front: { "virtual-device": String(number), "device-type": "disk" },
+    });
+  }
+
+  /** Plugs a network card in as the domain's number `index`. */
+  plugVif(id: DomainId, index: number, { mac, bridge = "br0", rate }: VifChoice): XenbusDevice {
+    const name = `netback.${id}.${index}`;
+    const wake = () => this.service.wake(name);
+    const lan = this.bridge(bridge);
+    const port = lan.attach(`vif${id}.${index}`);
+    const host = this.#host;
+    const clock = this.#clock;
+    const driver = new NetBackEnd({ host, frontDomain: id, name, clock, port, rate, wake });
+    const nodes = { "mac": formatMac(mac), "handle": String(index) };
+    const back = { ...nodes, bridge, "type": "vif" };
+    const unplug = () => lan.detach(port);
+    return this.#plug(id, "vif", index, name, driver, { back, front: nodes }, unplug);
+  }
+
+  /** Takes a device away at once. Throws `RangeError` if there is no such device. */
+  unplug(id: DomainId, path: string): void {
+    const devices = this.#households.get(id)?.devices;
+    const plugged = devices?.get(path);
+    if (!plugged) throw new RangeError(`domain ${id} has no device ${path}`);
+    devices!.delete(path);
+    plugged.unplug();
+  }
+
+  /** A domain is gone: nothing of it is left in the store, on a bridge or in the service. */
+  release(id: DomainId): void {
+    const household = this.#households.get(id);
+    if (!household) return;
+    for (const path of [...household.devices.keys()]) this.unplug(id, path);
+    for (const name of household.names) {
+      this.service.remove(name);
+      this.#host.events.unregisterConsumer(name);
+    }
+    this.store.close(household.session);
+    this.#households.delete(id);
+    this.tools.remove(`/local/domain/${id}`);
+    this.store.domainDied(id);
+  }
+
+  #plug(
+    id: DomainId,
+    kind: "vif" | "vbd",
+    number: number,
+    name: string,
+    driver: BackEndDriver,
+    nodes: Parameters<typeof writeDevice>[3],
+    unplugged: () => void = () => {},
+  ): XenbusDevice {
+    const household = this.#households.get(id);
+    invariant(household, `domain ${id} has not been introduced`);
+    const paths = devicePaths(kind, id, number);
+    writeDevice(this.tools, id, paths, nodes);
+    const wake = () => this.service.wake(name);
+    const { store } = this;
+    const device = new XenbusDevice({ store, domain: DOM0, path: paths.back, driver, wake });
+    this.service.add(name, device);
+    wake();
+    const unplug = () => {
+      device.destroy();
+      this.service.remove(name);
+      for (const path of [paths.back, paths.front]) this.tools.remove(path);
+      unplugged();
+    };
+    household.devices.set(paths.back, { device, unplug });
+    return device;
+  }
+
+  /** Binds a channel that a domain was born with; answers how to send on it. */
+  #listen(consumer: string, domain: DomainId, port: EventPort): () => void {
+    const { events } = this.#host;
+    events.registerConsumer(consumer, () => this.service.wake(consumer));
+    const local = events.bindInterdomain(DOM0, domain, port, { consumer });
+    invariant(!isErrno(local), `the channel of ${consumer} cannot be bound`);
+    return () => void events.sendAsConsumer(DOM0, local);
+  }
+
+  #grantToSelf(domain: DomainId, ref: number, frame: MachineFrame): void {
+    const guestFrame = frame as number as GuestFrame;
+    this.#host.grants.grant(domain, grantReference(ref), DOM0, guestFrame);
+  }
+}

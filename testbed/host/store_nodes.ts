@@ -1,0 +1,118 @@
+/**
+ * What tools write into XenStore for a domain and its devices, with libxl's names and permissions.
+ *
+ * Source: `docs/misc/xenstore-paths.pandoc` of Xen 4.17; `io/netif.h` and `io/blkif.h` for devices.
+ */
+
+import { XENBUS_STATE } from "../../core/abi/io/xenbus.ts";
+import type { DomainId } from "../../core/abi/ids.ts";
+import { invariant } from "../../core/lib/assert.ts";
+import { domainPath, type Permissions, type StoreSession } from "../../devices/xenstore/mod.ts";
+
+/** Nodes by path, relative to some directory. */
+type Nodes = Readonly<Record<string, string>>;
+
+/** What a domain's home says of it. */
+export interface DomainHome {
+  readonly domain: DomainId;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly memoryKib: number;
+  readonly consoleFrame: number;
+  readonly consolePort: number;
+  readonly storeFrame: number;
+  readonly storePort: number;
+}
+
+/** The two halves of a device. */
+export interface DevicePaths {
+  readonly back: string;
+  readonly front: string;
+}
+
+const DOM0 = 0 as DomainId;
+/** Directories that a guest writes in. */
+const GUEST_DIRECTORIES = ["data", "drivers", "feature", "attr", "error", "control"];
+
+/** Writes a domain's home: the guest reads all of it, and writes where it is meant to. */
+export function writeHome(tools: StoreSession, home: DomainHome): void {
+  const { domain, vcpus } = home;
+  const path = domainPath(domain);
+  makeDirectory(tools, path, readableBy(domain));
+  const cpus = Array.from(
+    { length: vcpus },
+    (_, index): [string, string] => [`cpu/${index}/availability`, "online"],
+  );
+  writeAll(tools, path, {
+    "name": home.name,
+    "domid": String(domain),
+    "memory/static-max": String(home.memoryKib),
+    "memory/target": String(home.memoryKib),
+    "console/ring-ref": String(home.consoleFrame),
+    "console/port": String(home.consolePort),
+    "console/type": "xenconsoled",
+    "console/limit": "1048576",
+    "store/ring-ref": String(home.storeFrame),
+    "store/port": String(home.storePort),
+    "control/platform-feature-multiprocessor-suspend": "1",
+    ...Object.fromEntries(cpus),
+  });
+  for (const name of GUEST_DIRECTORIES) makeDirectory(tools, `${path}/${name}`, ownedBy(domain));
+  makeDirectory(tools, `${path}/control/shutdown`, ownedBy(domain));
+  makeDirectory(tools, `${path}/device`, readableBy(domain));
+}
+
+/** Where a device's halves are. */
+export function devicePaths(kind: "vif" | "vbd", domain: DomainId, id: number): DevicePaths {
+  return {
+    back: `${domainPath(DOM0)}/backend/${kind}/${domain}/${id}`,
+    front: `${domainPath(domain)}/device/${kind}/${id}`,
+  };
+}
+
+/** Writes both halves of a device; the front end's `state` comes last, for the guest watches it. */
+export function writeDevice(
+  tools: StoreSession,
+  domain: DomainId,
+  { back, front }: DevicePaths,
+  nodes: { readonly back: Nodes; readonly front: Nodes },
+): void {
+  const initialising = String(XENBUS_STATE.Initialising);
+  makeDirectory(tools, back, readableBy(domain));
+  writeAll(tools, back, {
+    "frontend": front,
+    "frontend-id": String(domain),
+    "online": "1",
+    ...nodes.back,
+    "state": initialising,
+  });
+  makeDirectory(tools, front, [...ownedBy(domain), { domain: DOM0, access: "r" }]);
+  writeAll(tools, front, {
+    "backend": back,
+    "backend-id": String(DOM0),
+    ...nodes.front,
+    "state": initialising,
+  });
+}
+
+/** Domain 0 owns it, and the guest reads it. */
+function readableBy(domain: DomainId): Permissions {
+  return [{ domain: DOM0, access: "n" }, { domain, access: "r" }];
+}
+
+/** The guest owns it. */
+function ownedBy(domain: DomainId): Permissions {
+  return [{ domain, access: "n" }];
+}
+
+function makeDirectory(tools: StoreSession, path: string, permissions: Permissions): void {
+  const failed = tools.mkdir(path) ?? tools.setPermissions(path, permissions);
+  invariant(!failed, `${path} cannot be made: ${failed}`);
+}
+
+function writeAll(tools: StoreSession, path: string, nodes: Nodes): void {
+  for (const [name, value] of Object.entries(nodes)) {
+    const failed = tools.write(`${path}/${name}`, value);
+    invariant(!failed, `${path}/${name} cannot be written: ${failed}`);
+  }
+}
