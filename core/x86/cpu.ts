@@ -10,6 +10,7 @@ import type { MachineMemory } from "../memory/machine_memory.ts";
 import type { LocalApic } from "./apic/local_apic.ts";
 import type { CpuModel } from "./model/cpu_model.ts";
 import { Mmu } from "./paging/mmu.ts";
+import type { QuickWays } from "./quick/quick_ways.ts";
 import type { CpuState } from "./state/cpu_state.ts";
 import { Status } from "./state/layout.ts";
 import { MsrFile } from "./system/msr_file.ts";
@@ -73,6 +74,8 @@ export class Cpu {
   readonly msrs: MsrFile;
   /** Set by the machine once the CPU's local APIC exists. */
   apic!: LocalApic;
+  /** Quick ways into and out of handlers, or null: then all goes the plain way. */
+  quickWays: QuickWays | null = null;
   /** Null on a bare machine. */
   owner: Ring0Owner | null = null;
 

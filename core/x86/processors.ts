@@ -30,6 +30,7 @@ import type { Engine, EngineName } from "./engine.ts";
 import { ENCODINGS } from "./instructions/table.ts";
 import type { CpuModel } from "./model/cpu_model.ts";
 import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
+import { compileQuickWays } from "./quick/quick_ways.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
 import { Eflags } from "./state/bits.ts";
 import { openCpuState } from "./state/cpu_state.ts";
@@ -134,6 +135,8 @@ export class Processors implements Snapshot {
       told: i === 0 ? Activity.active : Activity.waitForSipi,
     }));
     this.cpus = this.#slots.map(({ cpu }) => cpu);
+    const quickWays = compileQuickWays(options.host, linear);
+    for (const cpu of this.cpus) cpu.quickWays = quickWays;
     this.reference = new ReferenceEngine(decoder, functions);
     const lookupBase = 65536 + count * CPU_AREA_BYTES;
     const parts: ColdEngineParts = {

@@ -12,6 +12,7 @@ import { offsetOf } from "../state/layout.ts";
 import { Access, gatedFrame, type SecondStage } from "./access.ts";
 
 const CR3 = offsetOf("cr3") >> 2;
+const A20_MASK = offsetOf("a20Mask") >> 2;
 /** CR3 bits 39..32 are all that exist above bit 31. */
 const CR3_HIGH_MASK = 0xff;
 /** Where PAE paging's table of four pointers starts within its frame. */
@@ -37,7 +38,7 @@ export class GuestWalker implements TableReader {
   peek(format: RadixFormat, low: number, high: number): number {
     const walk = new RadixWalk();
     if (this.#walkFrom(walk, format, low, high) !== WalkOutcome.mapped) return -1;
-    const frame = gatedFrame(walk.frameOf(low), this.state.a20Mask);
+    const frame = gatedFrame(walk.frameOf(low), this.state.u32[A20_MASK]);
     return frame * FRAME_BYTES + (low & (FRAME_BYTES - 1));
   }
 
@@ -49,7 +50,7 @@ export class GuestWalker implements TableReader {
       this.failed = machine < 0;
       if (this.failed) return 0;
     }
-    machine = gatedFrame(machine, this.state.a20Mask);
+    machine = gatedFrame(machine, this.state.u32[A20_MASK]);
     const linearPage = this.memory.readMap[machine];
     if (linearPage >= 0) return this.memory.word(linearPage, offset);
     return this.memory.read(machine * FRAME_BYTES + offset, 4) | 0;
@@ -83,7 +84,7 @@ export class GuestWalker implements TableReader {
       let frame = walk.frames[i];
       if (this.secondStage !== null) frame = this.#staged(frame, walk.offsets[i], Access.write);
       if (frame < 0) return false;
-      const address = gatedFrame(frame, this.state.a20Mask) * FRAME_BYTES + walk.offsets[i];
+      const address = gatedFrame(frame, this.state.u32[A20_MASK]) * FRAME_BYTES + walk.offsets[i];
       this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
     }
     return true;

@@ -17,7 +17,7 @@ import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import { FieldMover } from "./field_mover.ts";
 import * as formats from "./formats.ts";
 import { GuestWalker } from "./guest_walker.ts";
-import { BANK_BYTES, BANKS, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
+import { BANK_BYTES, BANKS, DATA_BYTES, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
 export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 
@@ -28,6 +28,12 @@ const CPL = offsetOf("cpl") >> 2;
 const FLAGS = offsetOf("flags") >> 2;
 const CR0 = offsetOf("cr0") >> 2;
 const CR4 = offsetOf("cr4") >> 2;
+const EFER = offsetOf("efer") >> 2;
+const STATUS = offsetOf("status") >> 2;
+const VECTOR = offsetOf("vector") >> 2;
+const ERROR_CODE = offsetOf("errorCode") >> 2;
+const HAS_ERROR_CODE = offsetOf("hasErrorCode") >> 2;
+const A20_MASK = offsetOf("a20Mask") >> 2;
 const RESULT = offsetOf("result");
 const ARGUMENT0 = offsetOf("argument0");
 
@@ -43,7 +49,6 @@ export class Mmu {
   #bank: TlbBank;
   #bankIndex = 0;
   #format: RadixFormat | null = null;
-  #view = 0;
   readonly #mover: FieldMover;
   /** Whether addresses have 64 bits (EFER.LMA). */
   #wide = false;
@@ -89,10 +94,12 @@ export class Mmu {
     const { u32 } = this.state;
     const isUser = u32[CPL] === 3;
     const alignmentCheck = (u32[FLAGS] & Eflags.AC) !== 0;
-    if (!isUser) this.#view = alignmentCheck ? View.supervisor : this.systemView;
-    else if (alignmentCheck && (u32[CR0] & Cr0.AM) !== 0) this.#view = View.userAligned;
-    else this.#view = View.user;
-    const data = this.#bank.data[this.#view].base;
+    const view = !isUser
+      ? (alignmentCheck ? View.supervisor : this.systemView)
+      : alignmentCheck && (u32[CR0] & Cr0.AM) !== 0
+      ? View.userAligned
+      : View.user;
+    const data = this.#bank.data[view].base;
     const code = this.#bank.code[isUser ? 1 : 0].base;
     this.state.setHalves(DATA_TLB, data, Math.floor(data / 0x1_0000_0000));
     this.state.setHalves(CODE_TLB, code, Math.floor(code / 0x1_0000_0000));
@@ -127,7 +134,12 @@ export class Mmu {
 
   /** The view of ordinary data accesses at the present CPL. */
   get view(): number {
-    return this.#view;
+    return (this.state.i32[DATA_TLB >> 2] - this.bankBase) / DATA_BYTES;
+  }
+
+  /** Linear offset of the TLBs of the current VM id. */
+  get bankBase(): number {
+    return this.#bank.data[0].base;
   }
 
   /** Drops all translations of the current VM id; global pages stay if `keepGlobal`. */
@@ -173,7 +185,7 @@ export class Mmu {
       u32[result + 3] =
         0;
     const done = this.#check(low, high, size, Access.read) &&
-      this.#transfer(low, high, bytes, Access.read, this.#view, RESULT);
+      this.#transfer(low, high, bytes, Access.read, this.view, RESULT);
     if (done && this.#breakpoints.any) this.#hit(low, high, bytes, false);
     return done;
   }
@@ -181,7 +193,7 @@ export class Mmu {
   /** Writes `size` bytes of the state's `argument0` field to a linear address; see {@link readSlow}. */
   writeSlow(low: number, high: number, size: number): boolean {
     const done = this.#check(low, high, size, Access.write) &&
-      this.#transfer(low, high, size & 0xff, Access.write, this.#view, ARGUMENT0);
+      this.#transfer(low, high, size & 0xff, Access.write, this.view, ARGUMENT0);
     if (!done) return false;
     if (this.#breakpoints.any) this.#hit(low, high, size & 0xff, true);
     else this.#restoreFastWrites(low, high);
@@ -192,10 +204,10 @@ export class Mmu {
   readForWriteSlow(low: number, high: number, size: number): boolean {
     if (!this.#check(low, high, size, Access.write)) return false;
     const last = addLow(low, (size & 0xff) - 1);
-    if (this.translate(low, high, Access.write, this.#view) < 0) return false;
+    if (this.translate(low, high, Access.write, this.view) < 0) return false;
     if (((low ^ last) & 0xfffff000) !== 0) {
       const carry = last >>> 0 < low >>> 0 ? 1 : 0;
-      if (this.translate(last & 0xfffff000, high + carry | 0, Access.write, this.#view) < 0) {
+      if (this.translate(last & 0xfffff000, high + carry | 0, Access.write, this.view) < 0) {
         return false;
       }
     }
@@ -266,7 +278,7 @@ export class Mmu {
    * many bytes at once; -1 if the TLB has no such translation, which the plain path will then enter.
    */
   directLinear(low: number, high: number, write: boolean): number {
-    const table = this.#bank.data[this.#view];
+    const table = this.#bank.data[this.view];
     const page = write ? table.writablePage(low, high) : table.readablePage(low, high);
     return page < 0 ? -1 : page * FRAME_BYTES + (low & 0xfff);
   }
@@ -298,7 +310,7 @@ export class Mmu {
     const bytes = size & 0xff;
     if (!this.#canonical(high)) return this.#raiseNonCanonical(size);
     // 16-byte operands that must be aligned are checked by their instructions, with #GP.
-    if (this.#view === View.userAligned && bytes <= 8 && (low & (bytes - 1)) !== 0) {
+    if (this.view === View.userAligned && bytes <= 8 && (low & (bytes - 1)) !== 0) {
       this.#raise(Exception.AC, 0);
       return false;
     }
@@ -348,8 +360,8 @@ export class Mmu {
 
   /** A page whose watch has ended since its entry was made need not go through the slow path any more. */
   #restoreFastWrites(low: number, high: number): void {
-    if (this.#view === View.userAligned) return;
-    const table = this.#bank.data[this.#view];
+    if (this.view === View.userAligned) return;
+    const table = this.#bank.data[this.view];
     const at = table.find(low, high);
     if (at < 0 || (table.bits(at) & TlbBits.writable) === 0) return;
     const page = table.frame(at);
@@ -380,7 +392,7 @@ export class Mmu {
       // It was asked about this kind of access only: the first store asks again.
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
-    page = gatedFrame(page, this.state.a20Mask);
+    page = gatedFrame(page, this.state.u32[A20_MASK]);
     const isLocal = page === this.#mover.localFrame;
     const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
     const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
@@ -404,7 +416,10 @@ export class Mmu {
 
   /** Returns TlbBits (writable, global) or -1 with #PF pending; the walker holds the frame. */
   #walkGuest(low: number, high: number, access: number, view: number): number {
-    const { cr0, cr4, efer } = this.state;
+    const { u32 } = this.state;
+    const cr0 = u32[CR0];
+    const cr4 = u32[CR4];
+    const efer = u32[EFER];
     const { walk } = this.walker;
     const format = this.#format!;
     const isPae = format.levels.length === 3;
@@ -448,10 +463,11 @@ export class Mmu {
   }
 
   #raise(vector: number, error: number): void {
-    this.state.status = Status.exception;
-    this.state.vector = vector;
-    this.state.errorCode = error;
-    this.state.hasErrorCode = 1;
+    const { u32 } = this.state;
+    u32[STATUS] = Status.exception;
+    u32[VECTOR] = vector;
+    u32[ERROR_CODE] = error;
+    u32[HAS_ERROR_CODE] = 1;
   }
 
   #selectBank(): void {

@@ -51,7 +51,7 @@ export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
 
 /** Views of memory: the index of a data TLB within its bank. */
 export const View = { supervisor: 0, user: 1, supervisorSmap: 2, userAligned: 3 } as const;
-const DATA_VIEWS = 4;
+export const DATA_VIEWS = 4;
 const CODE_VIEWS = 2;
 
 /** VM ids whose translations are kept at once. */

@@ -5,18 +5,19 @@
 
 import { type Cpu, GUEST_FAULT, type Trap } from "../cpu.ts";
 import { Activity, offsetOf, Status } from "../state/layout.ts";
-import { Eflags, Exception } from "../state/bits.ts";
+import { Cr0, Eflags, Exception } from "../state/bits.ts";
 import { enterLong } from "./delivery_long.ts";
 import { enterProtected } from "./delivery_protected.ts";
 import { enterReal } from "./delivery_real.ts";
 import { readFlags } from "./flags_image.ts";
-import { enterQuickly } from "./quick_entry.ts";
 import { isLongActive } from "./mode.ts";
 
 const RIP = offsetOf("rip");
 const NEXT_RIP = offsetOf("nextRip");
 const CR2 = offsetOf("cr2");
 const FAULT_ADDRESS = offsetOf("faultAddress");
+const FAST_PATHS = offsetOf("fastPaths") >> 2;
+const CR0 = offsetOf("cr0") >> 2;
 
 /** One event on its way through a gate. */
 export interface Delivery {
@@ -156,6 +157,28 @@ function enterGate(cpu: Cpu, delivery: Delivery): void {
   if (isLongActive(cpu)) enterLong(cpu, delivery);
   else if ((cpu.state.cr0 & 1) !== 0) enterProtected(cpu, delivery);
   else enterReal(cpu, delivery);
+}
+
+/** Tries the quick way; see cpu_words.ts in quick/. */
+function enterQuickly(cpu: Cpu, delivery: Delivery): boolean {
+  const { state: { base, u32 }, quickWays, mmu } = cpu;
+  if (quickWays === null || u32[FAST_PATHS] === 0) return false;
+  const { vector, software, errorCode, returnLow, returnHigh, flags } = delivery;
+  const isLong = isLongActive(cpu);
+  if (!isLong && ((u32[CR0] & Cr0.PE) === 0 || (flags & Eflags.VM) !== 0)) return false;
+  const way = isLong ? quickWays.longEntry : quickWays.protectedEntry;
+  const hasErrorCode = errorCode < 0 ? 0 : 1;
+  return way(
+    base,
+    mmu.bankBase,
+    vector,
+    software ? 1 : 0,
+    hasErrorCode,
+    errorCode,
+    returnLow,
+    returnHigh,
+    flags,
+  ) !== 0;
 }
 
 /** Hands an access that the second stage refused to the owner of ring 0; see {@link Ring0Owner.refused}. */

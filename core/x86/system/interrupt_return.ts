@@ -9,7 +9,6 @@ import { isNull, markAccessed, readDescriptor, selectorError } from "./descripto
 import { writeFlags } from "./flags_image.ts";
 import { argument, linear } from "./memory_access.ts";
 import { isLong, isLongActive, updateLevel } from "./mode.ts";
-import { NOT_RETURNED, returnQuickly } from "./quick_return.ts";
 import {
   attributesOf,
   type Descriptor,
@@ -31,11 +30,12 @@ import { returnFromTask } from "./task_gate.ts";
 const RSP = offsetOf("rsp");
 const NEXT_RIP = offsetOf("nextRip");
 const FLAGS = offsetOf("flags") >> 2;
+const FAST_PATHS = offsetOf("fastPaths") >> 2;
 
 /** Flags that any IRET loads, and those that depend on privilege. */
-const COMMON_FLAGS = 0x4dd5; // CF PF AF ZF SF TF DF OF NT
-const WIDE_FLAGS: number = Eflags.RF | Eflags.AC | Eflags.ID;
-const LEVEL0_FLAGS: number = Eflags.VIF | Eflags.VIP;
+export const COMMON_FLAGS = 0x4dd5; // CF PF AF ZF SF TF DF OF NT
+export const WIDE_FLAGS: number = Eflags.RF | Eflags.AC | Eflags.ID;
+export const LEVEL0_FLAGS: number = Eflags.VIF | Eflags.VIP;
 
 /** IRET: argument 0 is the operand size in bits. */
 export function interruptReturn(cpu: Cpu): void {
@@ -106,17 +106,7 @@ function returnIn8086(cpu: Cpu, bytes: ItemBytes): void {
 }
 
 function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
-  const mask = loadableFlags(cpu, bytes);
-  const quick = returnQuickly(cpu, bytes);
-  const flags = quick === NOT_RETURNED ? returnPlainly(cpu, bytes) : quick;
-  if (flags === NOT_RETURNED) return;
-  writeFlags(cpu.state, flags, mask);
-  keepResumeFlag(cpu);
-  updateLevel(cpu);
-}
-
-/** Returns the EFLAGS image that is still to be loaded, or {@link NOT_RETURNED} if nothing remains to be done. */
-function returnPlainly(cpu: Cpu, bytes: ItemBytes): number {
+  if (returnQuickly(cpu, bytes)) return;
   const { state } = cpu;
   const stack = Stack.current(cpu);
   const ripLow = stack.pop(bytes);
@@ -126,11 +116,12 @@ function returnPlainly(cpu: Cpu, bytes: ItemBytes): number {
   const wide = bytes !== 2;
   if (wide && (flags & Eflags.VM) !== 0 && state.cpl === 0 && !isLongActive(cpu)) {
     returnTo8086(cpu, stack, ripLow, selector, flags);
-    return NOT_RETURNED;
+    return;
   }
   const descriptor = readReturnTarget(cpu, selector);
   const cpl = selector & 3;
   const outer = cpl > state.cpl;
+  const mask = loadableFlags(cpu, bytes);
   if (!outer && !isLong(cpu)) {
     checkTarget(cpu, descriptor, ripLow, ripHigh);
     enterCode(cpu, selector, descriptor, cpl, ripLow, ripHigh);
@@ -140,7 +131,17 @@ function returnPlainly(cpu: Cpu, bytes: ItemBytes): number {
     returnWithStack(cpu, stack, bytes, selector, descriptor, ripLow, ripHigh, toLong, 0);
     if (outer) dropInnerSegments(cpu);
   }
-  return flags;
+  writeFlags(state, flags, mask);
+  keepResumeFlag(cpu);
+  updateLevel(cpu);
+}
+
+/** Tries the quick way; see cpu_words.ts in quick/. */
+function returnQuickly(cpu: Cpu, bytes: ItemBytes): boolean {
+  const { state: { base, u32 }, quickWays, mmu } = cpu;
+  if (quickWays === null || u32[FAST_PATHS] === 0) return false;
+  if (!isLongActive(cpu)) return bytes === 4 && quickWays.protectedReturn(base, mmu.bankBase) !== 0;
+  return bytes === 8 && isLong(cpu) && quickWays.longReturn(base, mmu.bankBase) !== 0;
 }
 
 /**

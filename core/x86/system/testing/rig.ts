@@ -57,6 +57,8 @@ const RAM_BYTES = 0x20_0000;
 /** More than a machine of this size needs for its code lines. */
 const CODE_LINES_BYTES = 65536;
 const RAM_BASE = 0x40_0000;
+/** Linear memory that a rig needs. */
+export const RIG_BYTES: number = RAM_BASE + RAM_BYTES + CODE_LINES_BYTES;
 
 /** One CPU over two MiB of RAM. */
 export class Rig {
@@ -68,8 +70,8 @@ export class Rig {
   /** How often the CPU asked to be stopped. */
   stops = 0;
 
-  constructor(model: CpuModel = cpuModel()) {
-    const buffer = new ArrayBuffer(RAM_BASE + RAM_BYTES + CODE_LINES_BYTES);
+  /** `buffer` has {@link RIG_BYTES} zeros. */
+  constructor(model: CpuModel = cpuModel(), buffer: ArrayBufferLike = new ArrayBuffer(RIG_BYTES)) {
     this.memory = new MachineMemory(buffer, {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,

@@ -1,15 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
-import { physical } from "../../lib/brand.ts";
-import { test } from "../../lib/testing.ts";
-import type { StateField } from "../ir/ir.ts";
-import { Access } from "../paging/mmu.ts";
-import { View } from "../paging/tlb.ts";
-import { deliver } from "./delivery.ts";
-import type { Delivery } from "./delivery.ts";
-import { updateMode } from "./mode.ts";
-import { enterQuickly } from "./quick_entry.ts";
-import { NOT_RETURNED, returnQuickly } from "./quick_return.ts";
-import { At, Rig, Sel } from "./testing/rig.ts";
+import { physical } from "../../core/lib/brand.ts";
+import type { StateField } from "../../core/x86/ir/ir.ts";
+import { Access } from "../../core/x86/paging/mmu.ts";
+import { View } from "../../core/x86/paging/tlb.ts";
+import {
+  compileQuickWays,
+  type QuickWay,
+  type QuickWays,
+} from "../../core/x86/quick/quick_ways.ts";
+import { deliver } from "../../core/x86/system/delivery.ts";
+import { updateMode } from "../../core/x86/system/mode.ts";
+import { At, Rig, RIG_BYTES, Sel } from "../../core/x86/system/testing/rig.ts";
+import { wasmHost } from "../../testbed/wasm_host.ts";
 
 /** Numbers from 0 to 2^32 - 1 (xorshift32). */
 function random(seed: number): () => number {
@@ -38,11 +40,35 @@ const PAGES = [
 /** The state differs in these fields on purpose. */
 const IGNORED: readonly StateField[] = ["fastPaths", "result"];
 
-function set(mode: Mode, cpl: 0 | 3, fast: boolean): Rig {
-  const rig = mode === "long" ? new Rig().longMode(cpl) : new Rig().protectedMode(cpl);
-  if (mode === "long") rig.longGate(VECTOR, Sel.code64, 0x12_3456n, PRESENT_TRAP | 0x60);
-  else rig.gate(At.idt + VECTOR * 8, Sel.code0, 0x12_3456, PRESENT_TRAP | 0x60);
-  rig.state.fastPaths = fast ? 1 : 0;
+/** Two memories for rigs, with the quick ways compiled for each. */
+const PLACES = [0, 1].map(() => {
+  const linear = wasmHost.createMemory(RIG_BYTES);
+  return { linear, ways: compileQuickWays(wasmHost, linear) };
+});
+
+/** A rig in memory `place` whose quick ways note in `taken` that they were taken. */
+function set(mode: Mode, cpl: 0 | 3, place: 0 | 1, taken: string[] | null): Rig {
+  const { linear: { buffer }, ways } = PLACES[place];
+  new Uint8Array(buffer).fill(0);
+  const rig = new Rig(undefined, buffer);
+  if (mode === "long") {
+    rig.longMode(cpl).longGate(VECTOR, Sel.code64, 0x12_3456n, PRESENT_TRAP | 0x60);
+  } else {rig.protectedMode(cpl).gate(
+      At.idt + VECTOR * 8,
+      Sel.code0,
+      0x12_3456,
+      PRESENT_TRAP | 0x60,
+    );}
+  rig.state.fastPaths = taken === null ? 0 : 1;
+  const noted = Object.entries(ways).map(([name, way]: [string, QuickWay]) => {
+    const wrapped: QuickWay = (...parameters) => {
+      const done = way(...parameters);
+      if (done !== 0) taken?.push(name);
+      return done;
+    };
+    return [name, wrapped];
+  });
+  rig.cpu.quickWays = Object.fromEntries(noted) as QuickWays;
   return rig;
 }
 
@@ -72,35 +98,32 @@ function firstDifference(rigs: readonly Rig[]): number {
   return a.findIndex((byte, i) => byte !== b[i]);
 }
 
-const delivery = (rig: Rig, errorCode: number): Delivery => ({
-  vector: VECTOR,
-  software: true,
-  errorCode,
-  ext: 0,
-  returnLow: Number(rig.state.nextRip),
-  returnHigh: 0,
-  flags: 0x202,
-});
-
 for (const mode of ["protected", "long"] as const) {
   for (const cpl of [0, 3] as const) {
-    test(`${mode} mode, CPL ${cpl}: the quick way is taken through a common gate and back`, () => {
-      const rig = set(mode, cpl, true);
-      assert(!enterQuickly(rig.cpu, delivery(rig, -1)), "the TLB knows no table yet");
-      warm(rig);
-      assert(enterQuickly(rig.cpu, delivery(rig, -1)));
-      assertEquals([rig.state.cpl, rig.state.nextRip], [0, 0x12_3456n]);
-      assertEquals(returnQuickly(rig.cpu, mode === "long" ? 8 : 4), 0x202);
-      assertEquals([rig.state.cpl, rig.state.nextRip], [cpl, BigInt(At.code + 2)]);
+    Deno.test(`${mode} mode, CPL ${cpl}: the quick way is taken through a common gate and back`, () => {
+      const taken: string[] = [];
+      const rig = set(mode, cpl, 0, taken);
+      // The first time, the TLB knows no table yet.
+      for (const expected of [[], [`${mode}Entry`, `${mode}Return`]]) {
+        assertEquals(rig.call("int", VECTOR), "done");
+        assertEquals([rig.state.cpl, rig.state.nextRip], [0, 0x12_3456n]);
+        const popped = taken.length;
+        assertEquals(rig.call("iret", mode === "long" ? 64 : 32), "done");
+        if (expected.length === 0) taken.length = 0;
+        assertEquals([popped, taken], [expected.length / 2, expected]);
+        assertEquals([rig.state.cpl, rig.state.nextRip], [cpl, BigInt(At.code + 2)]);
+        warm(rig);
+      }
     });
   }
 }
 
-test("the quick ways can be forbidden", () => {
-  const rig = set("protected", 3, false);
+Deno.test("the quick ways can be forbidden", () => {
+  const taken: string[] = [];
+  const rig = set("protected", 3, 0, taken);
   warm(rig);
-  assertEquals(enterQuickly(rig.cpu, delivery(rig, -1)), false);
-  assertEquals(returnQuickly(rig.cpu, 4), NOT_RETURNED);
+  rig.state.fastPaths = 0;
+  assertEquals([rig.call("int", VECTOR), rig.call("iret", 32), taken], ["done", "done", []]);
 });
 
 /** Something that is not as it commonly is. */
@@ -128,6 +151,7 @@ const CHANGES: readonly ((rig: Rig, n: number) => void)[] = [
   (rig) => rig.state.ssFirst = 0x4000n,
   (rig) => rig.state.ssAttributes &= ~0x4000,
   (rig, n) => rig.state.ssBase = BigInt(n & 0x1003),
+  (rig) => rig.state.dr7 = 0x401,
   (rig) => rig.state.flags |= 0x4000,
   (rig) => rig.state.flags |= 0x40000,
   (rig) => rig.state.cr4 |= 1 << 21,
@@ -145,10 +169,10 @@ const FRAME_CHANGES: readonly ((rig: Rig, n: number) => void)[] = [
 ];
 
 /** Runs the same on two rigs, one of which may take the quick ways, and compares after each step. */
-function compare(mode: Mode, seed: number): void {
+function compare(mode: Mode, seed: number, taken: string[]): void {
   const next = random(seed);
   const cpl = next() % 2 === 0 ? 0 : 3;
-  const rigs = [set(mode, cpl, true), set(mode, cpl, false)];
+  const rigs = [set(mode, cpl, 0, taken), set(mode, cpl, 1, null)];
   for (let i = next() % 3; i > 0; i--) {
     const [change, n] = [CHANGES[next() % CHANGES.length], next()];
     for (const rig of rigs) change(rig, n);
@@ -186,7 +210,11 @@ function compare(mode: Mode, seed: number): void {
 }
 
 for (const mode of ["protected", "long"] as const) {
-  test(`${mode} mode: quick and plain ways through gates and back lead to the same state`, () => {
-    for (let seed = 1; seed <= 300; seed++) compare(mode, seed * 0x9e37);
+  Deno.test(`${mode} mode: quick and plain ways through gates and back lead to the same state`, () => {
+    const taken: string[] = [];
+    for (let seed = 1; seed <= 300; seed++) compare(mode, seed * 0x9e37, taken);
+    for (const way of [`${mode}Entry`, `${mode}Return`]) {
+      assert(taken.filter((name) => name === way).length > 50, `${way} is hardly ever taken`);
+    }
   });
 }

@@ -1,0 +1,149 @@
+/**
+ * WebAssembly functions written by hand: expressions over 64-bit integers instead of a stack machine.
+ *
+ * An expression is a function that pushes its value each time it is used; {@link Routine.let} computes one once.
+ * A routine that gives up returns 0 at once, so that conditions are stated one after the other.
+ */
+
+import type { FunctionWriter } from "./writer.ts";
+
+/** Pushes an i64. */
+export type Value = (code: FunctionWriter) => void;
+/** Pushes an i32 that is 0 or not. */
+export type Condition = (code: FunctionWriter) => void;
+
+function binary(op: string) {
+  return (a: Value, b: Value): Value => (code) => {
+    a(code);
+    b(code);
+    code.op(op);
+  };
+}
+
+/** The integer `value`. */
+export function constant(value: number | bigint): Value {
+  return (code) => code.i64(BigInt(value));
+}
+
+export const add = binary("i64.add");
+export const sub = binary("i64.sub");
+export const and = binary("i64.and");
+export const or = binary("i64.or");
+export const xor = binary("i64.xor");
+export const shl = binary("i64.shl");
+export const shr = binary("i64.shr_u");
+export const equal: (a: Value, b: Value) => Condition = binary("i64.eq");
+export const differ: (a: Value, b: Value) => Condition = binary("i64.ne");
+export const below: (a: Value, b: Value) => Condition = binary("i64.lt_u");
+export const notAbove: (a: Value, b: Value) => Condition = binary("i64.le_u");
+export const both: (a: Condition, b: Condition) => Condition = binary("i32.and");
+export const either: (a: Condition, b: Condition) => Condition = binary("i32.or");
+export const not = (a: Condition): Condition => (code) => {
+  a(code);
+  code.op("i32.eqz");
+};
+
+/** Bits [first + count - 1 .. first] of a value. */
+export function bits(value: Value, first: number, count: number): Value {
+  const shifted = first === 0 ? value : shr(value, constant(first));
+  return and(shifted, constant((1n << BigInt(count)) - 1n));
+}
+
+/** Whether a value has any of the bits in `mask`. */
+export function hasAny(value: Value, mask: number | bigint): Condition {
+  return differ(and(value, constant(mask)), constant(0));
+}
+
+/** `a` where the condition holds, else `b`; both are computed. */
+export function select(condition: Condition, a: Value, b: Value): Value {
+  return (code) => {
+    a(code);
+    b(code);
+    condition(code);
+    code.op("select");
+  };
+}
+
+/** Loads `width` bits at a linear offset, zero-extended. */
+export function load(address: Value, width: 8 | 16 | 32 | 64, offset = 0): Value {
+  const name = width === 64 ? "i64.load" : `i64.load${width}_u`;
+  return (code) => {
+    address(code);
+    code.memory(name, offset);
+  };
+}
+
+/** A function of i32 parameters under construction that returns 1, or 0 where it gives up. */
+export class Routine {
+  constructor(readonly code: FunctionWriter) {}
+
+  /** Parameter `index`, zero-extended. */
+  parameter(index: number): Value {
+    return this.let((code) => {
+      code.get(index);
+      code.op("i64.extend_i32_u");
+    });
+  }
+
+  /** Computes a value once. */
+  let(value: Value): Value {
+    const local = this.code.local("i64");
+    value(this.code);
+    this.code.set(local);
+    return (code) => code.get(local);
+  }
+
+  /** Stores the low `width` bits of a value at a linear offset. */
+  store(address: Value, width: 32 | 64, value: Value, offset = 0): void {
+    address(this.code);
+    value(this.code);
+    this.code.memory(width === 64 ? "i64.store" : "i64.store32", offset);
+  }
+
+  /** Returns 0 if the condition holds. */
+  giveUpIf(condition: Condition): void {
+    const { code } = this;
+    condition(code);
+    code.block("if");
+    code.i32(0);
+    code.op("return");
+    code.op("end");
+  }
+
+  giveUpUnless(condition: Condition): void {
+    this.giveUpIf(not(condition));
+  }
+
+  /** Writes one of two pieces of code. */
+  if(condition: Condition, then: () => void, otherwise?: () => void): void {
+    const { code } = this;
+    condition(code);
+    code.block("if");
+    then();
+    if (otherwise) {
+      code.op("else");
+      otherwise();
+    }
+    code.op("end");
+  }
+
+  /** A value that {@link set} changes. */
+  variable(initial: Value): { readonly value: Value; set(value: Value): void } {
+    const { code } = this;
+    const local = code.local("i64");
+    initial(code);
+    code.set(local);
+    return {
+      value: (writer) => writer.get(local),
+      set: (value) => {
+        value(code);
+        code.set(local);
+      },
+    };
+  }
+
+  /** Ends the function with success. */
+  done(): void {
+    this.code.i32(1);
+  }
+}

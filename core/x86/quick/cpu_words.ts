@@ -1,0 +1,259 @@
+/**
+ * What the quick ways through gates and back share, as expressions over one CPU's state and the tables that its TLB
+ * reaches.
+ *
+ * A quick way looks first and changes afterwards: it gives up, having changed nothing, wherever something is not
+ * as it commonly is (a table that the TLB does not reach directly, a descriptor that is not accessed yet, a
+ * 16-bit stack, anything that faults). The plain way then does all of it again.
+ */
+
+import {
+  add,
+  and,
+  below,
+  bits,
+  both,
+  type Condition,
+  constant,
+  differ,
+  either,
+  equal,
+  hasAny,
+  load,
+  not,
+  or,
+  type Routine,
+  select,
+  shl,
+  shr,
+  sub,
+  type Value,
+  xor,
+} from "../../lib/wasm/routine.ts";
+import { CODE_BYTES, DATA_BYTES, DATA_ENTRIES, DATA_VIEWS, TlbEntry, View } from "../paging/tlb.ts";
+import { Attribute, Cr0, Cr4, Eflags } from "../state/bits.ts";
+import {
+  type FieldName,
+  offsetOf,
+  SegmentAccess,
+  type SegmentRegister,
+  STATE_FIELDS,
+} from "../state/layout.ts";
+import { ModeKey } from "../system/mode.ts";
+
+/** Descriptor bits: P, S, the type's parts, DPL, L, D/B, G; as positions in 64 bits. */
+const ACCESSED = 1n << 40n;
+const READ_WRITE = 1n << 41n;
+const CONFORMING_OR_DOWN = 1n << 42n;
+const CODE = 1n << 43n;
+const SEGMENT = 1n << 44n;
+const PRESENT = 1n << 47n;
+const LONG = 1n << 53n;
+const BIG = 1n << 54n;
+const GRANULARITY = 55;
+const DPL_SHIFT = 45;
+
+/** Fields that routines read before they change any. */
+const READ_FIRST = [
+  ...["cpl", "flags", "cr0", "cr4", "vmId", "rsp"] as const,
+  ...["gdtrBase", "gdtrLimit", "idtrBase", "idtrLimit"] as const,
+  ...["trBase", "trLimit", "trAttributes", "csSelector"] as const,
+  ...["ssSelector", "ssAttributes", "ssBase", "ssFirst", "ssLast"] as const,
+] as const satisfies readonly FieldName[];
+
+/** One CPU's state within a routine. */
+export class CpuWords {
+  readonly cpu: Value;
+  readonly tlb: Value;
+  readonly #old: ReadonlyMap<FieldName, Value>;
+
+  /** Parameters 0 and 1 of the routine are the linear offsets of the state and of its TLB bank. */
+  constructor(readonly r: Routine) {
+    this.cpu = r.parameter(0);
+    this.tlb = r.parameter(1);
+    this.#old = new Map(READ_FIRST.map((name) => [name, r.let(this.field(name))]));
+  }
+
+  /** A field of {@link READ_FIRST} as it was, zero-extended. */
+  old(name: (typeof READ_FIRST)[number]): Value {
+    return this.#old.get(name)!;
+  }
+
+  /** A field of the state, read where it is used. */
+  field(name: FieldName): Value {
+    return load(this.cpu, widthOf(name), offsetOf(name));
+  }
+
+  set(name: FieldName, value: Value): void {
+    this.r.store(this.cpu, widthOf(name), value, offsetOf(name));
+  }
+
+  /** Linear offset of `bytes` bytes at a linear address; gives up unless `view` reaches them directly. */
+  direct(address: Value, bytes: Value, view: Value, write = false): Value {
+    const { r } = this;
+    const index = and(shr(address, constant(12)), constant(DATA_ENTRIES - 1));
+    const table = add(this.tlb, shl(view, constant(Math.log2(DATA_BYTES))));
+    const entry = r.let(add(table, shl(index, constant(TlbEntry.sizeShift))));
+    const tag = load(entry, 64, write ? TlbEntry.writeTag : TlbEntry.readTag);
+    const lastPage = and(add(address, sub(bytes, constant(1))), constant(-4096));
+    r.giveUpIf(differ(tag, lastPage));
+    return r.let(add(address, load(entry, 64, TlbEntry.addend)));
+  }
+
+  /** The view of descriptor tables and task state segments. */
+  systemView(): Value {
+    const smap = hasAny(this.old("cr4"), Cr4.SMAP);
+    return this.r.let(select(smap, constant(View.supervisorSmap), constant(View.supervisor)));
+  }
+
+  /** The view of explicit accesses at privilege level `level`, before EFLAGS changes. */
+  levelView(level: Value): Value {
+    const held = both(hasAny(this.old("cr4"), Cr4.SMAP), not(hasAny(this.old("flags"), Eflags.AC)));
+    const supervisor = select(held, constant(View.supervisorSmap), constant(View.supervisor));
+    return this.r.let(select(equal(level, constant(3)), constant(View.user), supervisor));
+  }
+
+  /** The GDT's descriptor `selector`; gives up on null and on the LDT. */
+  descriptor(selector: Value): Value {
+    const { r } = this;
+    const offset = r.let(and(selector, constant(0xfff8)));
+    r.giveUpIf(either(hasAny(selector, 4), equal(offset, constant(0))));
+    r.giveUpIf(below(this.old("gdtrLimit"), add(offset, constant(7))));
+    const at = r.let(add(this.old("gdtrBase"), offset));
+    return r.let(load(this.direct(at, constant(8), this.systemView()), 64));
+  }
+
+  /** Gives up unless a descriptor is of present, accessed, non-conforming code. */
+  requireCode(descriptor: Value): void {
+    const mask = PRESENT | SEGMENT | CODE | CONFORMING_OR_DOWN | ACCESSED;
+    const wanted = PRESENT | SEGMENT | CODE | ACCESSED;
+    this.r.giveUpIf(differ(and(descriptor, constant(mask)), constant(wanted)));
+  }
+
+  /** Gives up unless a code descriptor makes 64-bit code in long mode. */
+  requireLong(descriptor: Value): void {
+    this.r.giveUpIf(differ(and(descriptor, constant(LONG | BIG)), constant(LONG)));
+  }
+
+  /** Gives up unless a descriptor and its selector are of a common stack for privilege level `level`. */
+  requireStack(selector: Value, descriptor: Value, level: Value, big: boolean): void {
+    const { r } = this;
+    const also = big ? BIG : 0n;
+    const mask = PRESENT | SEGMENT | CODE | CONFORMING_OR_DOWN | READ_WRITE | ACCESSED | also;
+    const wanted = PRESENT | SEGMENT | READ_WRITE | ACCESSED | also;
+    r.giveUpIf(differ(and(descriptor, constant(mask)), constant(wanted)));
+    r.giveUpIf(differ(bits(selector, 0, 2), level));
+    r.giveUpIf(differ(levelOf(descriptor), level));
+  }
+
+  /** Loads CS or SS from a descriptor that was accepted. */
+  loadSegment(segment: "cs" | "ss", selector: Value, descriptor: Value): void {
+    const limit = this.r.let(limitOf(descriptor));
+    this.set(`${segment}Selector`, selector);
+    this.set(`${segment}Attributes`, and(shr(descriptor, constant(40)), constant(0xf0ff)));
+    this.set(`${segment}Base`, baseOf(descriptor));
+    this.set(`${segment}Limit`, limit);
+    this.set(`${segment}First`, constant(0));
+    this.set(`${segment}Last`, limit);
+    const access = segment === "ss"
+      ? constant(SegmentAccess.usable | SegmentAccess.readable | SegmentAccess.writable)
+      : select(
+        hasAny(descriptor, READ_WRITE),
+        constant(SegmentAccess.usable | SegmentAccess.readable),
+        constant(SegmentAccess.usable),
+      );
+    this.set(`${segment}Access`, access);
+  }
+
+  /** Makes a segment register null; `level` is the DPL that SS keeps. */
+  loadNull(segment: SegmentRegister, selector: Value, level: Value): void {
+    this.set(`${segment}Selector`, selector);
+    this.set(`${segment}Attributes`, shl(level, constant(5)));
+    this.set(`${segment}Base`, constant(0));
+    this.set(`${segment}Limit`, constant(0));
+    this.set(`${segment}First`, constant(1));
+    this.set(`${segment}Last`, constant(0));
+    this.set(`${segment}Access`, constant(0));
+  }
+
+  /** What updateLevel does. `long`: the new code is 64-bit code. */
+  updateLevel(long: boolean): void {
+    const { r } = this;
+    const level = r.let(this.field("cpl"));
+    const isUser = equal(level, constant(3));
+    const vm = shl(this.old("vmId"), constant(ModeKey.vmIdShift));
+    let key = or(vm, select(isUser, constant(ModeKey.user), constant(0)));
+    if (long) key = or(key, constant(ModeKey.long));
+    else key = or(key, this.#protectedKey());
+    this.set("modeKey", key);
+    const big = hasAny(this.field("csAttributes"), Attribute.big);
+    const mask = select(big, constant(0xffffffffn), constant(0xffff));
+    this.set("ipMask", long ? constant(-1) : mask);
+    this.set("codeLast", long ? constant(-1) : this.field("csLast"));
+    const check = r.let(and(this.field("flags"), constant(Eflags.AC)));
+    const aligned = both(differ(check, constant(0)), hasAny(this.old("cr0"), Cr0.AM));
+    const held = both(hasAny(this.old("cr4"), Cr4.SMAP), equal(check, constant(0)));
+    const user = select(aligned, constant(View.userAligned), constant(View.user));
+    const supervisor = select(held, constant(View.supervisorSmap), constant(View.supervisor));
+    const view = select(isUser, user, supervisor);
+    this.set("dataTlb", add(this.tlb, shl(view, constant(Math.log2(DATA_BYTES)))));
+    const code = select(isUser, constant(CODE_BYTES), constant(0));
+    this.set("codeTlb", add(add(this.tlb, constant(DATA_VIEWS * DATA_BYTES)), code));
+  }
+
+  /** Bits of the mode key in protected mode. */
+  #protectedKey(): Value {
+    const key = (condition: Condition, bit: number) =>
+      select(condition, constant(bit), constant(0));
+    const big = hasAny(this.field("csAttributes"), Attribute.big);
+    const whole = both(
+      equal(this.field("csLast"), constant(0xffffffffn)),
+      equal(this.field("csFirst"), constant(0)),
+    );
+    const flat = both(both(this.#isFlat("ds"), this.#isFlat("es")), this.#isFlat("ss"));
+    return [
+      key(big, ModeKey.code32),
+      key(both(big, whole), ModeKey.wholeCode),
+      key(hasAny(this.field("ssAttributes"), Attribute.big), ModeKey.stack32),
+      key(flat, ModeKey.flat),
+    ].reduce(or);
+  }
+
+  #isFlat(segment: SegmentRegister): Condition {
+    const base = bits(this.field(`${segment}Base`), 0, 32);
+    const last = bits(this.field(`${segment}Last`), 0, 32);
+    const place = or(or(base, this.field(`${segment}First`)), xor(last, constant(0xffffffffn)));
+    return equal(or(place, xor(this.field(`${segment}Access`), constant(7))), constant(0));
+  }
+
+  /** Gives up unless bits 63..47 of an address are equal. */
+  requireCanonical(address: Value): void {
+    const top = this.r.let(add(shr(address, constant(47)), constant(1)));
+    // All zeros become 1, all ones (17 bits) become 0x20000.
+    this.r.giveUpUnless(either(equal(top, constant(1)), equal(top, constant(0x2_0000))));
+  }
+}
+
+/** DPL of a descriptor, or of a gate. */
+export function levelOf(descriptor: Value): Value {
+  return bits(descriptor, DPL_SHIFT, 2);
+}
+
+/** Limit in bytes of a descriptor. */
+export function limitOf(descriptor: Value): Value {
+  const raw = or(
+    and(descriptor, constant(0xffff)),
+    and(shr(descriptor, constant(32)), constant(0xf0000)),
+  );
+  const pages = or(shl(raw, constant(12)), constant(0xfff));
+  return select(hasAny(descriptor, 1n << BigInt(GRANULARITY)), pages, raw);
+}
+
+/** Base address of a descriptor. */
+export function baseOf(descriptor: Value): Value {
+  return or(bits(descriptor, 16, 24), shl(shr(descriptor, constant(56)), constant(24)));
+}
+
+function widthOf(name: FieldName): 32 | 64 {
+  return STATE_FIELDS.get(name)!.type === "u32" ? 32 : 64;
+}
