@@ -249,6 +249,12 @@ export class BlockTable {
     }
   }
 
+  /** Gives a block another place for its records. */
+  move(id: BlockId, record: number, roomRecords: number): void {
+    this.#words[id * WORDS + Column.record] = record;
+    this.#words[id * WORDS + Column.roomRecords] = roomRecords;
+  }
+
   /** Forgets all blocks. */
   clear(): void {
     this.#places.fill(NONE);
@@ -258,10 +264,10 @@ export class BlockTable {
   }
 }
 
+/** Places that lie side by side have buckets side by side, so that straight code walks through the table. */
 function placeBucket(page: number, offset: number, modeKey: number): number {
-  const hash = Math.imul(page, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b) ^
-    Math.imul(modeKey, 0xc2b2ae35);
-  return (hash ^ (hash >>> 15)) & (PLACE_BUCKETS - 1);
+  const hash = Math.imul(page, 0x9e3779b1) ^ Math.imul(modeKey, 0xc2b2ae35);
+  return ((hash >>> 12) + (offset >> 2)) & (PLACE_BUCKETS - 1);
 }
 
 function lineBucket(page: number, line: number): number {

@@ -33,6 +33,8 @@ const MAX_VERSIONS = 8;
 const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 1;
 /** An instruction and the record that ends the block. */
 const MIN_BLOCK_RECORDS = 2;
+/** What of a code address above its low bits goes into its look-up entry's number. */
+const SLOT_DIVISOR = 2 ** (12 - LookupEntry.sizeShift + 4);
 /** Words of a record: `linkable` in the low half, `link`. */
 const LINKABLE = Record.linkable >> 2;
 const LINK = Record.link >> 2;
@@ -143,9 +145,7 @@ export class CodeCache {
     for (let id = 1; id <= blocks.count; id++) {
       if (!blocks.isValid(id)) continue;
       this.memory.unwatchCode(blocks.page(id), blocks.offset(id), blocks.codeBytes(id));
-    }
-    for (let at = 0; at < this.#usedWords; at += RECORD_WORDS) {
-      redirectRecord(this.#words, at, FixedHandler.stale);
+      this.#makeStale(id);
     }
     blocks.clear();
     this.#lookup.fill(-1);
@@ -177,6 +177,14 @@ export class CodeCache {
     return at;
   }
 
+  #makeStale(id: BlockId): void {
+    const start = this.#blocks.record(id);
+    const end = start + this.#blocks.records(id) * RECORD_WORDS;
+    for (let at = start; at < end; at += RECORD_WORDS) {
+      redirectRecord(this.#words, at, FixedHandler.stale);
+    }
+  }
+
   #describe(id: BlockId): Block {
     const blocks = this.#blocks;
     return {
@@ -199,7 +207,7 @@ export class CodeCache {
   /** The word index of a code address's look-up entry; the generated look-up computes the same. */
   #slot(code: number): number {
     const low = code | 0;
-    const shifted = Math.floor(code / 2 ** (12 - LookupEntry.sizeShift + 4)) | 0;
+    const shifted = Math.floor(code / SLOT_DIVISOR) | 0;
     const hash = shifted ^ (low << LookupEntry.sizeShift);
     return (hash & ((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift)) >> 2;
   }
@@ -266,22 +274,35 @@ export class CodeCache {
       if (blocks.older(id) !== NONE) beforeLast = id;
       last = id;
     }
-    const isReused = versions >= MAX_VERSIONS;
-    const record = isReused ? blocks.record(last) : this.#usedWords;
-    const limit = isReused ? blocks.roomRecords(last) - 1 : MAX_BLOCK_INSTRUCTIONS;
-    const records = this.#writer.write(this.#u8, code, offset, modeKey, record, limit);
+    const record = this.#usedWords;
+    const records = this.#writer.write(this.#u8, code, offset, modeKey, record);
     if (records === 0) return NONE;
+    const { codeBytes } = this.#writer;
     let id = last;
-    if (isReused) {
-      this.reuses++;
-      blocks.setOlder(beforeLast, NONE);
-      if (blocks.savedRoomBytes(id) < this.#writer.codeBytes) blocks.setSaved(id, 0, 0);
-    } else {
-      this.#usedWords += records * RECORD_WORDS;
+    if (versions < MAX_VERSIONS) {
       id = blocks.create(page, offset, modeKey, record, records);
+      this.#usedWords += records * RECORD_WORDS;
+    } else {
+      blocks.setOlder(beforeLast, NONE);
+      this.#overwrite(id, record, records, codeBytes);
     }
-    blocks.fill(id, records, this.#writer.codeBytes);
+    blocks.fill(id, records, codeBytes);
     return id;
+  }
+
+  /** Gives a dropped block the records that were written at word `record`: in its own place if they fit there. */
+  #overwrite(id: BlockId, record: number, records: number, codeBytes: number): void {
+    const blocks = this.#blocks;
+    const words = records * RECORD_WORDS;
+    if (records <= blocks.roomRecords(id)) {
+      const place = blocks.record(id);
+      for (let i = 0; i < words; i++) this.#words[place + i] = this.#words[record + i];
+    } else {
+      blocks.move(id, record, records);
+      this.#usedWords += words;
+    }
+    if (blocks.savedRoomBytes(id) < codeBytes) blocks.setSaved(id, 0, 0);
+    this.reuses++;
   }
 
   /** Whether a block of any length and the code of a dropped one still fit. */
@@ -297,15 +318,11 @@ export class CodeCache {
     const offset = blocks.offset(id);
     const codeBytes = blocks.codeBytes(id);
     const code = page * FRAME_BYTES + offset;
-    const start = blocks.record(id);
     const slot = this.#slot(code);
-    if (this.#lookup[slot + 2] === this.plan.arenaBase + start * 4) {
+    if (this.#lookup[slot + 2] === this.plan.arenaBase + blocks.record(id) * 4) {
       this.#lookup[slot] = this.#lookup[slot + 1] = -1;
     }
-    const end = start + blocks.records(id) * RECORD_WORDS;
-    for (let at = start; at < end; at += RECORD_WORDS) {
-      redirectRecord(this.#words, at, FixedHandler.stale);
-    }
+    this.#makeStale(id);
     this.memory.unwatchCode(page, offset, codeBytes);
     this.#save(id, code, codeBytes);
   }

@@ -64,7 +64,7 @@ export class RecordWriter {
   ) {}
 
   /**
-   * Decodes at most `limit` instructions at `bytes[code]`, which lies `offset` bytes into its page, and writes their
+   * Decodes the instructions at `bytes[code]`, which lies `offset` bytes into its page, and writes their
    * records and the one that ends the block from word `at` on. Returns their number, 0 if there is no instruction.
    */
   write(
@@ -73,7 +73,6 @@ export class RecordWriter {
     offset: number,
     modeKey: number,
     at: number,
-    limit: number,
   ): number {
     const { decoder } = this;
     const { decoded } = decoder;
@@ -84,7 +83,7 @@ export class RecordWriter {
     let done = 0;
     let records = 0;
     let word = at;
-    while (records < limit && done < room) {
+    while (records < MAX_BLOCK_INSTRUCTIONS && done < room) {
       if (decoder.read(bytes, code + done, end, mode) !== null) break;
       const { bound } = decoded;
       const traits = this.#traits[bound.index] || this.#meet(bound);

@@ -228,7 +228,7 @@ function opcodeRows(rows: EncodingRow[]): OpcodeRows | null {
   rows.sort((a, b) => specificity(b.encoding) - specificity(a.encoding));
   const byModrm = Array.from(
     { length: 16 },
-    (_, i) => rows.filter((row) => fitsModrm(row, i >= 8, i & 7)),
+    (_, i) => hasModrm ? rows.filter((row) => fitsModrm(row, i >= 8, i & 7)) : rows,
   );
   return { hasModrm, byModrm };
 }

@@ -98,18 +98,29 @@ export function sizeIndex(
   return (long ? 8 : 0) | (default32 ? 4 : 0) | (rexW ? 2 : 0) | (prefix66 ? 1 : 0);
 }
 
-function operandSizes({ byte, attributes, operands, prefix }: Encoding): Width[] {
+/** Operand sizes by what of an encoding decides them; most encodings share few. */
+const OPERAND_SIZES = new Map<number, readonly Width[]>();
+
+function operandSizes({ byte, attributes, operands, prefix }: Encoding): readonly Width[] {
   // A mandatory 66 is no operand-size prefix, except for the few integer instructions with a v operand.
   const heeds66 = prefix !== "66" || operands.some(({ size }) => size === "v");
-  return Array.from({ length: 16 }, (_, index): Width => {
-    const [long, default32, rexW] = [8, 4, 2].map((bit) => (index & bit) !== 0);
-    const prefix66 = heeds66 && (index & 1) !== 0;
-    if (byte) return 8;
-    if (!long) return prefix66 === default32 ? 16 : 32;
-    if (attributes.has("f64") || (rexW && !attributes.has("max32"))) return 64;
-    if (prefix66) return 16;
-    return attributes.has("o64") ? 64 : 32;
-  });
+  const traits = [byte, heeds66, ...["f64", "max32", "o64"].map((name) => attributes.has(name))];
+  const key = traits.reduce((bits, trait) => bits * 2 + (trait ? 1 : 0), 0);
+  let sizes = OPERAND_SIZES.get(key);
+  if (!sizes) {
+    const [f64, max32, o64] = traits.slice(2);
+    sizes = Array.from({ length: 16 }, (_, index): Width => {
+      const [long, default32, rexW] = [8, 4, 2].map((bit) => (index & bit) !== 0);
+      const prefix66 = heeds66 && (index & 1) !== 0;
+      if (byte) return 8;
+      if (!long) return prefix66 === default32 ? 16 : 32;
+      if (f64 || (rexW && !max32)) return 64;
+      if (prefix66) return 16;
+      return o64 ? 64 : 32;
+    });
+    OPERAND_SIZES.set(key, sizes);
+  }
+  return sizes;
 }
 
 /**
