@@ -136,7 +136,7 @@ class Survey {
       }
       if (shape.isComputedJump) this.#followComputed();
       if (shape.alwaysLeaves) return;
-      if (shape.jumpsDirectly || shape.repeats) return this.#lead(next);
+      if (endsBlock(found)) return this.#lead(next);
       at = next;
     }
   }
@@ -157,7 +157,8 @@ class Survey {
 
 /** Whether a block ends with the instruction. */
 function endsBlock({ shape }: RegionInstruction): boolean {
-  return !shape.inlined || shape.alwaysLeaves || shape.jumpsDirectly || shape.repeats;
+  return !shape.inlined || shape.alwaysLeaves || shape.jumpsDirectly || shape.repeats ||
+    shape.retiresMore;
 }
 
 /** Where a direct jump leads; -1 if there is none, or if 16 bits cut its target. */

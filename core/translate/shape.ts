@@ -25,6 +25,8 @@ export interface Shape {
   readonly isComputedJump: boolean;
   /** Whether it may execute again (REP). */
   readonly repeats: boolean;
+  /** Whether it may count as several instructions, so that the budget must be looked at after it. */
+  readonly retiresMore: boolean;
   /** Its statements. */
   readonly statements: readonly Statement[];
   /** The same for a direct jump whose target needs no check. */
@@ -55,6 +57,7 @@ function analyse(bound: BoundForm): Shape {
     isCall: bound.definition.mnemonic === "CALL",
     isComputedJump: bound.definition.mnemonic === "JMP" && !jumpsDirectly,
     repeats: contains(statements, (s) => s.kind === "repeat"),
+    retiresMore: contains(statements, (s) => s.kind === "retire"),
     statements,
     unchecked: jumpsDirectly ? withoutTargetChecks(statements) : statements,
   };

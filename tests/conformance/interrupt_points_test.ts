@@ -136,6 +136,12 @@ const POINTS: readonly Point[] = [
     expected: { cycle: 142, rip: 4n, rcx: 0n, rax: 0n },
   },
   {
+    claim: "after a PAUSE that began long before it, in the middle of straight-line code",
+    program: "sti\nnop\npause\ninc rax\nhlt",
+    at: 50,
+    expected: { cycle: 142, rip: 4n, rcx: 0n, rax: 0n },
+  },
+  {
     claim: "in HLT, at the cycle of the interrupt",
     program: "sti\nhlt\ninc rax\nhlt",
     at: 12_345,
