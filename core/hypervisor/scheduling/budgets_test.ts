@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import { test } from "../../lib/testing.ts";
 import type { Cycle, Cycles } from "../../clock/clock.ts";
 import type { SchedulerName, SchedulerParameters } from "./ports.ts";
@@ -18,12 +19,12 @@ interface Guarantee {
 }
 
 const sedf = (sliceMs: number, periodMs: number, extratime = 0): SchedulerParameters => ({
-  slice: sliceMs * 1e6,
+  slice: Math.round(sliceMs * 1e6),
   period: periodMs * 1e6,
   extratime,
 });
 const rtds = (budgetMs: number, periodMs: number, flags = 0): SchedulerParameters => ({
-  budget: budgetMs * 1e3,
+  budget: Math.round(budgetMs * 1e3),
   period: periodMs * 1e3,
   flags,
 });
@@ -69,6 +70,49 @@ for (const { scheduler, cpus, windowMs, domains } of GUARANTEES) {
         assert(Math.abs(found - expected) < 1e-6, `domain ${i + 1} ran ${found} of ${expected} ms`);
       });
     }
+  });
+}
+
+/** Budgets and periods in ms that fit on one physical CPU. */
+const feasible = fc.array(
+  fc.record({
+    period: fc.constantFrom(4, 5, 8, 10, 20, 25, 40),
+    part: fc.integer({ min: 1, max: 9 }),
+  }),
+  { minLength: 1, maxLength: 6 },
+).map((servers) => {
+  const parts = servers.reduce((sum, { part }) => sum + part, 0);
+  return servers.map(({ period, part }) => ({
+    period,
+    budget: period * part / Math.max(parts, 10),
+  }));
+});
+
+for (const [scheduler, parameters] of [["sedf", sedf], ["rtds", rtds]] as const) {
+  test(`${scheduler} meets every deadline of budgets that fit on one CPU, as earliest deadline first must`, () => {
+    fc.assert(
+      fc.property(feasible, (servers) => {
+        // In whole cycles, so that what fits still fits.
+        const whole = servers.map(({ budget, period }) => [Math.floor(budget * 100) / 100, period]);
+        const machine = new LoadedMachine(
+          scheduler,
+          1,
+          spinners(whole.map(([budget, period]) => parameters(budget, period))),
+        );
+        for (let at = 1; at <= 400; at++) {
+          machine.run(at);
+          whole.forEach(([budget, period], i) => {
+            if (at % period !== 0) return;
+            const [found, expected] = [machine.ran(i + 1), budget * at / period];
+            assert(
+              Math.abs(found - expected) < 1e-6,
+              `d${i + 1} ran ${found} of ${expected} ms at ${at}`,
+            );
+          });
+        }
+      }),
+      { numRuns: 40 },
+    );
   });
 }
 
@@ -147,16 +191,17 @@ for (const [scheduler, cpus, cap, vcpus] of CAPS) {
         ...Array.from({ length: rivals }, (): LoadedDomain => ({ load: { kind: "spins" } })),
       ]);
       const allowed = cap / 100 * 1000 + SLICE_MS[scheduler]!;
-      let before = 0;
-      for (let second = 1; second <= 30; second++) {
-        machine.run(second * 1000);
-        const ran = machine.ran(1) - before;
-        assert(ran <= allowed, `ran ${ran} ms in second ${second}, ${allowed} allowed`);
-        before += ran;
+      const history: number[] = [];
+      for (let at = 0; at <= 30_000; at += 10) {
+        machine.run(at);
+        history.push(machine.ran(1));
+        const ran = history.at(-1)! - (history.at(-101) ?? 0);
+        assert(ran <= allowed, `ran ${ran} ms in the second up to ${at} ms, ${allowed} allowed`);
       }
       if (rivals === 0) {
         const expected = 30 * 1000 * cap / 100;
-        assert(Math.abs(before / expected - 1) < 0.03, `ran ${before} ms of ${expected}`);
+        const ran = history.at(-1)!;
+        assert(Math.abs(ran / expected - 1) < 0.03, `ran ${ran} ms of ${expected}`);
       }
     });
   }

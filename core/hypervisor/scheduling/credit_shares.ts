@@ -1,6 +1,9 @@
 /**
- * How the credit scheduler shares a period's credit out: by weight, but to nobody more than it can use or than its
- * cap allows; what that leaves goes to the others, again by weight.
+ * How the credit scheduler shares a period's credit out: by weight, but to nobody more than it can use in a period and
+ * has overdrawn, or than its cap allows; what that leaves goes to the others, again by weight.
+ *
+ * Xen lets everybody earn beyond a period's use while all together have overdrawn. Those that run all the time then earn
+ * what they cannot spend, and the others' weights are lost.
  */
 
 import type { DomainId } from "../../lib/brand.ts";
@@ -27,13 +30,11 @@ export interface Share {
 export function shareCredit(period: number, cpus: number, claims: readonly Claim[]): Share[] {
   const perDomain = new Map<DomainId, number>();
   for (const { domain } of claims) perDomain.set(domain, (perDomain.get(domain) ?? 0) + 1);
-  const owed = claims.reduce((sum, { credit }) => sum + Math.max(0, -credit), 0);
-  const weights = claims.reduce((sum, { weight }) => sum + weight, 0);
   const caps = claims.map(({ domain, cap }) =>
     Math.ceil(cap * period / 100 / perDomain.get(domain)!)
   );
-  const peaks = claims.map(({ weight }, i) => {
-    const usable = period + owed * weight / weights;
+  const peaks = claims.map(({ credit }, i) => {
+    const usable = period + Math.max(0, -credit);
     return caps[i] > 0 ? Math.min(usable, caps[i]) : usable;
   });
   const shares = new Array<number>(claims.length).fill(0);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { test } from "../../lib/testing.ts";
 import type { Cycles } from "../../clock/clock.ts";
 import type { SchedulerName, SchedulerParameters } from "./ports.ts";
@@ -6,7 +7,7 @@ import { type LoadedDomain, LoadedMachine, ms } from "./testing/load.ts";
 
 /** How each policy is told that a domain has `weight` times the share of another. */
 const WEIGHTS: Partial<Record<SchedulerName, (weight: number) => SchedulerParameters>> = {
-  bvt: (weight) => ({ mcu_adv: 120 / weight }),
+  bvt: (weight) => ({ mcu_adv: Math.round(8400 / weight) }),
   credit: (weight) => ({ weight: 64 * weight }),
   credit2: (weight) => ({ weight: 64 * weight }),
 };
@@ -20,6 +21,9 @@ const MIXES: readonly [cpus: number, weights: readonly number[]][] = [
   [2, [1, 1, 2, 2, 3]],
   [4, [1, 1, 1, 2, 2, 3, 3, 4, 4]],
   [4, [1, 1, 1, 1, 1, 1, 1]],
+  // More than one physical CPU's worth, which nobody can use: the others share the rest.
+  [2, [8, 1, 1]],
+  [4, [16, 16, 2, 1, 1, 2]],
 ];
 
 /** Policy, and the time over which it must be exact. Credit begins to account after some periods. */
@@ -28,6 +32,19 @@ const TIMES: readonly [scheduler: SchedulerName, fromMs: number, overMs: number]
   ["credit2", 0, 10_000],
   ["credit", 2_000, 30_000],
 ];
+
+/** What each of `weights` can have of `cpus`, as shares of all: by weight, but one physical CPU at most. */
+function shares(weights: readonly number[], cpus: number): number[] {
+  const full = new Set<number>();
+  for (;;) {
+    const open = weights.map((weight, i) => full.has(i) ? 0 : weight);
+    const sum = open.reduce((a, b) => a + b, 0);
+    const each = open.map((weight, i) => full.has(i) ? 1 : weight / sum * (cpus - full.size));
+    const over = each.findIndex((share, i) => share > 1 && !full.has(i));
+    if (over < 0) return each.map((share) => share / cpus);
+    full.add(over);
+  }
+}
 
 /** Domains that compute for ever, one for each weight. */
 function spinners(scheduler: SchedulerName, weights: readonly number[]): LoadedDomain[] {
@@ -41,13 +58,13 @@ function spinners(scheduler: SchedulerName, weights: readonly number[]): LoadedD
 function assertShares(
   machine: LoadedMachine,
   [fromMs, overMs]: readonly [number, number],
-  shares: readonly number[],
+  expectedShares: readonly number[],
   graceMs = 0,
 ): void {
   machine.run(fromMs);
-  const before = shares.map((_, i) => machine.ran(i + 1));
+  const before = expectedShares.map((_, i) => machine.ran(i + 1));
   machine.run(fromMs + overMs);
-  shares.forEach((share, i) => {
+  expectedShares.forEach((share, i) => {
     const expected = share * overMs * machine.dispatcher.cpus.length;
     const found = machine.ran(i + 1) - before[i];
     const error = Math.max(0, Math.abs(found - expected) - graceMs) / expected;
@@ -59,8 +76,7 @@ for (const [scheduler, fromMs, overMs] of TIMES) {
   for (const [cpus, weights] of MIXES) {
     test(`${scheduler} gives weights ${weights.join(":")} on ${cpus} CPU(s) within 1 % over ${overMs / 1000} s`, () => {
       const machine = new LoadedMachine(scheduler, cpus, spinners(scheduler, weights));
-      const sum = weights.reduce((a, b) => a + b);
-      assertShares(machine, [fromMs, overMs], weights.map((weight) => weight / sum));
+      assertShares(machine, [fromMs, overMs], shares(weights, cpus));
     });
   }
 
@@ -97,8 +113,8 @@ for (const [scheduler, fromMs, overMs] of TIMES) {
       2,
       spinners(scheduler, new Array<number>(128).fill(1)),
     );
-    const shares = new Array<number>(128).fill(1 / 128);
-    assertShares(machine, [fromMs, 3 * overMs], shares, graceMs);
+    const each = new Array<number>(128).fill(1 / 128);
+    assertShares(machine, [fromMs, 3 * overMs], each, graceMs);
   });
 
   test(`${scheduler} follows a weight that changes while domains run`, () => {
@@ -123,6 +139,20 @@ for (const [scheduler, fromMs, overMs] of TIMES) {
     machine.run(5000 + 2 * overMs);
     const late = machine.ran(2);
     assert(Math.abs(late / overMs - 1) <= 0.01, `ran ${late} ms of ${overMs}`);
+  });
+}
+
+/** Small shares cannot be finer than a slice: bvt's is 5 ms. */
+for (const [scheduler, graceMs] of [["bvt", 5], ["credit2", 0]] as const) {
+  test(`${scheduler} gives any weights from 1 to 8 within 1 % and ${graceMs} ms over 10 s, on one to four CPUs`, () => {
+    const weights = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 4, maxLength: 10 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), weights, (cpus, weights) => {
+        const machine = new LoadedMachine(scheduler, cpus, spinners(scheduler, weights));
+        assertShares(machine, [0, 10_000], shares(weights, cpus), graceMs);
+      }),
+      { numRuns: 20 },
+    );
   });
 }
 
