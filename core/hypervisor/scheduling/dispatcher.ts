@@ -19,6 +19,7 @@ import { createPolicy } from "./policies.ts";
 import type {
   CpuSet,
   Dispatcher,
+  Runstate,
   RunstateInfo,
   SchedulableVcpu,
   SchedulerName,
@@ -48,6 +49,8 @@ export class CpuDispatcher implements Dispatcher {
   readonly cpus: readonly PhysicalCpu[];
   readonly vcpus: VcpuEntry[] = [];
   readonly pools: Cpupools;
+  /** Told of each virtual CPU that has entered another state; it must not change anything. */
+  observe: ((vcpu: SchedulableVcpu, now: Cycle) => void) | null = null;
   readonly #switchCost: (to: SchedulableVcpu, displacedCycles: number) => Cycles;
   /** The cycle that all physical CPUs have reached. */
   #time: Cycle;
@@ -109,7 +112,7 @@ export class CpuDispatcher implements Dispatcher {
     const entry = this.#entry(vcpu);
     if (entry.online) return;
     entry.online = true;
-    if (entry.waiting) entry.enter("blocked", this.now);
+    if (entry.waiting) this.#enter(entry, "blocked", this.now);
     else this.#begin(entry);
   }
 
@@ -207,7 +210,7 @@ export class CpuDispatcher implements Dispatcher {
       const cpu = this.cpus[vcpu.cpu];
       this.#tickle(cpu);
       this.#detach(cpu, now);
-      vcpu.enter("runnable", now);
+      this.#enter(vcpu, "runnable", now);
     }
     return true;
   }
@@ -298,7 +301,7 @@ export class CpuDispatcher implements Dispatcher {
     if (vcpu !== current) {
       if (current) {
         this.#detach(cpu, now);
-        current.enter("runnable", now);
+        this.#enter(current, "runnable", now);
       }
       if (vcpu) this.#attach(cpu, this.#entry(vcpu), now);
     }
@@ -314,7 +317,7 @@ export class CpuDispatcher implements Dispatcher {
       : Infinity;
     cpu.current = vcpu;
     vcpu.cpu = cpu.id;
-    vcpu.enter("running", now);
+    this.#enter(vcpu, "running", now);
     if (cpu.last !== vcpu) {
       const cost = this.#switchCost(vcpu, displaced);
       cpu.at = now + cost as Cycle;
@@ -322,6 +325,11 @@ export class CpuDispatcher implements Dispatcher {
       cpu.switchCycles += cost;
     }
     cpu.last = vcpu;
+  }
+
+  #enter(vcpu: VcpuEntry, state: Runstate, now: Cycle): void {
+    vcpu.enter(state, now);
+    this.observe?.(vcpu, now);
   }
 
   #detach(cpu: PhysicalCpu, now: Cycle): void {
@@ -333,14 +341,14 @@ export class CpuDispatcher implements Dispatcher {
   }
 
   #begin(vcpu: VcpuEntry): void {
-    vcpu.enter("runnable", this.now);
+    this.#enter(vcpu, "runnable", this.now);
     this.pools.of(vcpu.domain).policy.wake(vcpu, this.now);
   }
 
   #leave(vcpu: VcpuEntry, state: "blocked" | "offline"): void {
     const now = this.#instantOf(vcpu);
     this.withdraw(vcpu);
-    vcpu.enter(state, now);
+    this.#enter(vcpu, state, now);
   }
 
   /** A change of `vcpu` at present counts at this cycle: one that runs elsewhere may have come further. */
