@@ -17,22 +17,32 @@ export * from "./addresses.ts";
 export * from "./net_port.ts";
 export * from "./ethernet_switch.ts";
 export * from "./pcap.ts";
-export { type DhcpOptions, DhcpServer } from "./dhcp_server.ts";
+export { DHCP_PORT, type DhcpOptions, DhcpServer } from "./dhcp_server.ts";
 export {
   type Ping,
   type ReceivedFrame,
   ScriptedHost,
   type ScriptedHostOptions,
 } from "./scripted_host.ts";
-export { foldSum, frameCheckSequence, internetChecksum, onesComplementSum } from "./checksum.ts";
+export {
+  foldSum,
+  frameCheckSequence,
+  internetChecksum,
+  onesComplementSum,
+  pseudoHeaderSum,
+} from "./checksum.ts";
 export {
   type Arp,
   ethernetFrame,
   ETHERTYPE,
   etherTypeOf,
   type IcmpEcho,
+  icmpEchoBytes,
   IP_PROTOCOL,
   type Ipv4Packet,
+  parseIcmpEcho,
+  parseUdp,
+  udpBytes,
   type UdpDatagram,
 } from "./packets.ts";
 export { finishChecksum, segmentTcp } from "./offload.ts";
