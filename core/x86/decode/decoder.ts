@@ -15,7 +15,8 @@ import { readAddressing } from "./addressing.ts";
 import { Decoded } from "./decoded.ts";
 import type { Encoding, OperandSpec } from "./encoding.ts";
 import type { DecodeMode } from "./mode.ts";
-import { isMemorySource, readOperands } from "./operand_row.ts";
+import { type Head, headKey, Heads } from "./head.ts";
+import { isMemorySource, readNumbers, registerOf } from "./operand_row.ts";
 import { operandWidth } from "./operand_width.ts";
 import { InstructionReader } from "./reader.ts";
 import { type EncodingRow, encodingRow, fitsModrm, PrefixClass, sizeIndex } from "./row.ts";
@@ -36,6 +37,7 @@ export class Decoder {
   /** What the last {@link read} found. */
   readonly decoded: Decoded = new Decoded();
   readonly #reader = new InstructionReader();
+  readonly #heads = new Heads();
   /** By map and opcode; null where nothing exists. */
   readonly #table: readonly (OpcodeRows | null)[];
   readonly #bound = new Map<string, BoundForm>();
@@ -100,6 +102,9 @@ export class Decoder {
     const rows = this.#table[map * 256 + opcode];
     if (rows === null) return false;
     if (rows.hasModrm) reader.modrm = reader.byte();
+    const key = headKey(reader, map, opcode);
+    const head = this.#heads.find(mode, key);
+    if (head !== null) return this.#follow(reader, mode, head);
     const { modrm } = reader;
     const candidates = rows.byModrm[(modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7)];
     const prefixes = prefixClass(reader);
@@ -109,7 +114,7 @@ export class Decoder {
       if (modrm < row.firstModrm || modrm > row.lastModrm) continue;
       if (row.noRexB && (reader.rex & 1) !== 0) continue;
       if (row.noRexW && (reader.rex & 8) !== 0) continue;
-      return this.#finish(reader, mode, row, rows.hasModrm, opcode);
+      return this.#finish(reader, mode, row, rows.hasModrm, opcode, key);
     }
     return false;
   }
@@ -120,6 +125,7 @@ export class Decoder {
     row: EncodingRow,
     hasModrm: boolean,
     opcode: number,
+    key: number,
   ): boolean {
     const { decoded } = this;
     const rexW = (reader.rex & 8) !== 0;
@@ -130,16 +136,37 @@ export class Decoder {
     const isMemory = hasModrm && !mod3 && row.memory;
     decoded.reset();
     if (isMemory) readAddressing(reader, decoded, addressWidth, mode.long);
-    const operands = mod3 ? row.registerOperands : row.memoryOperands;
-    if (!readOperands(reader, decoded, operands, opcode, width, addressWidth)) return false;
+    const { all, numbers } = mod3 ? row.registerOperands : row.memoryOperands;
+    decoded.operands = all.length;
+    all.forEach((operand, i) => decoded.registers[i] = registerOf(operand, reader, opcode));
+    decoded.addressWidth = addressWidth;
+    if (!readNumbers(reader, decoded, numbers, width, addressWidth)) return false;
     if (reader.lock && !(row.lock && isMemory && decoded.registers[0] < 0)) return false;
-    // Bases BP and SP default to SS; in 64-bit mode too, for the choice between #SS and #GP.
-    const { base } = decoded;
-    const segment = reader.segment >= 0 ? reader.segment : base === 4 || base === 5 ? SS : DS;
+    const segment = segmentOf(reader, decoded);
     decoded.segment = segment;
     const touches = row.touches || (hasModrm && !mod3) || row.hasOffset;
     const access = touches ? accessModel(segment, mode) : LONG;
     decoded.bound = this.#bind(row, width, addressWidth, access, reader, mode, mod3);
+    this.#heads.keep(mode, key, decoded, width, numbers);
+    return true;
+  }
+
+  /** Reads what follows a head that was met before. */
+  #follow(reader: InstructionReader, mode: DecodeMode, head: Head): boolean {
+    const { decoded } = this;
+    const { registers } = decoded;
+    decoded.reset();
+    decoded.operands = head.operands;
+    registers[0] = head.register0;
+    registers[1] = head.register1;
+    registers[2] = head.register2;
+    registers[3] = head.register3;
+    if (head.isMemory) readAddressing(reader, decoded, head.addressWidth, mode.long);
+    if (head.numbers.length !== 0) {
+      readNumbers(reader, decoded, head.numbers, head.width, head.addressWidth);
+    }
+    decoded.segment = segmentOf(reader, decoded);
+    decoded.bound = head.bound;
     return true;
   }
 
@@ -241,6 +268,11 @@ function specificity(encoding: Encoding): number {
 function prefixClass({ repeat, operandSize }: InstructionReader): number {
   if (repeat !== 0) return repeat === 0xf3 ? PrefixClass.f3 : PrefixClass.f2;
   return operandSize ? PrefixClass.operandSize : PrefixClass.none;
+}
+
+/** Bases BP and SP default to SS; in 64-bit mode too, for the choice between #SS and #GP. */
+function segmentOf({ segment }: InstructionReader, { base }: Decoded): number {
+  return segment >= 0 ? segment : base === 4 || base === 5 ? SS : DS;
 }
 
 function addressSizeOf({ addressSize }: InstructionReader, mode: DecodeMode): 16 | 32 | 64 {

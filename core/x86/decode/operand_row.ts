@@ -111,72 +111,65 @@ export function isMemorySource(source: OperandSource): boolean {
   return source === "E" || source === "M" || source === "W" || source === "Q";
 }
 
-/** Control registers that exist, as bits. */
+/** Control and debug registers that exist, as bits. */
 const CONTROL_REGISTERS = 0b1_0001_1101;
+const DEBUG_REGISTERS = 0b1111_1111;
 
-/** Reads the operands into `into`; false if one of them does not exist. */
-export function readOperands(
+/** The state offset of the operand if it is a register, else -1. */
+export function registerOf(row: OperandRow, reader: InstructionReader, opcode: number): number {
+  const { rex, modrm } = reader;
+  const reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
+  const rm = (modrm & 7) | ((rex & 1) << 3);
+  switch (row.read) {
+    case Read.fixed:
+      return row.offset;
+    case Read.generalReg:
+      return general(reg, row.byte, rex);
+    case Read.generalRm:
+      return general(rm, row.byte, rex);
+    case Read.generalOpcode:
+      return general((opcode & 7) | ((rex & 1) << 3), row.byte, rex);
+    case Read.xmmReg:
+      return XMM + 16 * reg;
+    case Read.xmmRm:
+      return XMM + 16 * rm;
+    case Read.mmxReg:
+      return FPR + 16 * (reg & 7);
+    case Read.mmxRm:
+      return FPR + 16 * (rm & 7);
+    default:
+      return -1;
+  }
+}
+
+/** Whether the operand is a number or an address, which {@link readNumbers} reads. */
+export function isNumber({ read }: OperandRow): boolean {
+  return read >= Read.segmentNumber;
+}
+
+/** Reads the operands that are numbers or addresses into `into`; false if one of them does not exist. */
+export function readNumbers(
   reader: InstructionReader,
   into: Decoded,
   rows: readonly OperandRow[],
-  opcode: number,
   width: number,
   addressWidth: 16 | 32 | 64,
 ): boolean {
-  const { registers } = into;
-  const reg = ((reader.modrm >> 3) & 7) | ((reader.rex & 4) << 1);
-  const rm = (reader.modrm & 7) | ((reader.rex & 1) << 3);
   let immediates = 0;
-  into.operands = rows.length;
   for (let i = 0; i < rows.length; i++) {
-    const row = rows[i];
-    registers[i] = -1;
+    const { read } = rows[i];
     let low = 0;
     let high = 0;
-    switch (row.read) {
-      case Read.nothing:
-        continue;
-      case Read.fixed:
-        registers[i] = row.offset;
-        continue;
-      case Read.generalReg:
-        registers[i] = general(reg, row.byte, reader.rex);
-        continue;
-      case Read.generalRm:
-        registers[i] = general(rm, row.byte, reader.rex);
-        continue;
-      case Read.generalOpcode:
-        registers[i] = general((opcode & 7) | ((reader.rex & 1) << 3), row.byte, reader.rex);
-        continue;
-      case Read.xmmReg:
-        registers[i] = XMM + 16 * reg;
-        continue;
-      case Read.xmmRm:
-        registers[i] = XMM + 16 * rm;
-        continue;
-      case Read.mmxReg:
-        registers[i] = FPR + 16 * (reg & 7);
-        continue;
-      case Read.mmxRm:
-        registers[i] = FPR + 16 * (rm & 7);
-        continue;
+    switch (read) {
       case Read.absolute:
         readAbsoluteAddress(reader, into, addressWidth);
         continue;
       case Read.segmentNumber:
-        low = reg & 7;
-        if (low > 5) return false;
-        break;
       case Read.controlNumber:
-        low = reg;
-        if (((CONTROL_REGISTERS >> reg) & 1) === 0) return false;
-        break;
       case Read.debugNumber:
-        low = reg;
-        if (reg > 7) return false;
-        break;
       case Read.stackNumber:
-        low = rm & 7;
+        low = registerNumber(read, reader);
+        if (low < 0) return false;
         break;
       case Read.farPointer:
         low = width === 16 ? reader.word() : reader.doubleword();
@@ -195,13 +188,25 @@ export function readOperands(
       case Read.operandSize:
       case Read.atMost32:
         low = signed(reader, width);
-        high = width === 64 && row.read === Read.operandSize ? reader.doubleword() : low >> 31;
+        high = width === 64 && read === Read.operandSize ? reader.doubleword() : low >> 31;
         break;
+      default:
+        continue;
     }
     if (immediates++ === 0) setImmediate(into, low, high, width);
     else into.immediate2 = low;
   }
   return true;
+}
+
+/** The number of a segment, control, debug or x87 register; -1 if there is none. */
+function registerNumber(read: ReadKind, { modrm, rex }: InstructionReader): number {
+  const reg = (modrm >> 3) & 7;
+  if (read === Read.stackNumber) return modrm & 7;
+  if (read === Read.segmentNumber) return reg > 5 ? -1 : reg;
+  const number = reg | ((rex & 4) << 1);
+  const exists = read === Read.controlNumber ? CONTROL_REGISTERS : DEBUG_REGISTERS;
+  return ((exists >> number) & 1) === 0 ? -1 : number;
 }
 
 const XMM = xmmOffset(0);

@@ -3,7 +3,7 @@
 import type { BoundForm } from "../ir/instruction.ts";
 import type { Width } from "../ir/ir.ts";
 import type { Encoding, MandatoryPrefix } from "./encoding.ts";
-import { type OperandRow, operandRow } from "./operand_row.ts";
+import { isNumber, type OperandRow, operandRow } from "./operand_row.ts";
 
 /** What of 66, F2 and F3 stands before an opcode, as one bit: F2 and F3 go before 66. */
 export const PrefixClass = { none: 1, operandSize: 2, f3: 4, f2: 8 } as const;
@@ -15,6 +15,17 @@ const PREFIX_CLASSES: { readonly [P in MandatoryPrefix]: number } = {
   F3: PrefixClass.f3,
   F2: PrefixClass.f2,
 };
+
+/** The operands of an encoding, and those of them that are numbers or addresses. */
+export interface OperandRows {
+  readonly all: readonly OperandRow[];
+  readonly numbers: readonly OperandRow[];
+}
+
+function operandRows({ operands, byte }: Encoding, mod3: boolean): OperandRows {
+  const all = operands.map((spec) => operandRow(spec, byte, mod3));
+  return { all, numbers: all.filter(isNumber) };
+}
 
 /** An encoding as a decoder holds it. */
 export interface EncodingRow {
@@ -38,8 +49,8 @@ export interface EncodingRow {
   /** Operand size by {@link sizeIndex}. */
   readonly widths: readonly Width[];
   /** Operands where ModRM.mod names memory, and where it names a register. */
-  readonly memoryOperands: readonly OperandRow[];
-  readonly registerOperands: readonly OperandRow[];
+  readonly memoryOperands: OperandRows;
+  readonly registerOperands: OperandRows;
   /** An operand is a memory offset (`O`). */
   readonly hasOffset: boolean;
   /** What the definition depends on. */
@@ -75,8 +86,8 @@ export function encodingRow(
     lastModrm: modrm < 0 ? 0xff : modrm + encoding.modrmCount - 1,
     memory: encoding.mod !== "register",
     widths: operandSizes(encoding),
-    memoryOperands: operands.map((spec) => operandRow(spec, encoding.byte, false)),
-    registerOperands: operands.map((spec) => operandRow(spec, encoding.byte, true)),
+    memoryOperands: operandRows(encoding, false),
+    registerOperands: operandRows(encoding, true),
     hasOffset: operands.some(({ source }) => source === "O"),
     address: depends.includes("address"),
     stack: depends.includes("stack"),
