@@ -59,9 +59,6 @@ function source(kernels: readonly Kernel[], dialect: Dialect, scale: number): st
     text.replace(/\$(ax|bx|cx|dx|si|di|bp|sp)\b/g, dialect.bits === 32 ? "e$1" : "r$1");
   // Data belongs to no kernel of the image alone: floating-point kernels share theirs.
   const data = new Set(KERNELS.map((kernel) => kernel.data?.(dialect) ?? ""));
-  const inImage = [...data].filter((text) =>
-    dialect.bits === 32 || !SYSTEM_KERNELS.some((kernel) => kernel.data?.(dialect) === text)
-  );
   return wide(`
   ${header}
   entry:
@@ -78,9 +75,9 @@ function source(kernels: readonly Kernel[], dialect: Dialect, scale: number): st
     out 0xf4, al
     out 0xe9, al
     ret
-  int80_return:
+  left_user:
     ret
-  ${inImage.join("")}
+  ${[...data].join("")}
   ${dialect.bits === 32 ? tables32 : tables64}
   image_end:`);
 }
@@ -134,6 +131,16 @@ const ENABLE_SSE = `
     or eax, 0x600
     mov cr4, eax`;
 
+/** Writes the gate at EDI for the handler at EAX with the attributes in DX. */
+const SET_GATE = `
+  set_gate:
+    mov [$di], ax
+    mov word [$di+2], 8
+    mov [$di+4], dx
+    shr eax, 16
+    mov [$di+6], ax
+    ret`;
+
 const paging32 = `${fillTables32}${ENABLE_SSE}
     mov eax, ${Place.pageTables}
     mov cr3, eax
@@ -164,13 +171,7 @@ const paging32 = `${fillTables32}${ENABLE_SSE}
     call set_gate
     lidt [idt_pointer]
     jmp started
-  set_gate:
-    mov [edi], ax
-    mov word [edi+2], 8
-    mov [edi+4], dx
-    shr eax, 16
-    mov [edi+6], ax
-    ret
+  ${SET_GATE}
   started:`;
 
 const tables32 = `
@@ -226,7 +227,7 @@ const paging64 = `
     mov cr3, eax
     mov ecx, 0xc0000080
     rdmsr
-    or eax, 0x100
+    or eax, 0x101
     wrmsr
     mov eax, cr0
     and eax, 0x9ffffff3
@@ -240,15 +241,58 @@ const paging64 = `
     mov ds, ax
     mov es, ax
     mov ss, ax
-    mov esp, ${Place.stackTop}`;
+    mov esp, ${Place.stackTop}
+    mov eax, tss
+    mov [gdt + 0x30 + 2], ax
+    shr eax, 16
+    mov [gdt + 0x30 + 4], al
+    mov ax, 0x30
+    ltr ax
+    mov eax, fault_entry
+    mov edi, idt + 14 * 16
+    mov edx, 0x8e00
+    call set_gate
+    mov eax, int80_entry
+    mov edi, idt + 0x80 * 16
+    mov edx, 0xee00
+    call set_gate
+    lidt [idt_pointer]
+    ; IA32_STAR, IA32_LSTAR, IA32_FMASK.
+    mov ecx, 0xc0000081
+    xor eax, eax
+    mov edx, 0x00180008
+    wrmsr
+    inc ecx
+    mov eax, syscall_entry
+    xor edx, edx
+    wrmsr
+    mov ecx, 0xc0000084
+    xor eax, eax
+    wrmsr
+    jmp started
+  ${SET_GATE}
+  started:`;
 
 const tables64 = `
   align 8
   gdt:
-    dq 0, 0x00af9a000000ffff, 0x00cf92000000ffff
+    dq 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff
+    dq 0x00affb000000ffff, 0x0000890000000067, 0
   gdt_pointer:
-    dw 23
-    dd gdt`;
+    dw 63
+    dd gdt
+  align 8
+  idt_pointer:
+    dw 0x80 * 16 + 15
+    dq idt
+  align 8
+  tss:
+    dd 0
+    dq ${Place.stackTop - 0x1000}
+    times 22 dd 0
+    dd 0x680000
+  align 16
+  idt: times 258 dq 0`;
 
 /** The image as a ROM of 128 KiB below 4 GiB: reset code copies it to its place and enters it. */
 export function romImage(image: GuestImage): Uint8Array<ArrayBuffer> {

@@ -1,47 +1,84 @@
 /** Kernels about privilege, paging and code that changes. */
 
-import { type Kernel, Place } from "./kernel.ts";
+import { type Dialect, type Kernel, Place } from "./kernel.ts";
 
 const COLD_BLOCKS = 100_000;
 const COLD_BLOCK_BYTES = 16;
-const FAULT_PTE = Place.pageTables + 0x4000 + (Place.faultPage >> 12) * 4;
+const PAGE_TABLE = Place.pageTables + 0x4000;
+
+/** Words that differ with the width of what an interrupt pushes. */
+const PUSH = { 32: "push dword", 64: "push qword" } as const;
+const IRET = { 32: "iret", 64: "iretq" } as const;
+const USER_CODE = { 32: 0x1b, 64: 0x2b } as const;
+
+/** Goes to `.user` at CPL 3; the way back is `jmp .leave` of the handler. */
+const toUser = ({ bits }: Dialect) => `
+    mov [kernel_stack], $sp
+    ${PUSH[bits]} 0x23
+    ${PUSH[bits]} ${Place.userStackTop}
+    ${PUSH[bits]} 2
+    ${PUSH[bits]} ${USER_CODE[bits]}
+    ${PUSH[bits]} .user
+    ${IRET[bits]}`;
+
+/** Ends the kernel from within its handler. */
+const LEAVE = `
+  .leave:
+    mov ax, 0x10
+    mov ds, ax
+    mov es, ax
+    mov $sp, [kernel_stack]
+    jmp left_user`;
 
 const int80: Kernel = {
   name: "int 0x80, ring 3 to 0 and back",
   unit: "ns",
   rounds: 100_000,
   scales: true,
-  bits: [32],
-  body: (rounds) => `
-    mov [int80_stack], esp
+  bits: [32, 64],
+  body: (rounds, dialect) => `
     mov ecx, ${rounds}
-    push dword 0x23
-    push dword ${Place.userStackTop}
-    push dword 2
-    push dword 0x1b
-    push dword .user
-    iret
+    ${toUser(dialect)}
   .user:
     xor eax, eax
     int 0x80
     dec ecx
     jnz .user
     mov eax, 1
-    int 0x80
-  .back:`,
-  data: () => `
-  align 4
-  int80_stack: dd 0
+    int 0x80`,
+  data: ({ bits, pointer }) => `
+  align 8
+  kernel_stack: ${pointer} 0
   int80_entry:
     test eax, eax
     jnz .leave
-    iret
-  .leave:
-    mov ax, 0x10
-    mov ds, ax
-    mov es, ax
-    mov esp, [int80_stack]
-    jmp int80_return`,
+    ${IRET[bits]}
+  ${LEAVE}`,
+};
+
+const syscall: Kernel = {
+  name: "syscall and sysret",
+  unit: "ns",
+  rounds: 100_000,
+  scales: true,
+  bits: [64],
+  body: (rounds, dialect) => `
+    mov ebx, ${rounds}
+    ${toUser(dialect)}
+  .user:
+    xor eax, eax
+    syscall
+    dec ebx
+    jnz .user
+    mov eax, 1
+    syscall`,
+  data: ({ bits }) =>
+    bits === 32 ? "" : `
+  syscall_entry:
+    test eax, eax
+    jnz .leave
+    sysretq
+  ${LEAVE}`,
 };
 
 const pageFault: Kernel = {
@@ -49,25 +86,27 @@ const pageFault: Kernel = {
   unit: "ns",
   rounds: 50_000,
   scales: true,
-  bits: [32],
-  body: (rounds) => `
+  bits: [32, 64],
+  body: (rounds, { pointerBytes }) => `
     mov ecx, ${rounds}
+    mov $di, ${PAGE_TABLE + (Place.faultPage >> 12) * pointerBytes}
+    mov $si, ${Place.faultPage}
   .again:
-    mov dword [${FAULT_PTE}], 0
-    invlpg [${Place.faultPage}]
-    mov eax, [${Place.faultPage}]
+    mov dword [$di], 0
+    invlpg [$si]
+    mov eax, [$si]
     dec ecx
     jnz .again`,
-  data: () => `
+  data: ({ bits, pointerBytes }) => `
   fault_entry:
-    push eax
-    mov eax, cr2
-    shr eax, 12
-    mov dword [eax*4+${Place.pageTables + 0x4000}], ${Place.faultPage + 7}
-    invlpg [${Place.faultPage}]
-    pop eax
-    add esp, 4
-    iret`,
+    push $ax
+    mov $ax, cr2
+    shr $ax, 12
+    mov dword [$ax*${pointerBytes}+${PAGE_TABLE}], ${Place.faultPage + 7}
+    invlpg [$si]
+    pop $ax
+    add $sp, ${pointerBytes}
+    ${IRET[bits]}`,
 };
 
 const cr3Reload: Kernel = {
@@ -75,17 +114,17 @@ const cr3Reload: Kernel = {
   unit: "ns",
   rounds: 15_000,
   scales: true,
-  bits: [32],
+  bits: [32, 64],
   body: (rounds) => `
     mov ecx, ${rounds}
   .again:
-    mov eax, cr3
-    mov cr3, eax
-    mov esi, ${Place.chase}
+    mov $ax, cr3
+    mov cr3, $ax
+    mov $si, ${Place.chase}
     mov edx, 32
   .touch:
-    mov eax, [esi]
-    add esi, 4096
+    mov eax, [$si]
+    add $si, 4096
     dec edx
     jnz .touch
     dec ecx
@@ -154,9 +193,10 @@ const selfModifying: Kernel = {
     jnz .again`,
 };
 
-/** Kernels that need ring 0 or write code; 32-bit only. */
+/** Kernels that need ring 0 or write code. */
 export const SYSTEM_KERNELS: readonly Kernel[] = [
   int80,
+  syscall,
   pageFault,
   cr3Reload,
   coldOnce,
