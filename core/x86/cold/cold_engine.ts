@@ -21,13 +21,14 @@ import { FIRST_FORM_HANDLER, FixedHandler, HANDLER_TABLE_ENTRIES } from "./recor
 import { defineRuntime, HANDLER } from "./runtime.ts";
 
 const BUDGET = offsetOf("budget") >> 2;
+const FAST_PATHS = offsetOf("fastPaths") >> 2;
 const RIP = offsetOf("rip");
 const CS_BASE = offsetOf("csBase");
 const CODE_LAST = offsetOf("codeLast");
 const BLOCK_BYTES_LIMIT = 4096;
 const FIRST_CONSOLIDATION = 48;
 
-type Enter = (cpu: bigint, budget: number) => void;
+type Enter = (cpu: number, budget: number) => void;
 
 /** What the cold engine is made of. */
 export interface ColdEngineParts {
@@ -73,8 +74,8 @@ export class ColdEngine implements Engine {
 
   run(cpu: Cpu): void {
     const { state } = cpu;
-    state.fastPaths = 1;
-    this.#enter!(BigInt(state.base), state.i32[BUDGET]);
+    state.u32[FAST_PATHS] = 1;
+    this.#enter!(state.base, state.i32[BUDGET]);
   }
 
   invalidate(): void {

@@ -476,8 +476,9 @@ function defineRaise(module: ModuleWriter, sync: number): number {
 
 /** enter(cpu, budget): runs from the state's `rip`. */
 function defineEnter(module: ModuleWriter, next: number): void {
-  const { index, writer: code } = module.define({ parameters: ["i64", "i32"], results: [] });
+  const { index, writer: code } = module.define({ parameters: ["i32", "i32"], results: [] });
   code.get(0);
+  code.op("i64.extend_i32_u");
   code.i64(0n);
   code.get(1);
   code.call(next);

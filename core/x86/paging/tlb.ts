@@ -46,7 +46,9 @@ export const SLOW_TAG = 0x800;
 
 export const DATA_ENTRIES = 4096;
 export const CODE_ENTRIES = 1024;
-export const DATA_BYTES: number = DATA_ENTRIES << TlbEntry.sizeShift;
+/** Logarithm of the bytes of a data TLB. */
+export const DATA_SHIFT: number = Math.log2(DATA_ENTRIES) + TlbEntry.sizeShift;
+export const DATA_BYTES: number = 1 << DATA_SHIFT;
 export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
 
 /** Views of memory: the index of a data TLB within its bank. */

@@ -30,7 +30,15 @@ import {
   type Value,
   xor,
 } from "../../lib/wasm/routine.ts";
-import { CODE_BYTES, DATA_BYTES, DATA_ENTRIES, DATA_VIEWS, TlbEntry, View } from "../paging/tlb.ts";
+import {
+  CODE_BYTES,
+  DATA_BYTES,
+  DATA_ENTRIES,
+  DATA_SHIFT,
+  DATA_VIEWS,
+  TlbEntry,
+  View,
+} from "../paging/tlb.ts";
 import { Attribute, Cr0, Cr4, Eflags } from "../state/bits.ts";
 import {
   type FieldName,
@@ -92,7 +100,7 @@ export class CpuWords {
   direct(address: Value, bytes: Value, view: Value, write = false): Value {
     const { r } = this;
     const index = and(shr(address, constant(12)), constant(DATA_ENTRIES - 1));
-    const table = add(this.tlb, shl(view, constant(Math.log2(DATA_BYTES))));
+    const table = add(this.tlb, shl(view, constant(DATA_SHIFT)));
     const entry = r.let(add(table, shl(index, constant(TlbEntry.sizeShift))));
     const tag = load(entry, 64, write ? TlbEntry.writeTag : TlbEntry.readTag);
     const lastPage = and(add(address, sub(bytes, constant(1))), constant(-4096));
@@ -196,7 +204,7 @@ export class CpuWords {
     const user = select(aligned, constant(View.userAligned), constant(View.user));
     const supervisor = select(held, constant(View.supervisorSmap), constant(View.supervisor));
     const view = select(isUser, user, supervisor);
-    this.set("dataTlb", add(this.tlb, shl(view, constant(Math.log2(DATA_BYTES)))));
+    this.set("dataTlb", add(this.tlb, shl(view, constant(DATA_SHIFT))));
     const code = select(isUser, constant(CODE_BYTES), constant(0));
     this.set("codeTlb", add(add(this.tlb, constant(DATA_VIEWS * DATA_BYTES)), code));
   }

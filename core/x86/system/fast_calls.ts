@@ -1,19 +1,22 @@
 /** SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS (SDM vol. 2; AMD APM vol. 3 where AMD differs). */
 
 import type { Cpu } from "../cpu.ts";
-import { offsetOf } from "../state/layout.ts";
+import { offsetOf, SegmentAccess } from "../state/layout.ts";
 import { Efer, Eflags, Exception } from "../state/bits.ts";
 import { requirePrivilege } from "./descriptor_tables.ts";
 import { readFlags, writeFlags } from "./flags_image.ts";
 import { stopForNewFlags } from "./interrupt_return.ts";
 import { argument, isCanonical } from "./memory_access.ts";
 import { isLong, isLongActive, isProtected, updateLevel } from "./mode.ts";
-import { Segment, SEGMENT_FIELDS, setBounds } from "./segment_fields.ts";
+import { Segment, SEGMENT_FIELDS } from "./segment_fields.ts";
 
 const RCX = offsetOf("rcx");
 const RDX = offsetOf("rdx");
 const R11 = offsetOf("r11");
 const RSP = offsetOf("rsp");
+const CPL = offsetOf("cpl") >> 2;
+const EFER = offsetOf("efer") >> 2;
+const FLAGS = offsetOf("flags") >> 2;
 const NEXT_RIP = offsetOf("nextRip");
 const STAR = offsetOf("star");
 const LSTAR = offsetOf("lstar");
@@ -34,7 +37,7 @@ const FLAT = {
 /** SYSCALL. */
 export function systemCall(cpu: Cpu): void {
   const { state } = cpu;
-  if ((state.efer & Efer.SCE) === 0 || !isProtected(cpu)) cpu.raise(Exception.UD);
+  if ((state.u32[EFER] & Efer.SCE) === 0 || !isProtected(cpu)) cpu.raise(Exception.UD);
   const long = isLong(cpu);
   if (!long && cpu.model.behaviour === "intel") cpu.raise(Exception.UD);
   const selector = state.high(STAR) & 0xfffc;
@@ -52,7 +55,7 @@ export function systemCall(cpu: Cpu): void {
     loadFlat(cpu, Segment.cs, selector, FLAT.code32);
   }
   loadFlat(cpu, Segment.ss, selector + 8, FLAT.data);
-  state.cpl = 0;
+  state.u32[CPL] = 0;
   updateLevel(cpu);
 }
 
@@ -65,12 +68,12 @@ export function systemCall(cpu: Cpu): void {
 export function systemReturn(cpu: Cpu): void {
   const { state } = cpu;
   const intel = cpu.model.behaviour === "intel";
-  if ((state.efer & Efer.SCE) === 0 || !isProtected(cpu)) cpu.raise(Exception.UD);
+  if ((state.u32[EFER] & Efer.SCE) === 0 || !isProtected(cpu)) cpu.raise(Exception.UD);
   if (intel && !isLong(cpu)) cpu.raise(Exception.UD);
   requirePrivilege(cpu);
   const wide = argument(cpu, 0) === 64;
   if (wide && intel && !isCanonical(state.high(RCX))) cpu.raise(Exception.GP, 0);
-  const wasOff = (state.flags & Eflags.IF) === 0;
+  const wasOff = (state.u32[FLAGS] & Eflags.IF) === 0;
   const base = (state.high(STAR) >>> 16) & 0xffff;
   const cs = ((wide ? base + 16 : base) & 0xffff) | 3;
   state.setHalves(NEXT_RIP, state.low(RCX), wide ? state.high(RCX) : 0);
@@ -80,7 +83,7 @@ export function systemReturn(cpu: Cpu): void {
   } else state.flags |= Eflags.IF;
   loadFlat(cpu, Segment.cs, cs, (wide ? FLAT.code64 : FLAT.code32) | 0x60);
   loadFlat(cpu, Segment.ss, ((base + 8) & 0xffff) | 3, FLAT.data | 0x60);
-  state.cpl = 3;
+  state.u32[CPL] = 3;
   updateLevel(cpu);
   stopForNewFlags(cpu, wasOff);
 }
@@ -98,7 +101,7 @@ export function systemEnter(cpu: Cpu): void {
   state.setHalves(NEXT_RIP, state.low(SYSENTER_EIP), state.high(SYSENTER_EIP) & mask);
   loadFlat(cpu, Segment.cs, selector, longActive ? FLAT.code64 : FLAT.code32);
   loadFlat(cpu, Segment.ss, (selector + 8) & 0xffff, FLAT.data);
-  state.cpl = 0;
+  state.u32[CPL] = 0;
   updateLevel(cpu);
 }
 
@@ -119,7 +122,7 @@ export function systemExit(cpu: Cpu): void {
   const ss = ((selector + (wide ? 40 : 24)) & 0xffff) | 3;
   loadFlat(cpu, Segment.cs, cs, (wide ? FLAT.code64 : FLAT.code32) | 0x60);
   loadFlat(cpu, Segment.ss, ss, FLAT.data | 0x60);
-  state.cpl = 3;
+  state.u32[CPL] = 3;
   updateLevel(cpu);
 }
 
@@ -135,9 +138,14 @@ export function swapGs(cpu: Cpu): void {
 }
 
 function loadFlat(cpu: Cpu, index: number, selector: number, attributes: number): void {
-  const { u32 } = cpu.state;
+  const { u32, i32 } = cpu.state;
   const fields = SEGMENT_FIELDS[index];
   u32[fields.selector] = selector;
+  u32[fields.attributes] = attributes;
   u32[fields.base] = u32[fields.base + 1] = 0;
-  setBounds(cpu.state, index, attributes, 0xffffffff);
+  u32[fields.first] = u32[fields.first + 1] = 0;
+  i32[fields.last] = i32[fields.limit] = -1;
+  u32[fields.last + 1] = 0;
+  const { usable, readable, writable } = SegmentAccess;
+  u32[fields.access] = usable | readable | (index === Segment.ss ? writable : 0);
 }

@@ -7,6 +7,7 @@ import { Eflags, STATUS_FLAGS } from "../state/bits.ts";
 const ZERO = offsetOf("zeroSource") >> 2;
 const SIGN = offsetOf("signSource") >> 2;
 const CARRY = offsetOf("carrySource") >> 2;
+const FLAGS = offsetOf("flags") >> 2;
 
 /** Bit 1 of EFLAGS reads as one. */
 export const EFLAGS_FIXED = 2;
@@ -15,7 +16,7 @@ export const EFLAGS_FIXED = 2;
 export function readFlags(state: CpuState): number {
   const { u32 } = state;
   const carry = u32[CARRY + 1];
-  let flags = state.flags | EFLAGS_FIXED;
+  let flags = u32[FLAGS] | EFLAGS_FIXED;
   flags |= carry >>> 31;
   if (((carry ^ (carry << 1)) & 0x80000000) !== 0) flags |= Eflags.OF;
   if ((u32[CARRY] & 8) !== 0) flags |= Eflags.AF;
@@ -43,7 +44,7 @@ export function writeStatusFlags(state: CpuState, flags: number): void {
 /** Sets the flags in `mask` from an EFLAGS image. */
 export function writeFlags(state: CpuState, flags: number, mask: number): void {
   const other = mask & ~STATUS_FLAGS;
-  state.flags = (state.flags & ~other) | (flags & other) | EFLAGS_FIXED;
+  state.u32[FLAGS] = (state.u32[FLAGS] & ~other) | (flags & other) | EFLAGS_FIXED;
   const status = mask & STATUS_FLAGS;
   if (status === STATUS_FLAGS) writeStatusFlags(state, flags);
   else if (status !== 0) writeStatusFlags(state, (readFlags(state) & ~status) | (flags & status));

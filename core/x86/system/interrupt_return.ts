@@ -2,7 +2,7 @@
 
 import type { Cpu } from "../cpu.ts";
 import { offsetOf, Status } from "../state/layout.ts";
-import { Attribute, Eflags, Exception } from "../state/bits.ts";
+import { Attribute, Cr0, Eflags, Exception } from "../state/bits.ts";
 import { hasInstructionBreakpoints } from "./debug_conditions.ts";
 import { checkTarget, enterCode, isLongCode } from "./code_segment.ts";
 import { isNull, markAccessed, readDescriptor, selectorError } from "./descriptor_tables.ts";
@@ -30,6 +30,8 @@ import { returnFromTask } from "./task_gate.ts";
 const RSP = offsetOf("rsp");
 const NEXT_RIP = offsetOf("nextRip");
 const FLAGS = offsetOf("flags") >> 2;
+const CR0 = offsetOf("cr0") >> 2;
+const NMI_BLOCKED = offsetOf("nmiBlocked") >> 2;
 const FAST_PATHS = offsetOf("fastPaths") >> 2;
 
 /** Flags that any IRET loads, and those that depend on privilege. */
@@ -41,11 +43,13 @@ export const LEVEL0_FLAGS: number = Eflags.VIF | Eflags.VIP;
 export function interruptReturn(cpu: Cpu): void {
   const { state } = cpu;
   const bytes = (argument(cpu, 0) >>> 3) as ItemBytes;
-  state.nmiBlocked = 0;
-  const wasOff = (state.flags & Eflags.IF) === 0;
-  if ((state.cr0 & 1) === 0) returnReal(cpu, bytes);
-  else if ((state.flags & Eflags.VM) !== 0) returnIn8086(cpu, bytes);
-  else if ((state.flags & Eflags.NT) !== 0) {
+  const { u32 } = state;
+  u32[NMI_BLOCKED] = 0;
+  const flags = u32[FLAGS];
+  const wasOff = (flags & Eflags.IF) === 0;
+  if ((u32[CR0] & Cr0.PE) === 0) returnReal(cpu, bytes);
+  else if ((flags & Eflags.VM) !== 0) returnIn8086(cpu, bytes);
+  else if ((flags & Eflags.NT) !== 0) {
     if (isLongActive(cpu)) cpu.raise(Exception.GP, 0);
     returnFromTask(cpu);
   } else returnProtected(cpu, bytes);
@@ -55,8 +59,9 @@ export function interruptReturn(cpu: Cpu): void {
 /** After a change of EFLAGS: lets the run loop look when IF came on or TF is set. */
 export function stopForNewFlags(cpu: Cpu, wasOff: boolean): void {
   const { state } = cpu;
-  if ((state.flags & Eflags.TF) !== 0) state.status = Status.stop;
-  if (wasOff && (state.flags & Eflags.IF) !== 0 && state.interruptRequest !== 0) {
+  const flags = state.u32[FLAGS];
+  if ((flags & Eflags.TF) !== 0) state.status = Status.stop;
+  if (wasOff && (flags & Eflags.IF) !== 0 && state.interruptRequest !== 0) {
     state.status = Status.stop;
   }
 }

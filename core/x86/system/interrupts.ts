@@ -6,12 +6,16 @@
 import type { Cycle } from "../../clock/clock.ts";
 import type { LocalApicPort } from "../apic/ports.ts";
 import type { Cpu } from "../cpu.ts";
-import { Activity, Inhibit, Signal } from "../state/layout.ts";
+import { Activity, Inhibit, offsetOf, Signal } from "../state/layout.ts";
 import { Eflags, Exception } from "../state/bits.ts";
 import { Dr6 } from "./debug_conditions.ts";
 import { deliver } from "./delivery.ts";
 import { initCpu, startCpu } from "./reset.ts";
 import { cycleOfTsc } from "./time_stamp.ts";
+
+const SIGNALS = offsetOf("signals") >> 2;
+const DEBUG_PENDING = offsetOf("debugPending") >> 2;
+const INTERRUPT_REQUEST = offsetOf("interruptRequest") >> 2;
 
 /** Kinds of events at an instruction boundary, in falling priority; `none` if nothing can be taken now. */
 export type BoundaryEvent = "init" | "sipi" | "debug" | "nmi" | "external" | "none";
@@ -19,7 +23,11 @@ export type BoundaryEvent = "init" | "sipi" | "debug" | "nmi" | "external" | "no
 /** The event that the CPU would take now. */
 export function pendingInterrupt(cpu: Cpu): BoundaryEvent {
   const { state } = cpu;
-  const { signals, activity } = state;
+  const { u32 } = state;
+  const signals = u32[SIGNALS];
+  // Nothing is there, as nearly always.
+  if ((signals | u32[DEBUG_PENDING] | u32[INTERRUPT_REQUEST]) === 0) return "none";
+  const { activity } = state;
   if (signals !== 0) {
     if ((signals & Signal.init) !== 0) return "init";
     if ((signals & Signal.sipi) !== 0) return "sipi";

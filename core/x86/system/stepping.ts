@@ -18,15 +18,18 @@ import { isLong } from "./mode.ts";
 import { Segment, segmentBase } from "./segment_fields.ts";
 
 const RIP = offsetOf("rip");
+const FLAGS = offsetOf("flags") >> 2;
+const INHIBIT = offsetOf("inhibit") >> 2;
+const DR7 = offsetOf("dr7") >> 2;
 
 /**
  * Whether instructions must be run one at a time by {@link stepInstruction}: TF is set, an interrupt
  * shadow is open, or an instruction breakpoint is enabled.
  */
 export function mustStep(cpu: Cpu): boolean {
-  const { state } = cpu;
-  return (state.flags & Eflags.TF) !== 0 || state.inhibit !== Inhibit.none ||
-    hasInstructionBreakpoints(cpu);
+  const { u32 } = cpu.state;
+  return (u32[FLAGS] & Eflags.TF) !== 0 || u32[INHIBIT] !== Inhibit.none ||
+    ((u32[DR7] & ENABLES) !== 0 && hasInstructionBreakpoints(cpu));
 }
 
 /**
