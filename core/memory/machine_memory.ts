@@ -14,8 +14,6 @@ import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
 /** Bytes in a frame, and its logarithm. */
 export const FRAME_BYTES = 4096;
 export const FRAME_SHIFT = 12;
-/** 32-bit words in a frame. */
-export const FRAME_WORDS = 1024;
 
 /** Where guest-physical addresses above the PCI hole begin. */
 export const HIGH_MEMORY_BASE = 0x1_0000_0000;
@@ -169,12 +167,7 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   /** The aligned 32-bit word at byte `offset` of linear page `linearPage`, signed. */
   word(linearPage: number, offset: number): number {
-    return this.#words[linearPage * FRAME_WORDS + (offset >> 2)];
-  }
-
-  /** The aligned 32-bit word at linear offset `4 * index`, signed. */
-  wordAt(index: number): number {
-    return this.#words[index];
+    return this.#words[linearPage * (FRAME_BYTES / 4) + (offset >> 2)];
   }
 
   /** Reads 1, 2 or 4 bytes at `address`, any alignment; unclaimed space reads all-ones. */
@@ -250,11 +243,6 @@ export class MachineMemory implements MmioBus, DmaBus {
     else if (itemBytes === 2) this.#view.setUint16(target, low, true);
     else this.#view.setUint32(target, low, true);
     if (itemBytes === 8) this.#view.setUint32(target + 4, high, true);
-  }
-
-  /** Stores the aligned 32-bit word at linear offset `4 * index`; access as in copyDirect. */
-  storeWordDirect(index: number, value: number): void {
-    this.#words[index] = value;
   }
 
   /** Copies all RAM, in the order of linear memory, into `into` (as long as RAM). */

@@ -14,6 +14,8 @@ export interface RadixLevel {
   readonly leaf: "never" | "bit7" | "always";
   /** Bits 31..0 that must be zero in a leaf of this level with bit 7 set. */
   readonly leafReservedLow: number;
+  /** Whether entries of this level carry permissions and an accessed bit. */
+  readonly hasFlags: boolean;
   /** Bits that must be zero in any entry of this level: low and high half. */
   readonly reservedLow: number;
   readonly reservedHigh: number;
@@ -44,19 +46,23 @@ const HIGH_FRAME_MASK = 0x7ff;
 
 /** A walk in progress and its result; one object is reused for every walk. */
 export class RadixWalk {
-  /** Entries visited: the frames of their tables, their byte offsets there, and their values. */
+  /** Entries visited, by level: the frames of their tables, their byte offsets there, and their values. */
   readonly frames = new Int32Array(6);
   readonly offsets = new Int32Array(6);
   readonly low = new Int32Array(6);
   readonly high = new Int32Array(6);
-  /** How many entries were visited. */
+  /** The level at which the walk began, and the one behind the last that it visited. */
+  first = 0;
   depth = 0;
   /** The leaf's page: log2 of its size, and its first guest-physical frame. */
   pageShift = 0;
   pageFrame = 0;
-  /** AND of the low halves and OR of the high halves of all visited entries. */
+  /** AND of the low halves and OR of the high halves of all entries with flags, above and in the last level. */
   allLow = 0;
   anyHigh = 0;
+  /** The same of the entries above the last one. */
+  upperLow = 0;
+  upperHigh = 0;
 
   /**
    * Walks `format` for the address (low, high) from the table at byte `rootOffset` of frame `rootFrame`. Returns
@@ -70,13 +76,44 @@ export class RadixWalk {
     low: number,
     high: number,
   ): number {
-    const { levels } = format;
-    const wide = format.entryBytes === 8;
-    let frame = rootFrame;
-    let offset = rootOffset;
     this.allLow = -1;
     this.anyHigh = 0;
-    for (let i = 0; i < levels.length; i++) {
+    this.first = 0;
+    return this.#descend(reader, format, rootFrame, rootOffset, low, high);
+  }
+
+  /**
+   * As {@link walk}, from the table of the last level in `frame`; `upperLow` and `upperHigh` are what the walk
+   * that found it had.
+   */
+  resume(
+    reader: TableReader,
+    format: RadixFormat,
+    frame: number,
+    upperLow: number,
+    upperHigh: number,
+    low: number,
+    high: number,
+  ): number {
+    this.allLow = upperLow;
+    this.anyHigh = upperHigh;
+    this.first = format.levels.length - 1;
+    return this.#descend(reader, format, frame, 0, low, high);
+  }
+
+  #descend(
+    reader: TableReader,
+    format: RadixFormat,
+    firstFrame: number,
+    firstOffset: number,
+    low: number,
+    high: number,
+  ): number {
+    const { levels } = format;
+    const wide = format.entryBytes === 8;
+    let frame = firstFrame;
+    let offset = firstOffset;
+    for (let i = this.first; i < levels.length; i++) {
       const level = levels[i];
       offset += bitsOf(low, high, level.shift, level.indexBits) << (wide ? 3 : 2);
       const entryLow = reader.readTable(frame, offset);
@@ -94,7 +131,9 @@ export class RadixWalk {
       if ((entryLow & reservedLow) !== 0 || (entryHigh & level.reservedHigh) !== 0) {
         return WalkOutcome.reserved;
       }
-      this.allLow &= entryLow;
+      this.upperLow = this.allLow;
+      this.upperHigh = this.anyHigh;
+      if (level.hasFlags) this.allLow &= entryLow;
       this.anyHigh |= entryHigh;
       frame = ((entryHigh & HIGH_FRAME_MASK) << (32 - FRAME_SHIFT)) | (entryLow >>> FRAME_SHIFT);
       offset = 0;

@@ -16,7 +16,8 @@ function level(
   leaf: RadixLevel["leaf"],
   parts: Partial<RadixLevel> = {},
 ): RadixLevel {
-  return { shift, indexBits, leaf, leafReservedLow: 0, reservedLow: 0, reservedHigh: 0, ...parts };
+  const nothing = { leafReservedLow: 0, reservedLow: 0, reservedHigh: 0 };
+  return { shift, indexBits, leaf, hasFlags: true, ...nothing, ...parts };
 }
 
 /** 32-bit paging, without and with 4 MiB pages (CR4.PSE). */
@@ -42,7 +43,12 @@ function pae(nx: boolean): RadixFormat {
     entryBytes: 8,
     presentMask: 1,
     levels: [
-      level(30, 2, "never", { reservedLow: 0x1e6, reservedHigh: 0xffff_ff00 | 0 }),
+      // The page directory pointers carry no permissions.
+      level(30, 2, "never", {
+        hasFlags: false,
+        reservedLow: 0x1e6,
+        reservedHigh: 0xffff_ff00 | 0,
+      }),
       level(21, 9, "bit7", {
         leafReservedLow: 0x001f_e000,
         reservedHigh: reservedHigh | 0x7ff0_0000,

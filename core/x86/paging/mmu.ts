@@ -7,7 +7,7 @@
  */
 
 import type { MachineMemory } from "../../memory/machine_memory.ts";
-import { FRAME_BYTES, FRAME_SHIFT, FRAME_WORDS, FrameWatch } from "../../memory/machine_memory.ts";
+import { FRAME_BYTES, FRAME_SHIFT, FrameWatch } from "../../memory/machine_memory.ts";
 import { type RadixFormat, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
 import { offsetOf, Status } from "../state/layout.ts";
@@ -17,7 +17,7 @@ import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
 import { FieldMover } from "./field_mover.ts";
 import * as formats from "./formats.ts";
 import { GuestWalker } from "./guest_walker.ts";
-import { BANK_BYTES, BANKS, DATA_BYTES, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
+import { BANK_BYTES, BANKS, DATA_SHIFT, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
 export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 
@@ -85,6 +85,7 @@ export class Mmu {
     const { cr0, cr4, efer } = this.state;
     this.#format = formats.pagingFormat(cr0, cr4, efer);
     this.#wide = (efer & Efer.LMA) !== 0;
+    this.walker.forget();
     this.#selectBank();
     this.levelChanged();
   }
@@ -134,7 +135,7 @@ export class Mmu {
 
   /** The view of ordinary data accesses at the present CPL. */
   get view(): number {
-    return (this.state.i32[DATA_TLB >> 2] - this.bankBase) / DATA_BYTES;
+    return (this.state.i32[DATA_TLB >> 2] - this.bankBase) >>> DATA_SHIFT;
   }
 
   /** Linear offset of the TLBs of the current VM id. */
@@ -144,17 +145,20 @@ export class Mmu {
 
   /** Drops all translations of the current VM id; global pages stay if `keepGlobal`. */
   flush(keepGlobal: boolean): void {
+    this.walker.forget();
     this.#bank.flush(keepGlobal);
   }
 
   /** Drops the translations of the page that holds the address (INVLPG). */
   flushPage(low: number, high: number): void {
+    this.walker.forget();
     this.#bank.drop(low, high);
   }
 
   /** Drops all translations of all VM ids. */
   flushEverything(): void {
     this.#mover.findLocalFrame();
+    this.walker.forget();
     for (const bank of this.#banks) bank.flush(false);
   }
 
@@ -231,23 +235,6 @@ export class Mmu {
     const u32 = this.state.u32;
     u32[RESULT >> 2] = 0;
     return this.#transfer(low, high, size, Access.read, view, RESULT) ? u32[RESULT >> 2] : -1;
-  }
-
-  /**
-   * Where `bytes` bytes of aligned words at a linear address lie, as an index for MachineMemory.wordAt; -1 unless
-   * they lie on one page that `view` may read without the slow path.
-   */
-  readableWords(low: number, high: number, bytes: number, view: number): number {
-    if ((low & 3) !== 0 || (low & 0xfff) + bytes > FRAME_BYTES) return -1;
-    const page = this.#bank.data[view].readablePage(low, high);
-    return page < 0 ? -1 : page * FRAME_WORDS + ((low & 0xfff) >> 2);
-  }
-
-  /** As {@link readableWords}, for MachineMemory.storeWordDirect. */
-  writableWords(low: number, high: number, bytes: number, view: number): number {
-    if ((low & 3) !== 0 || (low & 0xfff) + bytes > FRAME_BYTES) return -1;
-    const page = this.#bank.data[view].writablePage(low, high);
-    return page < 0 ? -1 : page * FRAME_WORDS + ((low & 0xfff) >> 2);
   }
 
   /** Writes 1, 2 or 4 bytes through `view`, for system code; false with an exception pending on a fault. */
@@ -422,7 +409,6 @@ export class Mmu {
     const efer = u32[EFER];
     const { walk } = this.walker;
     const format = this.#format!;
-    const isPae = format.levels.length === 3;
     const outcome = this.walker.find(format, low, high);
     const user = view === View.user || view === View.userAligned;
     let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
@@ -434,8 +420,7 @@ export class Mmu {
     if (outcome !== WalkOutcome.mapped) {
       return this.#pageFault(low, high, outcome === WalkOutcome.reserved ? error | 9 : error);
     }
-    // The page directory pointers of PAE paging carry no permissions.
-    const allow = isPae ? walk.low[1] & walk.low[walk.depth - 1] : walk.allLow;
+    const allow = walk.allLow;
     const noExecute = nxe && walk.anyHigh < 0;
     const userPage = (allow & Permission.user) !== 0;
     const writable = (allow & Permission.writable) !== 0;
@@ -444,7 +429,7 @@ export class Mmu {
       (access === Access.write && !writable && (user || (cr0 & Cr0.WP) !== 0)) ||
       (access === Access.fetch && (noExecute || (!user && userPage && (cr4 & Cr4.SMEP) !== 0)));
     if (refused) return this.#pageFault(low, high, error | 1);
-    if (!this.walker.setAccessed(isPae ? 1 : 0, access === Access.write)) return this.#refused();
+    if (!this.walker.setAccessed(format, access === Access.write)) return this.#refused();
     const dirty = (walk.low[walk.depth - 1] & 0x40) !== 0 || access === Access.write;
     const mayWrite = writable || (!user && (cr0 & Cr0.WP) === 0);
     const global = (cr4 & Cr4.PGE) !== 0 && (walk.low[walk.depth - 1] & 0x100) !== 0;

@@ -147,8 +147,8 @@ function writeCr4(cpu: Cpu, value: number): void {
 /**
  * PAE paging: loading CR3 loads four entries; reserved bits in a present one raise #GP(0).
  *
- * @deviation The four entries are checked when CR3 is loaded but read again at each walk, so that a later change
- * of them in memory takes effect without a load of CR3; SDM vol. 3, "PDPTE Registers".
+ * @deviation The four entries are checked when CR3 is loaded but read again by walks, so that a later change of
+ * them in memory may take effect without a load of CR3; SDM vol. 3, "PDPTE Registers".
  */
 function checkPointerTable(cpu: Cpu, cr3: number): void {
   for (let i = 0; i < 4; i++) {
