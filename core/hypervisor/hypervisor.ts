@@ -92,11 +92,9 @@ export class Hypervisor {
       flushes,
       fillRoot: (root, domain) => map.fillRoot(root, this.#domain(domain).area),
     });
-    frames.onFree = (frame, owner) => {
+    frames.onFree = (frame) => {
       frames.stamp[frame] = flushes.stamp;
       map.clearPfn(frame);
-      const domain = this.domains.get(owner);
-      if (domain && frame !== domain.sharedInfo) domain.pages = Math.max(0, domain.pages);
     };
     this.tables = new GuestTables(this);
     this.reservations = new Reservations(memory, frames, this.types, map);
@@ -131,11 +129,9 @@ export class Hypervisor {
   /** Makes a domain without memory, paused; `null` if the machine has no memory for its own needs. */
   createDomain(options: DomainOptions): Domain {
     const id = this.#freeId();
-    const sharedInfo = this.frames.allocate(id);
+    const sharedInfo = this.frames.allocateShared(id);
     if (sharedInfo === null) throw new RangeError("the machine has no memory left for a domain");
     this.memory.writeBytes(sharedInfo, 0, new Uint8Array(FRAME_BYTES));
-    // Its type stays writable: a guest can map it, and never make a table of it.
-    this.types.getType(sharedInfo, FrameType.writable, id);
     const domain = new Domain(id, options, sharedInfo, this.map.createArea(options.vcpus));
     domain.pauses = 1;
     this.domains.set(id, domain);
@@ -178,7 +174,7 @@ export class Hypervisor {
       frames.flags[frame] &= ~FrameFlag.pinned;
       types.put(frame, domain.id);
     }
-    types.putType(domain.sharedInfo, domain.id);
+    frames.releaseShared(domain.sharedInfo);
     for (const frame of own) frames.releaseAllocation(frame);
     this.map.destroyArea(domain.area);
     this.domains.delete(domain.id);

@@ -116,7 +116,7 @@ function exchange(caller: Caller, at: number): number {
   for (; done < count; done++) {
     const [old, pfn] = [from.get(done), to.get(done)];
     if (old === null || pfn === null) failed = ERRNO.EFAULT;
-    else if (!frames.isMemory(old) || frames.count[old] !== 1) failed = ERRNO.EINVAL;
+    else if (!frames.isUnused(old)) failed = ERRNO.EINVAL;
     else failed = reservations.decrease(caller.domain, old);
     if (failed !== 0) break;
     const frame = reservations.populate(caller.domain) as MachineFrame;

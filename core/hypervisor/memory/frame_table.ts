@@ -19,8 +19,10 @@ export const FrameFlag = {
   validated: 1,
   /** A reference and a type reference are held by a guest's pin. */
   pinned: 2,
-  /** The frame's own reference (`PGC_allocated`) is still there. */
+  /** The frame's own reference (`PGC_allocated`) is still there: it is part of a domain's reservation. */
   allocated: 4,
+  /** The hypervisor holds the reference: it shares the frame with its owner, who cannot give it up. */
+  shared: 8,
 } as const;
 
 /** Owner of a free frame, and of one that is no memory. */
@@ -40,7 +42,7 @@ export class FrameTable {
   readonly #free: Int32Array;
   #freeCount = 0;
   /** Told of each frame that has become free. */
-  onFree: (frame: MachineFrame, owner: DomainId) => void = () => {};
+  onFree: (frame: MachineFrame) => void = () => {};
 
   /** `isMemory` says which of the `frames` frame numbers are RAM. */
   constructor(readonly frames: number, isMemory: (frame: number) => boolean) {
@@ -86,6 +88,26 @@ export class FrameTable {
     return frame as MachineFrame;
   }
 
+  /**
+   * A free frame that the hypervisor shares with `owner`, outside of its reservation: memory that can be mapped and
+   * written, and never be anything else. `null` if there is none.
+   */
+  allocateShared(owner: DomainId): MachineFrame | null {
+    const frame = this.allocate(owner);
+    if (frame === null) return null;
+    this.flags[frame] = FrameFlag.shared | FrameFlag.validated;
+    this.type[frame] = FrameType.writable;
+    this.typeCount[frame] = 1;
+    return frame;
+  }
+
+  /** Gives up what {@link allocateShared} took. */
+  releaseShared(frame: MachineFrame): void {
+    this.flags[frame] &= ~FrameFlag.shared;
+    this.typeCount[frame]--;
+    this.put(frame);
+  }
+
   /** Makes a frame the hypervisor's own; it is never freed. */
   allocateForXen(): MachineFrame {
     const frame = this.allocate(DOMID.XEN);
@@ -105,11 +127,10 @@ export class FrameTable {
     invariant(this.count[frame] > 0, `frame ${frame} has no reference to give back`);
     if (--this.count[frame] > 0) return;
     invariant(this.typeCount[frame] === 0, `frame ${frame} becomes free while it has a type`);
-    const owner = this.#owner[frame] as DomainId;
     this.#owner[frame] = NOBODY;
     this.flags[frame] = 0;
     this.#free[this.#freeCount++] = frame;
-    this.onFree(frame, owner);
+    this.onFree(frame);
   }
 
   /** Gives up the reference that an allocated frame holds to itself; false if that was done before. */
@@ -120,9 +141,15 @@ export class FrameTable {
     return true;
   }
 
+  /** Whether nobody refers to an allocated frame but its reservation. */
+  isUnused(frame: number): boolean {
+    return this.count[frame] === 1 && this.typeCount[frame] === 0 &&
+      (this.flags[frame] & FrameFlag.allocated) !== 0;
+  }
+
   /** Hands an allocated frame that nobody refers to over to another domain. */
   transfer(frame: MachineFrame, to: DomainId): boolean {
-    if (this.count[frame] !== 1 || this.typeCount[frame] !== 0) return false;
+    if (!this.isUnused(frame)) return false;
     this.#owner[frame] = to;
     return true;
   }

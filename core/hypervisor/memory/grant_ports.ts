@@ -9,7 +9,6 @@ import { type FrameTable, FrameType } from "./frame_table.ts";
 import { GrantMappings } from "./grant_mappings.ts";
 import type { MachineMap } from "./machine_map.ts";
 import type { PageTypes } from "./page_types.ts";
-import { isErrno } from "../../abi/errno.ts";
 
 /** The mechanisms that grants use. */
 export interface GrantPortParts {
@@ -44,22 +43,17 @@ export function grantPorts(parts: GrantPortParts): GrantPorts {
       else frames.put(frame);
     },
     allocateTableFrame(owner) {
-      const frame = frames.allocate(owner);
+      const frame = frames.allocateShared(owner);
       if (frame === null) return null;
       types.flushStale(frame);
       memory.writeBytes(frame, 0, EMPTY_FRAME);
-      // As with the shared page: it is memory for ever.
-      const failed = types.getType(frame, FrameType.writable, owner);
-      return isErrno(failed) ? null : frame;
+      return frame;
     },
-    freeTableFrame(owner, frame) {
-      types.putType(frame, owner);
-      frames.releaseAllocation(frame);
-    },
+    freeTableFrame: (_, frame) => frames.releaseShared(frame),
     stealFrame(owner, frame) {
       const domain = domains.get(owner);
       if (!domain || frames.ownerOf(frame) !== owner) return false;
-      if (frames.count[frame] !== 1 || frames.typeCount[frame] !== 0) return false;
+      if (!frames.isUnused(frame)) return false;
       map.clearPfn(frame);
       domain.pages--;
       return true;

@@ -36,10 +36,6 @@ export class Reservations {
     const { frames } = this;
     if (!frames.get(frame, domain.id)) return ERRNO.EINVAL;
     const own = frame as MachineFrame;
-    if (own === domain.sharedInfo) {
-      frames.put(own);
-      return ERRNO.EINVAL;
-    }
     if ((frames.flags[own] & FrameFlag.pinned) !== 0) {
       frames.flags[own] &= ~FrameFlag.pinned;
       this.types.put(own, domain.id);

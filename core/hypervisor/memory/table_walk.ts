@@ -1,6 +1,7 @@
 /** Walks a guest's page tables as the guest made them, without touching A and D bits or the TLB. */
 
 import type { MachineFrame } from "../../abi/ids.ts";
+import { HYPERVISOR_VIRT_END, HYPERVISOR_VIRT_START } from "../../abi/xen.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import { ENTRY_BYTES, frameOf, Pte } from "./page_table_entry.ts";
 
@@ -12,13 +13,25 @@ export interface EntryPlace {
 
 const INDEX_BITS = 9;
 const PAGE_SHIFT = 12;
+/** Canonical addresses lie from -2^47 to 2^47 - 1. */
+const CANONICAL_END = 2 ** 47;
 
-/** The place of the entry for linear address `address` under `root`, or `null` if no table is there. */
+/** Whether a guest may have a page of its own at linear address `address`: canonical, and not the hypervisor's. */
+export function isGuestAddress(address: number): boolean {
+  return address >= -CANONICAL_END && address < CANONICAL_END &&
+    (address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END);
+}
+
+/**
+ * The place of the entry for linear address `address` under `root`, or `null` if no table of the guest is there. The
+ * tables of the hypervisor's own part are never found.
+ */
 export function lastLevelEntry(
   memory: FrameMemory,
   root: MachineFrame,
   address: number,
 ): EntryPlace | null {
+  if (!isGuestAddress(address)) return null;
   let table = root;
   for (let level = 4; level > 1; level--) {
     const at = indexOf(address, level) * ENTRY_BYTES;

@@ -19,6 +19,7 @@ const TRAP_BYTES = 16;
 const GDT_FRAMES = 16;
 const ALL_FLAGS = 0x3f7fd5;
 const ENTRIES_PER_PAGE = 512;
+const IOPL_SHIFT = 12;
 /** Frame of a top-level table in the image of CR3. */
 const CR3_SHIFT = 12n;
 
@@ -50,6 +51,7 @@ export function initialiseVcpu(
   for (const name of GENERAL_REGISTERS) state[name] = user(name);
   state.rip = user("rip");
   const flags = Number(user("rflags") & 0xffff_ffffn);
+  vcpu.iopl = (flags >>> IOPL_SHIFT) & 3;
   writeFlags(state, (flags & ~(Eflags.IOPL | Eflags.VM)) | Eflags.IF, ALL_FLAGS);
   state.cr3 = BigInt(vcpu.root!) << CR3_SHIFT;
   state.fsBase = long(at.fs_base);

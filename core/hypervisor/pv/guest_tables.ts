@@ -6,7 +6,6 @@
 import { FIRST_RESERVED_GDT_ENTRY, FIRST_RESERVED_GDT_PAGE } from "../../abi/arch_x86.ts";
 import { ERRNO, type Errno } from "../../abi/errno.ts";
 import type { MachineFrame } from "../../abi/ids.ts";
-import { HYPERVISOR_VIRT_END, HYPERVISOR_VIRT_START } from "../../abi/xen.ts";
 import type { Domain } from "../domain.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import { checkedDescriptor } from "../memory/descriptors.ts";
@@ -114,7 +113,6 @@ export class GuestTables {
   updateMapping(vcpu: Vcpu, address: number, low: number, high: number): 0 | Errno {
     const { memory, types } = this.parts;
     if (vcpu.root === null) return ERRNO.EINVAL;
-    if (address >= HYPERVISOR_VIRT_START && address < HYPERVISOR_VIRT_END) return ERRNO.EINVAL;
     const root = vcpu.kernelMode ? vcpu.root : vcpu.userRoot ?? vcpu.root;
     const place = lastLevelEntry(memory, root, address);
     if (place === null) return ERRNO.EINVAL;

@@ -9,7 +9,7 @@
  */
 
 import { FLAT, iret_context, VGCF } from "../../abi/arch_x86.ts";
-import { HYPERVISOR_VIRT_END, HYPERVISOR_VIRT_START, VMASST_TYPE } from "../../abi/xen.ts";
+import { VMASST_TYPE } from "../../abi/xen.ts";
 import type { Cpu } from "../../x86/cpu.ts";
 import { GUEST_FAULT } from "../../x86/cpu.ts";
 import { Attribute, Eflags } from "../../x86/state/bits.ts";
@@ -28,6 +28,7 @@ import {
   setBounds,
 } from "../../x86/system/segment_fields.ts";
 import type { GuestAccess } from "../memory/guest_access.ts";
+import { isGuestAddress } from "../memory/table_walk.ts";
 import type { UpcallWords } from "../upcall_words.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { FLAT_CODE64, FLAT_DATA, loadRoot } from "./cpu_context.ts";
@@ -97,8 +98,7 @@ export class PrivilegeSwitch {
     push(state.low(RSP), state.high(RSP));
     push(state.u32[SS.selector], 0);
     const base = Math.floor(stack / FRAME_ALIGN) * FRAME_ALIGN - 4 * at;
-    const inXen = base >= HYPERVISOR_VIRT_START && base < HYPERVISOR_VIRT_END;
-    if (inXen || !this.guest.writeWords(base, words, at)) {
+    if (!isGuestAddress(base) || !this.guest.writeWords(base, words, at)) {
       return { crash: `its kernel stack at 0x${hex(base)} cannot be written` };
     }
     if (entry.masksEvents) this.upcalls.mask(vcpu, true);

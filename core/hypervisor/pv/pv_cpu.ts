@@ -4,7 +4,6 @@
  */
 
 import { TI, XEN_EMULATE_PREFIX } from "../../abi/arch_x86.ts";
-import { HYPERVISOR_VIRT_END, HYPERVISOR_VIRT_START } from "../../abi/xen.ts";
 import { HYPERCALL } from "../../abi/hypercalls.ts";
 import type { Cpu, Ring0Owner, Trap } from "../../x86/cpu.ts";
 import { Efer, Exception } from "../../x86/state/bits.ts";
@@ -135,8 +134,7 @@ export class PvCpu implements Ring0Owner {
     const address = high * TWO_32 + (low >>> 0);
     if ((errorCode & PageFault.user) === 0 && this.#descriptorFault(cpu, vcpu, address)) return;
     const stores = PageFault.present | PageFault.write;
-    const inXen = address >= HYPERVISOR_VIRT_START && address < HYPERVISOR_VIRT_END;
-    const mayBeTable = vcpu.kernelMode && !inXen && (errorCode & ~PageFault.user) === stores;
+    const mayBeTable = vcpu.kernelMode && (errorCode & ~PageFault.user) === stores;
     if (mayBeTable && this.parts.tableWrites.emulate(cpu, vcpu, address, errorCode)) {
       this.#injectPending(cpu, vcpu);
       return;

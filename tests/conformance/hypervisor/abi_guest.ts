@@ -80,7 +80,11 @@ export class AbiGuest {
 
   /** A new host with one such guest. */
   static async start(vcpus = 1): Promise<AbiGuest> {
-    const host = await Host.boot({ memory: "32MiB" });
+    return await AbiGuest.join(await Host.boot({ memory: "32MiB" }), vcpus);
+  }
+
+  /** Another such guest on a host. */
+  static async join(host: Host, vcpus = 1): Promise<AbiGuest> {
     const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB", vcpus });
     const guest = new AbiGuest(host, domain);
     guest.poke64(CALLS, -1n);
