@@ -6,7 +6,7 @@
  * (Ramsey, "Beyond Relooper", ICFP 2022); jumps to another component's head go through the region's dispatch loop.
  */
 
-/** Successors by block; each block is known by its number. */
+/** Successors by block, one for each way that leads there; each block is known by its number. */
 export interface Graph {
   readonly successors: readonly (readonly number[])[];
 }
@@ -18,7 +18,7 @@ export interface Component {
   readonly order: readonly number[];
   /** Blocks that some block behind them in the order jumps back to. */
   readonly loops: ReadonlySet<number>;
-  /** Blocks with several ways in from before them, by the block that immediately dominates them, last in order first. */
+  /** Blocks to which several ways lead from before them, by the block that immediately dominates them, last in order first. */
   readonly merges: ReadonlyMap<number, readonly number[]>;
 }
 
@@ -84,8 +84,7 @@ function analyse(graph: Graph, head: number, heads: ReadonlySet<number>): Compon
       if (!dominates(block, from, dominator)) return block;
       loops.add(block);
     }
-    const forward = new Set(predecessors.get(block)!.filter((from) => position.get(from)! < i));
-    if (forward.size < 2) continue;
+    if (predecessors.get(block)!.length - back.length < 2) continue;
     const parent = dominator.get(block)!;
     const children = merges.get(parent) ?? [];
     children.unshift(block);

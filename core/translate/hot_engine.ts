@@ -7,7 +7,7 @@
  */
 
 import type { LinearMemory, WasmHost } from "../lib/wasm/port.ts";
-import { ModuleWriter } from "../lib/wasm/writer.ts";
+import { type FunctionWriter, ModuleWriter } from "../lib/wasm/writer.ts";
 import { FRAME_BYTES } from "../memory/machine_memory.ts";
 import type { Block, CodeOverlay } from "../x86/cold/code_cache.ts";
 import { ColdEngine, type ColdEngineParts } from "../x86/cold/cold_engine.ts";
@@ -115,10 +115,9 @@ export class HotEngine implements Engine, CodeOverlay {
   // ---- what the cold tier reports ----
 
   blockMade(block: Block): void {
-    if ((block.modeKey & TRANSLATED_MODES) === 0 || this.#translations.adopt(block)) return;
+    if ((block.modeKey & TRANSLATED_MODES) === 0) return;
     this.#heads.set(block.record, block);
-    this.#view.setUint16(block.record + Record.handler, FixedHandler.count, true);
-    this.#view.setUint16(block.record + Record.counter, this.#hotAfter, true);
+    if (!this.#translations.adopt(block)) this.#count(block.record);
   }
 
   hot(record: number): void {
@@ -132,10 +131,13 @@ export class HotEngine implements Engine, CodeOverlay {
   }
 
   codeChanged(page: number, offset: number, length: number): void {
-    this.#translations.dropIn(page, offset, length, this.cold.cache, (translation) => {
+    const { cache } = this.cold;
+    for (const { handler, heads } of this.#translations.dropIn(page, offset, length, cache)) {
       this.counters.dropped++;
-      this.#freeHandlers.push(translation.handler);
-    });
+      this.#freeHandlers.push(handler);
+      // What was translated with the changed code may well be as hot as before.
+      for (const head of heads) this.#count(head);
+    }
   }
 
   cleared(): void {
@@ -145,6 +147,12 @@ export class HotEngine implements Engine, CodeOverlay {
     this.#warm.clear();
     this.#bytes = 0;
     this.counters.flushes++;
+  }
+
+  /** Lets a block count its executions, from none on. */
+  #count(record: number): void {
+    this.#view.setUint16(record + Record.handler, FixedHandler.count, true);
+    this.#view.setUint16(record + Record.counter, this.#hotAfter, true);
   }
 
   // ---- translating ----
@@ -165,11 +173,20 @@ export class HotEngine implements Engine, CodeOverlay {
   }
 
   #translate(blocks: readonly Block[]): void {
+    const module = new ModuleWriter(this.#linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
+    const made: Made[] = [];
+    const isComplete = this.#write(blocks, module, made);
+    // The cold tier may have met new forms, whatever became of the regions.
+    this.cold.compilePending();
+    if (!isComplete) { for (const { handler } of made) this.#freeHandlers.push(handler); }
+    else if (made.length > 0) this.#install(module.toBytes(), made);
+  }
+
+  /** Writes the regions of blocks into a module; false if everything was displaced meanwhile. */
+  #write(blocks: readonly Block[], module: ModuleWriter, made: Made[]): boolean {
     const { cache } = this.cold;
     const { evictions } = cache;
-    const module = new ModuleWriter(this.#linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
     const handlerType = module.type(HANDLER);
-    const made: Made[] = [];
     for (const block of blocks) {
       // What is reached from inside a region need not be entered from outside, unless it becomes hot even so.
       const isInside = made.some((other) => holds(other.region, block)) ||
@@ -180,29 +197,38 @@ export class HotEngine implements Engine, CodeOverlay {
         this.#translations.restore(block.record);
         continue;
       }
+      if (this.#freeHandlers.length === 0 && this.#nextHandler === HANDLER_TABLE_ENTRIES) {
+        this.invalidate();
+        return false;
+      }
       const handler = this.#freeHandlers.pop() ?? this.#nextHandler++;
-      if (handler >= HANDLER_TABLE_ENTRIES) return this.invalidate();
       const { index, writer } = module.define(HANDLER);
-      const spans: { offset: number; end: number }[] = [];
-      const written = writeRegion(writer, region, {
-        recordOf: (offset) => {
-          const record = cache.find(region.page + offset, region.modeKey);
-          const found = cache.peek(region.page + offset, region.modeKey);
-          spans.push({ offset, end: offset + (found?.codeBytes ?? 0) });
-          return record;
-        },
-        reserveEntryTable: (bytes) => cache.reserve(bytes),
-        counterOf: (reason, offset) => this.profile.counterOf(region, reason, offset),
-      }, handlerType);
+      made.push({ region, handler, ...this.#writeRegion(writer, region, handlerType) });
       module.element(handler, [index]);
-      made.push({ region, written, handler, spans });
       // Records that were made meanwhile may have displaced everything.
-      if (cache.evictions === evictions) continue;
-      for (const lost of made) this.#freeHandlers.push(lost.handler);
-      return;
+      if (cache.evictions !== evictions) return false;
     }
-    this.cold.compilePending();
-    if (made.length > 0) this.#install(module.toBytes(), made);
+    return true;
+  }
+
+  #writeRegion(
+    writer: FunctionWriter,
+    region: Region,
+    handlerType: number,
+  ): Pick<Made, "written" | "spans"> {
+    const { cache } = this.cold;
+    const spans: { offset: number; end: number }[] = [];
+    const written = writeRegion(writer, region, {
+      recordOf: (offset) => {
+        const record = cache.find(region.page + offset, region.modeKey);
+        const found = cache.peek(region.page + offset, region.modeKey);
+        spans.push({ offset, end: offset + (found?.codeBytes ?? 0) });
+        return record;
+      },
+      reserveEntryTable: (bytes) => cache.reserve(bytes),
+      counterOf: (reason, offset) => this.profile.counterOf(region, reason, offset),
+    }, handlerType);
+    return { written, spans };
   }
 
   #install(module: Uint8Array, made: readonly Made[]): void {

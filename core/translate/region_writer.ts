@@ -42,7 +42,7 @@ export interface RegionLinks {
    * Linear offset of a 32-bit counter of how often the code leaves for `reason` at `offset`; -1 if nobody counts.
    */
   counterOf(reason: ExitReason, offset: number): number;
-  /** Reserves linear memory for the table of entries by offset in the page; returns its place. */
+  /** Reserves linear memory for the table of entries by offset in the page; returns its place, -1 if there is none. */
   reserveEntryTable(bytes: number): number;
 }
 
@@ -373,12 +373,13 @@ class RegionWriter {
 
   // ---- what the region needs ----
 
+  /** Once for each way that leads there: a conditional jump to where control goes anyway has two. */
   #successorsOf(block: RegionBlock): number[] {
     const last = block.instructions[block.instructions.length - 1];
     if (!last.shape.inlined) return [];
     const next = last.shape.alwaysLeaves ? [] : [block.end];
     const repeat = last.shape.repeats ? [last.offset] : [];
-    return [...new Set([...repeat, last.target, ...next])]
+    return [...repeat, last.target, ...next]
       .map((offset) => this.#numbers.get(offset))
       .filter((number) => number !== undefined);
   }
@@ -395,6 +396,7 @@ class RegionWriter {
     const first = Math.min(...offsets);
     const bytes = new Uint8Array(Math.max(...offsets) - first + 1);
     offsets.forEach((offset, i) => bytes[offset - first] = i + 1);
-    this.#entryTable = { at: this.links.reserveEntryTable(bytes.length), first, bytes };
+    const at = this.links.reserveEntryTable(bytes.length);
+    if (at >= 0) this.#entryTable = { at, first, bytes };
   }
 }

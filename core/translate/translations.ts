@@ -21,6 +21,12 @@ export interface Translation {
   readonly spans: readonly { readonly offset: number; readonly end: number }[];
 }
 
+/** A translation that was dropped: its entry of the handler table, and first records of blocks that led to it. */
+export interface Dropped {
+  readonly handler: number;
+  readonly heads: readonly number[];
+}
+
 interface Entry {
   readonly translation: Translation;
   readonly number: number;
@@ -78,27 +84,18 @@ export class Translations {
     }
   }
 
-  /** Drops the translations that depend on bytes of a page; `dropped` is told of each. */
-  dropIn(
-    page: number,
-    offset: number,
-    length: number,
-    cache: CodeCache,
-    dropped: (translation: Translation) => void,
-  ): void {
+  /** Drops the translations that depend on bytes of a page. */
+  dropIn(page: number, offset: number, length: number, cache: CodeCache): Dropped[] {
     const translations = this.#byPage.get(page);
-    if (!translations) return;
-    const kept = translations.filter((translation) => {
-      const touched = translation.spans.some((span) =>
-        span.offset < offset + length && span.end > offset
-      );
-      if (!touched) return true;
-      this.#drop(translation, cache);
-      dropped(translation);
-      return false;
-    });
+    if (!translations) return [];
+    const touched = translations.filter(({ spans }) =>
+      spans.some((span) => span.offset < offset + length && span.end > offset)
+    );
+    if (touched.length === 0) return [];
+    const kept = translations.filter((translation) => !touched.includes(translation));
     if (kept.length > 0) this.#byPage.set(page, kept);
     else this.#byPage.delete(page);
+    return touched.map((translation) => this.#drop(translation, cache));
   }
 
   /** Forgets all translations, none of whose records exists any more. */
@@ -114,17 +111,21 @@ export class Translations {
     this.#view.setUint16(record + Record.handler, cold, true);
   }
 
-  #drop(translation: Translation, cache: CodeCache): void {
+  #drop(translation: Translation, cache: CodeCache): Dropped {
     const { region, entries, handler } = translation;
     const known = this.#entries.get(region.modeKey)!;
+    const heads: number[] = [];
     for (const offset of entries) {
       const code = region.page + offset;
       if (known.get(code)?.translation !== translation) continue;
       known.delete(code);
       for (const record of this.#recordsAt(region, offset, cache)) {
-        if (this.#view.getUint16(record + Record.handler, true) === handler) this.restore(record);
+        if (this.#view.getUint16(record + Record.handler, true) !== handler) continue;
+        this.restore(record);
+        if (this.#offsetOf(record) === 0) heads.push(record);
       }
     }
+    return { handler, heads };
   }
 
   /** Records of valid blocks in the region's mode whose instruction starts at `offset` of its page. */

@@ -8,7 +8,7 @@ import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
-import { HotEngine } from "../../core/translate/mod.ts";
+import { HotEngine, type HotEngineOptions } from "../../core/translate/mod.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { assemble } from "../../core/x86/assembler/mod.ts";
@@ -51,7 +51,8 @@ export class SmallMachine {
   readonly memory: MachineMemory;
   readonly processors: Processors;
 
-  constructor(engine: EngineName) {
+  /** `translator` is for the hot engine. */
+  constructor(engine: EngineName, translator: HotEngineOptions = { hotAfter: 1 }) {
     const romBase = processorAreaBytes(1);
     const ramBase = romBase + 65536;
     const linear = wasmHost.createMemory(ramBase + RAM_BYTES + CODE_LINES_BYTES);
@@ -67,7 +68,7 @@ export class SmallMachine {
       count: 1,
       model: cpuModel("default"),
       engine,
-      translator: (parts) => new HotEngine(parts, { hotAfter: 1 }),
+      translator: (parts) => new HotEngine(parts, translator),
       host: wasmHost,
       linear,
       memory: this.memory,

@@ -231,15 +231,15 @@ function defineCount(
   code.op("i32.and");
   code.op("i32.eqz");
   code.block("if");
+  // Afterwards the record may be another one's.
+  code.get(CPU);
+  pushIp(code, Record.offset);
+  code.memory("i64.store", offsetOf("rip"));
   code.get(CPU);
   code.memory("i32.load", offsetOf("index"));
   code.get(RECORD);
   code.op("i32.wrap_i64");
   code.call(hot);
-  // Records may have moved.
-  code.get(CPU);
-  pushIp(code, Record.offset);
-  code.memory("i64.store", offsetOf("rip"));
   pushState(code);
   code.returnCall(next);
   code.op("end");

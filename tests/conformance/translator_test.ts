@@ -1,0 +1,357 @@
+/**
+ * Code that is hard to translate: each program leaves the same registers and the same memory on every engine, whenever
+ * its parts become hot.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { EngineName } from "../../core/x86/engine.ts";
+import { Activity } from "../../core/x86/state/layout.ts";
+import { HotEngine, type HotEngineOptions } from "../../core/translate/mod.ts";
+import { differences } from "./machine_differences.ts";
+import { RAM_BYTES, SmallMachine } from "./small_machine.ts";
+
+/** Engines that are held against the reference, and after how many cycles they must stop each time. */
+const TIERS: readonly (readonly [EngineName, HotEngineOptions, sliceCycles: number])[] = [
+  ["cold", {}, 1_000_000],
+  ["hot", { hotAfter: 1 }, 1_000_000],
+  ["hot", { hotAfter: 3 }, 13],
+  ["hot", {}, 1009],
+];
+
+/** A program, and for how many cycles it is watched; it ends earlier, with its own time in EDX:EAX. */
+interface Program {
+  readonly claim: string;
+  readonly source: string;
+  readonly cycles: number;
+}
+
+/** Everything that a guest could notice. */
+function outcome(machine: SmallMachine) {
+  const ram = new Uint8Array(RAM_BYTES);
+  machine.memory.readRam(ram);
+  const { state } = machine.cpu;
+  assertEquals(state.activity, Activity.hlt, "the program ended");
+  return { kind: "outcome", version: 1, state: { ram, cpu: { ...state.save() } } };
+}
+
+function run(
+  { source, cycles }: Program,
+  engine: EngineName,
+  options: HotEngineOptions = {},
+  sliceCycles = cycles,
+): SmallMachine {
+  const machine = new SmallMachine(engine, options);
+  machine.place(source);
+  for (let to = sliceCycles; to < cycles; to += sliceCycles) machine.runTo(to);
+  machine.runTo(cycles);
+  return machine;
+}
+
+const PROGRAMS: readonly Program[] = [
+  {
+    claim: "jumps that lead where control goes anyway",
+    source: `
+      mov ecx, 200
+    again:
+      times 60 db 0x74, 0
+      times 60 db 0xeb, 0
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 40_000,
+  },
+  {
+    claim: "a loop that patches itself at each iteration",
+    source: `
+      mov ecx, 600
+    again:
+      add ebx, 1
+      inc byte [again + 2]
+      imul ebx, ebx, 77
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "a loop that patches the instruction behind the store",
+    source: `
+      mov ecx, 600
+    again:
+      mov [patched + 1], ecx
+    patched:
+      mov eax, 0
+      add ebx, eax
+      rol ebx, 3
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "code whose neighbour is patched",
+    source: `
+      mov ebp, 100
+    round:
+      mov [patched + 1], ebp
+      mov ecx, 50
+    again:
+      lea ebx, [rbx * 4 + rcx]
+      dec ecx
+      jnz again
+    patched:
+      add ebx, 0x12345678
+      dec ebp
+      jnz round
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "jumps into the middle of instructions",
+    source: `
+      mov ecx, 2000
+    again:
+      test ecx, 1
+      jz middle
+      db 0xb8
+    middle:
+      add ebx, 0xc3ff9090
+      jmp inside + 1
+    inside:
+      mov eax, 0x90c3ff40
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "a loop across the end of a page, which an instruction spans",
+    source: `
+      mov ecx, 2000
+      jmp again
+      align 4096
+      times 4096 - 9 nop
+    again:
+      add ebx, ecx
+      rol ebx, 5
+      mov eax, 0x12345678
+      xor ebx, eax
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "a loop that ends with the last byte of a page",
+    source: `
+      mov ecx, 2000
+      jmp again
+      align 4096
+      times 4096 - 9 nop
+    again:
+      add ebx, ecx
+      rol ebx, 5
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "code at two virtual addresses, patched through each",
+    source: `
+      mov qword [0x7000 + 8 * 0x180], 0x10003
+      mov qword [0x7000 + 8 * 0x181], 0x10007
+      mov ebp, 300
+    round:
+      mov eax, shared
+      call rax
+      lea eax, [shared + 0x170000]
+      call rax
+      lea eax, [shared + 0x171000]
+      call rax
+      mov [shared + 0x170000 + 1], ebp
+      mov eax, ebp
+      imul eax, eax, 0x01010101
+      mov [shared + 0x171000 + 6], eax
+      dec ebp
+      jnz round
+      rdtsc
+      hlt
+      align 16
+    shared:
+      mov eax, 0
+      mov edx, 0
+      db 0x8d, 0x35, 0, 0, 0, 0
+      add ebx, eax
+      xor ebx, edx
+      add ebx, esi
+      rol ebx, 7
+      ret`,
+    cycles: 20_000,
+  },
+  {
+    claim: "code on a page that is mapped elsewhere while it runs",
+    source: `
+      mov qword [0x7000 + 8 * 0x180], 0x11003
+      mov ebp, 200
+      mov r8, 0x180000
+    round:
+      mov qword [0x7000 + 8 * 0x180], 0x11003
+      invlpg [r8]
+      call r8
+      mov qword [0x7000 + 8 * 0x180], 0x12003
+      mov rax, cr3
+      mov cr3, rax
+      call r8
+      dec ebp
+      jnz round
+      rdtsc
+      hlt
+      align 4096
+      add ebx, ebp
+      ret
+      align 4096
+      imul ebx, ebx, 9
+      ret`,
+    cycles: 20_000,
+  },
+  {
+    claim: "calls, returns and jumps through a table",
+    source: `
+      mov ecx, 1500
+    again:
+      mov eax, ecx
+      and eax, 3
+      jmp [table + rax * 8]
+    one:
+      call outer
+      jmp next
+    two:
+      push next
+      ret
+    three:
+      call inner
+      call inner
+    next:
+      dec ecx
+      jnz again
+      rdtsc
+      hlt
+    outer:
+      call inner
+      add ebx, 3
+      ret
+    inner:
+      imul ebx, ebx, 5
+      add ebx, ecx
+      ret
+      align 8
+    table:
+      dq one, two, three, next`,
+    cycles: 30_000,
+  },
+  {
+    claim: "faults and system functions in the middle of hot code",
+    source: `
+      mov ecx, 500
+    again:
+      inc ebx
+      mov eax, [0x3fffeffe]
+      in al, 0x80
+      pushfq
+      popfq
+      xor ebx, eax
+      pause
+      add ebx, ecx
+      cpuid
+      mov ecx, ebp
+      inc ebp
+      cmp ebp, 300
+      jb again
+      rdtsc
+      hlt`,
+    cycles: 400_000,
+  },
+  {
+    claim: "string instructions of all sizes and directions",
+    source: `
+      mov ebp, 200
+    again:
+      mov ecx, ebp
+      mov esi, 0x200000
+      mov edi, 0x200ff1
+      rep movsb
+      mov ecx, 9
+      std
+      rep movsd
+      mov ecx, ebp
+      mov eax, ebx
+      rep stosw
+      cld
+      mov ecx, 40
+      mov edi, 0x200ff0
+      repne scasb
+      add ebx, ecx
+      mov ecx, 40
+      mov esi, 0x200000
+      repe cmpsw
+      add ebx, ecx
+      lodsq
+      add ebx, eax
+      dec ebp
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 200_000,
+  },
+  {
+    claim: "a place whose code grew longer with each of many versions",
+    source: `
+      mov ebx, 1
+    version:
+      lea rdi, [patched]
+      mov ecx, ebx
+      mov al, 0x90
+      rep stosb
+      mov byte [rdi], 0xc3
+      mov ebp, 5
+    again:
+      call patched
+      dec ebp
+      jnz again
+      inc ebx
+      cmp ebx, 40
+      jb version
+      rdtsc
+      hlt
+      align 64
+    patched:
+      times 64 nop
+      ret`,
+    cycles: 30_000,
+  },
+];
+
+for (const program of PROGRAMS) {
+  Deno.test(`all tiers agree on ${program.claim}`, () => {
+    const expected = outcome(run(program, "reference"));
+    for (const [engine, options, sliceCycles] of TIERS) {
+      const found = outcome(run(program, engine, options, sliceCycles));
+      assertEquals(differences(expected, found), [], `${engine} ${JSON.stringify(options)}`);
+    }
+  });
+}
+
+Deno.test("the hot engine that is forced translates what it meets", () => {
+  const machine = run(PROGRAMS[0], "hot", { hotAfter: 1 });
+  const { engine } = machine.processors;
+  assert(engine instanceof HotEngine);
+  assert(engine.counters.regions > 0);
+});
