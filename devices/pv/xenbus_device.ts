@@ -51,6 +51,8 @@ export interface XenbusDeviceOptions {
   readonly driver: BackEndDriver;
   /** There is something to do: whoever runs the device calls {@link XenbusDevice.step}. */
   readonly wake: () => void;
+  /** Tools took the device off line, and both halves have closed: it may be destroyed. */
+  readonly onUnplugged?: () => void;
 }
 
 /** Front-end states in which a back end that waits connects. */
@@ -63,13 +65,15 @@ export class XenbusDevice implements Stepper, Snapshot {
   readonly driver: BackEndDriver;
   readonly #store: XenStore;
   readonly #session: StoreSession;
+  readonly #onUnplugged: () => void;
   #state: XenbusState = XENBUS_STATE.Initialising;
 
   /** Throws `RangeError` if tools have not written the back end's node `frontend`. */
-  constructor({ store, domain, path, driver, wake }: XenbusDeviceOptions) {
+  constructor({ store, domain, path, driver, wake, onUnplugged }: XenbusDeviceOptions) {
     this.path = path;
     this.driver = driver;
     this.#store = store;
+    this.#onUnplugged = onUnplugged ?? (() => {});
     this.#session = store.open(domain, { privileged: true, onEvent: wake });
     const front = this.#session.readText(`${path}/frontend`);
     if (front === null) {
@@ -94,7 +98,11 @@ export class XenbusDevice implements Stepper, Snapshot {
       this.#react();
       storeOperations++;
     }
-    if (this.#state !== XENBUS_STATE.Connected) return { done: { storeOperations }, more: false };
+    if (this.#state !== XENBUS_STATE.Connected) {
+      const gone = storeOperations > 0 && this.#state === XENBUS_STATE.Closed && this.#isOffline;
+      if (gone) this.#onUnplugged();
+      return { done: { storeOperations }, more: false };
+    }
     const { done, more } = this.driver.step();
     return { done: { ...done, storeOperations }, more };
   }
@@ -134,10 +142,13 @@ export class XenbusDevice implements Stepper, Snapshot {
     else if (this.#state === XENBUS_STATE.Connected) this.#enter(XENBUS_STATE.Closed);
   }
 
+  get #isOffline(): boolean {
+    return this.#session.readText(`${this.path}/online`) === "0";
+  }
+
   /** Tools unplug a device by writing 0 to `online`: the front end is asked to close. */
   #closeIfOffline(): void {
-    const offline = this.#session.readText(`${this.path}/online`) === "0";
-    if (offline && this.#state === XENBUS_STATE.Connected) {
+    if (this.#isOffline && this.#state === XENBUS_STATE.Connected) {
       this.driver.disconnect();
       this.#enter(XENBUS_STATE.Closing);
     }

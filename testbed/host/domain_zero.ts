@@ -207,6 +207,14 @@ export class DomainZero {
     return this.#plug(id, "vif", index, name, driver, { back, front: nodes }, unplug);
   }
 
+  /** Asks a guest to close its half of a device, which is gone when it has. Throws as {@link unplug}. */
+  askToUnplug(id: DomainId, path: string): void {
+    if (!this.#households.get(id)?.devices.has(path)) {
+      throw new RangeError(`domain ${id} has no device ${path}`);
+    }
+    this.tools.write(`${path}/online`, "0");
+  }
+
   /** Takes a device away at once. Throws `RangeError` if there is no such device. */
   unplug(id: DomainId, path: string): void {
     const devices = this.#households.get(id)?.devices;
@@ -246,16 +254,18 @@ export class DomainZero {
     writeDevice(this.tools, id, paths, nodes);
     const wake = () => this.service.wake(name);
     const { store } = this;
-    const device = new XenbusDevice({ store, domain: DOM0, path: paths.back, driver, wake });
+    const path = paths.back;
+    const onUnplugged = () => this.unplug(id, path);
+    const device = new XenbusDevice({ store, domain: DOM0, path, driver, wake, onUnplugged });
     this.service.add(name, device);
     wake();
     const unplug = () => {
       device.destroy();
       this.service.remove(name);
-      for (const path of [paths.back, paths.front]) this.tools.remove(path);
+      for (const half of [paths.back, paths.front]) this.tools.remove(half);
       unplugged();
     };
-    household.devices.set(paths.back, { device, unplug });
+    household.devices.set(path, { device, unplug });
     return device;
   }
 

@@ -37,12 +37,14 @@ function rig(choices: Choices = {}) {
     ...options,
   });
   const { store, wake } = front;
+  let unplugged = 0;
   const device = new XenbusDevice({
     store,
     domain: front.host.domain,
     path: paths.back,
     driver,
     wake,
+    onUnplugged: () => unplugged++,
   });
   const ringFrame = front.frame();
   const ring = new FrontRing(front.memory, ringFrame, 32, BLKIF_REQUEST.sizeBytes(model));
@@ -69,7 +71,21 @@ function rig(choices: Choices = {}) {
     });
   };
   const node = (name: string) => front.tools.readText(`${paths.back}/${name}`);
-  return { front, paths, disk, driver, device, ring, ringFrame, port, model, connect, ask, node };
+  return {
+    unplugged: () => unplugged,
+    front,
+    paths,
+    disk,
+    driver,
+    device,
+    ring,
+    ringFrame,
+    port,
+    model,
+    connect,
+    ask,
+    node,
+  };
 }
 
 type Seg = [ref: GrantReference, first: number, last: number];
@@ -124,12 +140,15 @@ test("the handshake is that of Linux's front end", () => {
   assertEquals(paths.back, "/local/domain/0/backend/vbd/1/51712");
 });
 
-test("tools that write 0 to online make the front end close", () => {
-  const { connect, node, front, device, paths } = rig();
+test("tools that write 0 to online make the front end close, and are told when it has", () => {
+  const { connect, node, front, device, paths, unplugged } = rig();
   connect();
   front.tools.write(`${paths.back}/online`, "0");
   front.run(device);
-  assertEquals([node("state"), front.grantRig.held], ["5", []]);
+  assertEquals([node("state"), front.grantRig.held, unplugged()], ["5", [], 0]);
+  front.guest.write("device/vbd/51712/state", "6");
+  front.run(device);
+  assertEquals([node("state"), unplugged()], ["6", 1]);
 });
 
 for (const model of ["lp64", "ilp32"] as const) {
