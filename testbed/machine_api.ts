@@ -71,7 +71,7 @@ export type StopReason =
 
 /** How far to run. Whatever comes first ends the run. */
 export interface RunOptions {
-  /** Stops at this instant. */
+  /** Stops at this instant; of several CPUs, some may then be as much as a quantum behind. */
   readonly untilCycle?: Cycle;
   /** Stops after so many cycles. */
   readonly forCycles?: Cycles;

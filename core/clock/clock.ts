@@ -126,6 +126,11 @@ export class MachineClock implements Clock, Snapshot {
     return this.#now;
   }
 
+  /** `now` for who only looks: reading it is no access that time follows. */
+  get reached(): Cycle {
+    return Math.max(this.#now, this.source()) as Cycle;
+  }
+
   get nowNs(): Nanoseconds {
     return nanoseconds(this.ticks(1_000_000_000));
   }

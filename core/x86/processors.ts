@@ -103,6 +103,13 @@ interface Slot {
   told: number;
 }
 
+/** A turn of all CPUs, from one cycle to another, that stopped on its way; see {@link Processors.run}. */
+interface Turn {
+  readonly from: number;
+  readonly end: number;
+  readonly stoppedAt: number;
+}
+
 /** The CPUs of a machine and what executes them. */
 export class Processors implements Snapshot {
   readonly cpus: readonly Cpu[];
@@ -111,8 +118,11 @@ export class Processors implements Snapshot {
   readonly #slots: readonly Slot[];
   readonly #options: ProcessorsOptions;
   #current: Slot | null = null;
-  /** Cycle at which the current slice ends; requests may move it forward. */
+  /** Cycle at which the current turn ends; requests may move it forward. */
   #end = 0;
+  /** Cycle at which the caller wants to stop, be it in the middle of a turn. */
+  #limit = Infinity;
+  #stopped: Turn | null = null;
   /** Instructions taken out of the running budget, so that the engine returns early. */
   #reserve = 0;
   /** Budget given to the engine for the running stretch, and the cycle at which it began. */
@@ -158,10 +168,10 @@ export class Processors implements Snapshot {
     }
   }
 
-  /** The machine's cycle at the instruction being executed; between slices, that of the last one. */
+  /** The machine's cycle at the instruction being executed; otherwise where a turn stopped, or 0. */
   cycleNow(): number {
     const slot = this.#current;
-    if (slot === null) return 0;
+    if (slot === null) return this.#stopped?.stoppedAt ?? 0;
     return this.#began + this.#given - slot.cpu.state.i32[BUDGET] - this.#reserve;
   }
 
@@ -198,18 +208,38 @@ export class Processors implements Snapshot {
     this.#shorten(1);
   }
 
+  /** Whether the last {@link run} stopped within a turn, which the next one goes on with. */
+  get stopped(): boolean {
+    return this.#stopped !== null;
+  }
+
   /**
-   * Runs each CPU up to cycle `to`. Returns the cycle that all have reached: earlier than `to` if a timer
-   * was armed for then or {@link requestStop} was called.
+   * A turn: runs each CPU in its order up to cycle `to`. Returns the cycle that all have reached: earlier than
+   * `to` if a timer was armed for then or {@link requestStop} was called.
+   *
+   * A turn that would pass `limit` stops when its first CPU is there. The others follow when the next call goes
+   * on with it, so that a machine's CPUs do not notice where its runs end.
    */
-  run(from: number, to: number): number {
-    this.#end = Math.min(to, from + MAX_SLICE);
+  run(from: number, to: number, limit = Infinity): number {
+    const turn = this.#stopped ?? { from, end: from + MAX_SLICE };
+    this.#stopped = null;
+    this.#end = Math.min(to, turn.end);
+    this.#limit = limit;
     this.#stopAll = false;
     for (const slot of this.#slots) {
-      if (slot.cycle < from) slot.cycle = from;
+      if (slot.cycle < turn.from) slot.cycle = turn.from;
       this.#runSlot(slot);
+      if (slot.cycle >= this.#end) continue;
+      this.#stopped = { from: turn.from, end: this.#end, stoppedAt: limit };
+      return limit;
     }
     return this.#end;
+  }
+
+  /** Gives up a turn that has stopped: the CPUs that did not have theirs wait as long. */
+  endTurn(): void {
+    this.#stopped = null;
+    this.#limit = Infinity;
   }
 
   /**
@@ -218,6 +248,7 @@ export class Processors implements Snapshot {
    */
   runAlone(index: number, from: number, to: number): number {
     const slot = this.#slots[index];
+    this.endTurn();
     slot.cycle = from;
     this.#end = Math.min(to, from + MAX_SLICE);
     this.#stopAll = false;
@@ -228,6 +259,7 @@ export class Processors implements Snapshot {
   /** Carries out one instruction of one CPU, or the event that is due before it. */
   step(index: number, at: number): void {
     const slot = this.#slots[index];
+    this.endTurn();
     slot.cycle = Math.max(slot.cycle, at);
     this.#end = slot.cycle + 1;
     this.#stopAll = false;
@@ -237,6 +269,7 @@ export class Processors implements Snapshot {
   /** Resets all CPUs as RESET# does; the first one starts at the reset vector. */
   reset(): void {
     const { clock: { now }, trace } = this.#options;
+    this.endTurn();
     for (const slot of this.#slots) {
       const { cpu } = slot;
       cpu.apic.reset();
@@ -261,11 +294,12 @@ export class Processors implements Snapshot {
       apic: { ...cpu.apic.save() },
     }));
     for (const cpu of this.cpus) cpu.mmu.flushEverything();
-    return { kind: "x86.processors", version: 1, state: { cpus } };
+    const turn = this.#stopped && { ...this.#stopped };
+    return { kind: "x86.processors", version: 2, state: { cpus, turn } };
   }
 
   restore(record: SnapshotRecord): void {
-    const { cpus } = expectRecord(record, "x86.processors", 1);
+    const { cpus, turn } = expectRecord(record, "x86.processors", 2);
     const found = (cpus as readonly SnapshotValue[]).length;
     if (found !== this.#slots.length) {
       throw new SnapshotError(`snapshot of ${found} CPUs; this machine has ${this.#slots.length}`);
@@ -283,6 +317,7 @@ export class Processors implements Snapshot {
       cpu.mmu.flushEverything();
       stateReplaced(cpu);
     });
+    this.#stopped = turn as unknown as Turn | null;
     this.engine.invalidate();
   }
 
@@ -316,11 +351,16 @@ export class Processors implements Snapshot {
     return cpu;
   }
 
+  /** Where the running CPU must stop. */
+  get #bound(): number {
+    return Math.min(this.#end, this.#limit);
+  }
+
   #runSlot(slot: Slot): void {
     const { cpu } = slot;
     const { state } = cpu;
     this.#current = slot;
-    while (slot.cycle < this.#end) {
+    while (slot.cycle < this.#bound) {
       this.#begin(slot, 1);
       if (takeInterrupt(cpu) !== "none") {
         slot.cycle++;
@@ -328,7 +368,7 @@ export class Processors implements Snapshot {
         continue;
       }
       if (state.activity !== Activity.active) {
-        slot.cycle = this.#end;
+        slot.cycle = this.#bound;
         break;
       }
       if (mustStep(cpu)) this.#stepSlot(slot);
@@ -361,7 +401,7 @@ export class Processors implements Snapshot {
   #runEngine(slot: Slot): void {
     const { cpu } = slot;
     const { state } = cpu;
-    this.#begin(slot, this.#end - slot.cycle);
+    this.#begin(slot, this.#bound - slot.cycle);
     this.engine.run(cpu);
     slot.cycle = this.cycleNow();
     if (state.status === Status.exception || state.status === Status.refused) {

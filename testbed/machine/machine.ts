@@ -162,7 +162,7 @@ export class PcMachine implements Machine {
   }
 
   get now(): Cycle {
-    return this.clock.now;
+    return this.clock.reached;
   }
 
   get running(): boolean {
@@ -354,18 +354,20 @@ export class PcMachine implements Machine {
   /** Advances by one slice; returns why the run must end, or `null`. */
   #slice(limit: number): StopReason | null {
     const { clock, processors } = this;
-    const from = clock.now;
+    const from = this.now;
     if (from >= limit) return { kind: "limit" };
     const digest = (Math.floor(from / STATE_DIGEST_CYCLES) + 1) * STATE_DIGEST_CYCLES;
     const quantum = this.cpus.length === 1 ? SLICE_CYCLES : this.#quantumCycles;
-    let to = Math.min(limit, clock.nextDeadline);
+    let to = clock.nextDeadline;
     if (processors.idle) {
       const shut = processors.shutDown;
       if (shut) return { kind: "tripleFault", description: describeFault(shut) };
-      if (to === Infinity || this.#isHalted()) return { kind: "halted" };
-      to = Math.min(to, digest);
+      if (Math.min(to, limit) === Infinity || this.#isHalted()) return { kind: "halted" };
+      processors.endTurn();
+      to = Math.min(to, digest, limit);
     } else {
-      to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)));
+      to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)), limit);
+      if (processors.stopped) return null;
     }
     clock.advanceTo(to as Cycle);
     clock.runDue();

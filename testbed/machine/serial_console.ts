@@ -1,13 +1,13 @@
 /** The first serial port, as the terminal at its other end. */
 
-import type { Clock, Cycle, Nanoseconds } from "../../core/clock/clock.ts";
+import type { Cycle, MachineClock, Nanoseconds } from "../../core/clock/clock.ts";
 import type { RunOptions, SerialConsole, StopReason } from "../machine_api.ts";
 import { parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
 
 /** What the console needs of its machine. */
 export interface ConsolePort {
-  readonly clock: Clock;
+  readonly clock: MachineClock;
   run(options: RunOptions): Promise<StopReason>;
   /** Takes what was typed. */
   receive(bytes: Uint8Array): void;
@@ -59,7 +59,7 @@ export class MachineConsole implements SerialConsole {
     const { clock } = this.#machine;
     const untilCycle = limitNs === Infinity
       ? undefined
-      : (clock.now + Math.ceil(limitNs * clock.frequencyHz / 1e9)) as Cycle;
+      : (clock.reached + Math.ceil(limitNs * clock.frequencyHz / 1e9)) as Cycle;
     for (;;) {
       const found = this.#search(pattern);
       if (found !== null) return found;
