@@ -175,7 +175,7 @@ const MISTAKES: [claim: string, args: string[], message: RegExp][] = [
   ["a bad size", ["boot", "--memory", "12xyz"], /--memory <size>.*12xyz.*unit xyz.*KiB, MiB/s],
   ["a bad time", ["boot", "--sim-limit", "60"], /--sim-limit.*without a unit.*min, h/s],
   ["too many CPUs", ["boot", "--cpus", "65"], /whole number from 1 to 64, found "65"/],
-  ["an unknown engine", ["boot", "--engine", "warm"], /Allowed choices are reference, cold/],
+  ["an unknown engine", ["boot", "--engine", "warm"], /Allowed choices are hot, cold, reference/],
   [
     "an unknown option",
     ["boot", "--kernl", "x"],
