@@ -7,14 +7,17 @@
 
 import { ERRNO, type Errno } from "../abi/errno.ts";
 import type { DomainId, MachineFrame, VcpuId } from "../abi/ids.ts";
-import type { ShutdownReason } from "../abi/operations.ts";
+import { SHUTDOWN, type ShutdownReason } from "../abi/operations.ts";
 import { VCPU_INFO, VCPU_INFO_BYTES, vcpu_time_info } from "../abi/xen.ts";
 import { XEN_LEGACY_MAX_VCPUS, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts";
 import { SHARED_INFO } from "../abi/xen.ts";
 import { type Cycle, type MachineClock, mulDivFloor } from "../clock/clock.ts";
 import { invariant } from "../lib/assert.ts";
 import type { MachineMemory } from "../memory/machine_memory.ts";
+import type { CostName } from "../clock/profiles/cost_profile.ts";
+import type { Trace, TraceKind } from "../trace/trace.ts";
 import type { Processors } from "../x86/processors.ts";
+import type { Ledger } from "./accounting/ledger.ts";
 import { Domain, type DomainOptions } from "./domain.ts";
 import { EventChannels, type FramePlace } from "./event_channels/mod.ts";
 import { MachineFrameMemory } from "./frame_memory.ts";
@@ -45,6 +48,9 @@ export interface HypervisorPorts {
   readonly processors: Processors;
   readonly clock: MachineClock;
   readonly dispatcher: Dispatcher;
+  /** Prices the hypervisor's work, and keeps the bills. */
+  readonly ledger: Ledger;
+  readonly trace: Trace;
   /** Runs the virtual CPUs of paravirtual domains. */
   readonly executor: Executor;
   /** Seconds since 1970 at cycle 0. */
@@ -177,6 +183,7 @@ export class Hypervisor {
     frames.releaseShared(domain.sharedInfo);
     for (const frame of own) frames.releaseAllocation(frame);
     this.map.destroyArea(domain.area);
+    this.ports.ledger.forget(domain.id);
     this.domains.delete(domain.id);
   }
 
@@ -196,6 +203,7 @@ export class Hypervisor {
   shutDown(domain: Domain, reason: ShutdownReason): void {
     if (domain.shutdown !== null) return;
     domain.shutdown = reason;
+    this.note("shutdown", SHUTDOWN[reason], domain.id);
     for (const vcpu of domain.vcpus) this.dispatcher.offline(vcpu.sched);
     this.ports.processors.requestStop();
     this.ports.onShutdown(domain);
@@ -267,6 +275,20 @@ export class Hypervisor {
     for (const { loadedOn } of domain.vcpus) {
       if (loadedOn >= 0) this.ports.processors.cpus[loadedOn].mmu.flushPage(low, high);
     }
+  }
+
+  /** Bills a domain for one unit of work done for it, and for the page-table entries checked on the way. */
+  bill(domain: DomainId, cost: CostName): void {
+    const { ledger, processors } = this.ports;
+    let cycles: number = ledger.charge(domain, cost);
+    const entries = this.types.takeWork();
+    if (entries > 0) cycles += ledger.charge(domain, "pageTableUpdate", entries);
+    if (cycles > 0) processors.spend(cycles);
+  }
+
+  /** Notes an event of the hypervisor in the machine's trace. */
+  note(kind: TraceKind, a: number, b: number): void {
+    this.ports.trace.emit(this.dispatcher.now, kind, a, b);
   }
 
   #freeId(): DomainId {

@@ -66,11 +66,13 @@ export class PvExecutor implements Executor {
             inMulticall: false,
           };
           const result = callHypercall(caller, number, args);
+          hypervisor.note("hypercall", number, vcpu.domain.id);
           if (result === "again") {
             writeArguments(cpu, args);
             pv.restartHypercall(cpu);
           } else cpu.state.setHalves(RAX, result | 0, Math.floor(result / TWO_32));
         },
+        bill: (vcpu, cost) => hypervisor.bill(vcpu.domain.id, cost),
         crash: (vcpu, message) => hypervisor.crash(vcpu, message),
       });
       cpu.owner = pv;

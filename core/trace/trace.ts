@@ -21,6 +21,10 @@ export const TRACE_KINDS = {
   activity: "cpu, activity",
   /** A digest of all CPU registers: low half, high half. */
   state: "low, high",
+  /** A guest made a hypercall: its number, the domain. */
+  hypercall: "number, domain",
+  /** A domain shut down: reason (`SHUTDOWN_*`), domain. */
+  shutdown: "reason, domain",
 } as const;
 
 export type TraceKind = keyof typeof TRACE_KINDS;

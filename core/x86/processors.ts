@@ -256,6 +256,12 @@ export class Processors implements Snapshot {
     return slot.cycle;
   }
 
+  /** Lets `cycles` pass for the CPU that runs at present: work that no instruction of its stands for. */
+  spend(cycles: number): void {
+    const slot = this.#current;
+    if (slot !== null) slot.cpu.state.i32[BUDGET] -= Math.min(cycles, MAX_SLICE);
+  }
+
   /** Carries out one instruction of one CPU, or the event that is due before it. */
   step(index: number, at: number): void {
     const slot = this.#slots[index];

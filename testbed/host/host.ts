@@ -13,6 +13,9 @@ import { isErrno } from "../../core/abi/errno.ts";
 import { type DomainId, DOMID, type EventPort } from "../../core/abi/ids.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
+import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import { profileNamed } from "../../core/clock/profiles/profiles.ts";
+import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
@@ -118,6 +121,8 @@ export class Host {
       clock,
       dispatcher: this.dispatcher,
       executor,
+      ledger: new Ledger(new CostTable(profileNamed(options.profile ?? "free"), clock.frequencyHz)),
+      trace: this.hardware.trace,
       wallClockSeconds: WALL_CLOCK_SECONDS,
       emergencyConsole: (domain, bytes) => this.#output(domain, bytes),
       log: (text) => void this.log.push(text),

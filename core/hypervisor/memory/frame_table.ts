@@ -36,7 +36,7 @@ export class FrameTable {
   readonly type: Uint8Array;
   readonly typeCount: Uint32Array;
   readonly flags: Uint8Array;
-  /** When the frame was last given up as writable memory, in flushes: see TlbFlushes. */
+  /** When the frame was last given up in one of its uses, in flushes: see TlbFlushes. */
   readonly stamp: Uint32Array;
   /** Free frames; the last is handed out first. */
   readonly #free: Int32Array;

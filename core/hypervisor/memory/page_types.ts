@@ -40,7 +40,16 @@ export function isGuestSlot(index: number): boolean {
 
 /** Takes and gives back typed references. */
 export class PageTypes {
+  #checked = 0;
+
   constructor(private readonly ports: PageTypePorts) {}
+
+  /** How many page-table entries were checked since the last call, for the bill. */
+  takeWork(): number {
+    const checked = this.#checked;
+    this.#checked = 0;
+    return checked;
+  }
 
   /** A reference to `frame` as `type`, for `domain`, whose frame it must be. */
   get(frame: number, type: FrameType, domain: DomainId): 0 | Errno {
@@ -68,8 +77,8 @@ export class PageTypes {
     if (frames.typeCount[frame] > 0) {
       if (frames.type[frame] !== type) return ERRNO.EBUSY;
     } else if (frames.type[frame] !== type) {
-      // Nobody may still write to it through an old translation.
-      if (frames.type[frame] === FrameType.writable) flushes.since(frames.stamp[frame]);
+      // Nobody may still write to it, or walk through it, by an old translation.
+      if (frames.type[frame] !== FrameType.none) flushes.since(frames.stamp[frame]);
       frames.type[frame] = type;
       frames.flags[frame] &= ~FrameFlag.validated;
     }
@@ -90,8 +99,8 @@ export class PageTypes {
     invariant(frames.typeCount[frame] > 0, `frame ${frame} has no type reference to give back`);
     if (--frames.typeCount[frame] > 0) return;
     const type = frames.type[frame];
-    if (type === FrameType.writable) frames.stamp[frame] = flushes.stamp;
-    else if (type >= FrameType.l1 && type <= FrameType.l4) {
+    frames.stamp[frame] = flushes.stamp;
+    if (type >= FrameType.l1 && type <= FrameType.l4) {
       frames.flags[frame] &= ~FrameFlag.validated;
       // Nested release must not see this frame as a table in use.
       this.#releaseEntries(frame, type, 0, TABLE_ENTRIES, domain);
@@ -101,6 +110,7 @@ export class PageTypes {
   /** Takes the references that an entry of a table of `level` stands for. */
   getEntry(level: number, low: number, high: number, domain: DomainId): 0 | Errno {
     if ((low & Pte.P) === 0) return 0;
+    this.#checked++;
     if (!flagsAllowed(level, low, high)) return ERRNO.EINVAL;
     const frame = frameOf(low, high);
     const { frames } = this.ports;

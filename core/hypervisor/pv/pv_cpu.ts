@@ -10,6 +10,7 @@ import { Efer, Exception } from "../../x86/state/bits.ts";
 import { offsetOf, Status } from "../../x86/state/layout.ts";
 import { readFlags } from "../../x86/system/mod.ts";
 import { isLong } from "../../x86/system/mode.ts";
+import type { CostName } from "../../clock/profiles/cost_profile.ts";
 import type { MachineMap } from "../memory/machine_map.ts";
 import type { GuestAccess } from "../memory/guest_access.ts";
 import type { UpcallWords } from "../upcall_words.ts";
@@ -48,6 +49,8 @@ export interface PvCpuParts {
   readonly map: MachineMap;
   /** Carries out hypercall `number` with its arguments in registers; the result goes to RAX. */
   hypercall(vcpu: Vcpu, number: number): void;
+  /** Bills the virtual CPU's domain for the hypervisor's work, and lets the time pass. */
+  bill(vcpu: Vcpu, cost: CostName): void;
   /** The guest did what nothing can be made of. */
   crash(vcpu: Vcpu, message: string): void;
 }
@@ -95,7 +98,9 @@ export class PvCpu implements Ring0Owner {
     }
     if (!vcpu.kernelMode) return false;
     const privileged = PRIVILEGED.get(instruction);
-    return privileged !== undefined && privileged(cpu, vcpu);
+    if (privileged === undefined || !privileged(cpu, vcpu)) return false;
+    this.parts.bill(vcpu, "hypercall");
+    return true;
   }
 
   /** Makes the hypercall that is being carried out start again when the guest next runs. */
@@ -119,9 +124,11 @@ export class PvCpu implements Ring0Owner {
     if (!vcpu.kernelMode) {
       const callback = long ? vcpu.callbacks.syscall : vcpu.callbacks.syscall32;
       this.#enter(cpu, vcpu, callback.address, callback.masksEvents, -1);
-    } else if (state.low(RAX) === HYPERCALL.iret) {
-      this.#settle(vcpu, this.parts.switching.returnFromKernel(cpu, vcpu));
-    } else this.parts.hypercall(vcpu, state.u32[RAX >> 2]);
+    } else {
+      if (state.low(RAX) !== HYPERCALL.iret) this.parts.hypercall(vcpu, state.u32[RAX >> 2]);
+      else this.#settle(vcpu, this.parts.switching.returnFromKernel(cpu, vcpu));
+      this.parts.bill(vcpu, "hypercall");
+    }
     if (vcpu.sched.state === "running") this.deliverUpcall(cpu, vcpu);
     state.setHalves(NEXT_RIP, state.low(RIP), state.high(RIP));
     return true;
@@ -136,6 +143,7 @@ export class PvCpu implements Ring0Owner {
     const stores = PageFault.present | PageFault.write;
     const mayBeTable = vcpu.kernelMode && (errorCode & ~PageFault.user) === stores;
     if (mayBeTable && this.parts.tableWrites.emulate(cpu, vcpu, address, errorCode)) {
+      this.parts.bill(vcpu, "trapBounce");
       this.#injectPending(cpu, vcpu);
       return;
     }
@@ -221,6 +229,7 @@ export class PvCpu implements Ring0Owner {
     masksEvents: boolean,
     errorCode: number,
   ): void {
+    this.parts.bill(vcpu, "trapBounce");
     const entry = { address, masksEvents, errorCode };
     this.#settle(vcpu, this.parts.switching.enterKernel(cpu, vcpu, entry));
   }
