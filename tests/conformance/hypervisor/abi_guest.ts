@@ -26,6 +26,14 @@ export const SCRATCH = VIRT_BASE + 0x8000;
 const CALL_BYTES = 64;
 const MAX_CALLS = 64;
 const PAGE_BYTES = 4096;
+/** The number that means: run the code at the first argument. */
+const SNIPPET = -2;
+/** Where the handler puts the frame that it found on its stack. */
+const FRAME = FLAG + 0x100;
+const FRAME_WORDS = 10;
+/** Pages for snippets, and a stack for entries from programs. */
+export const SNIPPETS = SCRATCH + 0x4000;
+const KERNEL_STACK = SCRATCH + 0x8000;
 const PATIENCE_CYCLES = 5_000_000;
 const SLICE = 2000 as Cycles;
 
@@ -35,15 +43,21 @@ again:  mov rbx, ${CALLS}
 next:   mov rax, [rbx]
         cmp rax, -1
         je done
+        cmp rax, ${SNIPPET}
+        je snippet
         mov rdi, [rbx + 8]
         mov rsi, [rbx + 16]
         mov rdx, [rbx + 24]
         mov r10, [rbx + 32]
         mov r8, [rbx + 40]
         syscall
-        mov [rbx + 48], rax
+behind: mov [rbx + 48], rax
         add rbx, ${CALL_BYTES}
         jmp next
+snippet:
+        mov [${FLAG} + 40], rsp
+        call [rbx + 8]
+        jmp behind
 done:   mov qword [${FLAG}], 1
 wait:   mov eax, ${HYPERCALL.sched_op}
         xor edi, edi
@@ -52,11 +66,14 @@ wait:   mov eax, ${HYPERCALL.sched_op}
         cmp qword [${FLAG}], 0
         jne wait
         jmp again
-handler:                      ; of every trap: it is counted, and the kernel goes on behind a two-byte instruction
+handler:                      ; of traps and callbacks: keeps the frame, and goes on behind the snippet
         inc qword [${FLAG} + 8]
-        mov rax, [rsp + 16]
-        mov [${FLAG} + 16], rax
-        jmp again
+        mov rsi, rsp
+        mov edi, ${FRAME}
+        mov ecx, ${FRAME_WORDS}
+        rep movsq
+        mov rsp, [${FLAG} + 40]
+        jmp behind
 event:                        ; ends the list
         inc qword [${FLAG} + 24]
         jmp done
@@ -64,6 +81,14 @@ event:                        ; ends the list
 
 /** A call by name, and its arguments. */
 export type Call = readonly [name: HypercallName, ...args: readonly (number | bigint)[]];
+
+/** What an exception frame holds, from the stack pointer up; an error code lies before RIP. */
+const FRAME_FIELDS = ["rcx", "r11", "rip", "cs", "rflags", "rsp", "ss"] as const;
+export type FrameField = (typeof FRAME_FIELDS)[number] | "error";
+
+function assertDone(result: number): void {
+  if (result !== 0) throw new Error(`a preparation was refused: ${result}`);
+}
 
 /** See the module comment. */
 export class AbiGuest {
@@ -79,13 +104,13 @@ export class AbiGuest {
   }
 
   /** A new host with one such guest. */
-  static async start(vcpus = 1): Promise<AbiGuest> {
-    return await AbiGuest.join(await Host.boot({ memory: "32MiB" }), vcpus);
+  static async start(profile = "free"): Promise<AbiGuest> {
+    return await AbiGuest.join(await Host.boot({ memory: "32MiB", profile }));
   }
 
   /** Another such guest on a host. */
-  static async join(host: Host, vcpus = 1): Promise<AbiGuest> {
-    const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB", vcpus });
+  static async join(host: Host): Promise<AbiGuest> {
+    const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB" });
     const guest = new AbiGuest(host, domain);
     guest.poke64(CALLS, -1n);
     await guest.#finish();
@@ -106,15 +131,41 @@ export class AbiGuest {
   /** Makes calls one after the other. */
   async calls(calls: readonly Call[]): Promise<bigint[]> {
     if (calls.length > MAX_CALLS) throw new RangeError(`at most ${MAX_CALLS} calls at once`);
-    calls.forEach(([name, ...args], i) => {
-      const at = CALLS + i * CALL_BYTES;
-      this.poke64(at, BigInt(HYPERCALL[name]));
-      for (let n = 0; n < 5; n++) this.poke64(at + 8 + 8 * n, BigInt(args[n] ?? 0));
-    });
-    this.poke64(CALLS + calls.length * CALL_BYTES, -1n);
-    this.poke64(FLAG, 0n);
+    this.#list(calls.map(([name, ...args]) => [BigInt(HYPERCALL[name]), ...args.map(BigInt)]));
     await this.#finish();
     return calls.map((_, i) => BigInt.asIntN(64, this.peek64(CALLS + i * CALL_BYTES + 48)));
+  }
+
+  /**
+   * Runs code in the guest's kernel until it returns or traps; the result is RAX. RBX must be kept. Each vector of
+   * `vectors` leads to the handler, with its privilege level; so do system calls of programs.
+   */
+  async run(source: string, vectors: Readonly<Record<number, number>> = {}): Promise<bigint> {
+    const { bytes } = assemble(source, { bits: 64, origin: SNIPPETS });
+    const handler = this.labels.handler;
+    const entries = Object.entries(vectors).flatMap(([vector, level]) => [
+      BigInt(vector) | BigInt(level) << 8n | 0xe033n << 16n,
+      handler,
+    ]);
+    this.poke64(SCRATCH, ...entries, 0n, 0n);
+    this.poke64(SCRATCH + 0x800, 2n, handler);
+    assertDone(await this.call("set_trap_table", SCRATCH));
+    assertDone(await this.call("callback_op", 0, SCRATCH + 0x800));
+    assertDone(await this.call("stack_switch", 0, KERNEL_STACK));
+    this.poke(SNIPPETS, bytes);
+    this.#list([[BigInt(SNIPPET), BigInt(SNIPPETS)]]);
+    await this.#finish();
+    return this.peek64(CALLS + 48);
+  }
+
+  /** The frame that the handler last found. */
+  frame(withErrorCode: boolean): Readonly<Record<FrameField, bigint>> {
+    const fields = withErrorCode
+      ? [...FRAME_FIELDS.slice(0, 2), "error", ...FRAME_FIELDS.slice(2)]
+      : FRAME_FIELDS;
+    return Object.fromEntries(
+      fields.map((name, i) => [name, this.peek64(FRAME + 8 * i)]),
+    ) as Record<FrameField, bigint>;
   }
 
   /** Machine frame of a pseudo-physical frame. */
@@ -157,6 +208,15 @@ export class AbiGuest {
 
   get eventsTaken(): number {
     return Number(this.peek64(FLAG + 24));
+  }
+
+  #list(entries: readonly (readonly bigint[])[]): void {
+    entries.forEach((words, i) => {
+      const at = CALLS + i * CALL_BYTES;
+      for (let n = 0; n < 6; n++) this.poke64(at + 8 * n, words[n] ?? 0n);
+    });
+    this.poke64(CALLS + entries.length * CALL_BYTES, -1n);
+    this.poke64(FLAG, 0n);
   }
 
   /** Runs until the guest has worked off its list. */
