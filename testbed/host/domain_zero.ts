@@ -23,6 +23,7 @@ import type { Domain } from "../../core/hypervisor/domain.ts";
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import type { Dispatcher, SchedulableVcpu } from "../../core/hypervisor/scheduling/ports.ts";
 import { invariant } from "../../core/lib/assert.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { EthernetSwitch, formatMac, type MacAddress } from "../../devices/net/mod.ts";
 import type { DiskImage } from "../../devices/disk/mod.ts";
 import type { BackEndHost } from "../../devices/pv/back_end_ports.ts";
@@ -72,6 +73,7 @@ export interface StartPages {
 /** What belongs to one domain. */
 interface Household {
   readonly console: ConsoleBackEnd;
+  readonly ring: RingConnection;
   readonly session: StoreSession;
   readonly devices: Map<string, Plugged>;
   /** Names in the service and of event consumers that go with the domain. */
@@ -90,7 +92,7 @@ const MAX_HANDLES = 1 << 16;
 const BRIDGE_BITS_PER_SECOND = 40e9;
 
 /** See the module comment. */
-export class DomainZero {
+export class DomainZero implements Snapshot {
   readonly store = new XenStore();
   /** The toolstack's connection. */
   readonly tools: StoreSession = this.store.open(DOM0);
@@ -170,7 +172,7 @@ export class DomainZero {
     const notify = this.#listen(storeName, id, pages.storePort);
     const ring = new RingConnection({ memory, frame: pages.storeFrame, session, notify });
     this.service.add(storeName, ring);
-    this.#households.set(id, { console, session, devices: new Map(), names });
+    this.#households.set(id, { console, ring, session, devices: new Map(), names });
     this.tools.introduce(id);
     return (bytes) => {
       console.send(bytes);
@@ -239,6 +241,44 @@ export class DomainZero {
     this.store.domainDied(id);
   }
 
+  save(): SnapshotRecord {
+    const households = [...this.#households].map(([id, { console, ring, devices }]) => ({
+      id,
+      console: { ...console.save() },
+      ring: { ...ring.save() },
+      devices: [...devices].map(([path, { device }]) => ({ path, record: { ...device.save() } })),
+    }));
+    const bridges = [...this.#bridges].map(([name, bridge]) => ({
+      name,
+      record: { ...bridge.save() },
+    }));
+    const store = { ...this.store.save() };
+    const service = { ...this.service.save() };
+    return { kind: "domainZero", version: 1, state: { store, service, bridges, households } };
+  }
+
+  /**
+   * Restores into a domain 0 that serves the same domains with the same devices. Clock, dispatcher,
+   * event channels, grants and disks are restored by their own records.
+   */
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "domainZero", 1) as unknown as SavedZero;
+    this.store.restore(state.store);
+    this.service.restore(state.service);
+    for (const { name, record } of state.bridges) this.bridge(name).restore(record);
+    for (const { id, console, ring, devices } of state.households) {
+      const household = this.#households.get(id);
+      invariant(household, `a snapshot has services of domain ${id}, which was not introduced`);
+      household.console.restore(console);
+      household.ring.restore(ring);
+      for (const { path, record } of devices) {
+        const plugged = household.devices.get(path);
+        invariant(plugged, `a snapshot has the device ${path}, which is not plugged in`);
+        plugged.device.restore(record);
+      }
+    }
+  }
+
   #plug(
     id: DomainId,
     kind: "vif" | "vbd",
@@ -282,4 +322,16 @@ export class DomainZero {
     const guestFrame = frame as number as GuestFrame;
     this.#host.grants.grant(domain, grantReference(ref), DOM0, guestFrame);
   }
+}
+
+interface SavedZero {
+  readonly store: SnapshotRecord;
+  readonly service: SnapshotRecord;
+  readonly bridges: readonly { readonly name: string; readonly record: SnapshotRecord }[];
+  readonly households: readonly {
+    readonly id: DomainId;
+    readonly console: SnapshotRecord;
+    readonly ring: SnapshotRecord;
+    readonly devices: readonly { readonly path: string; readonly record: SnapshotRecord }[];
+  }[];
 }

@@ -168,6 +168,15 @@ export class Host {
     return this.domains.at(-1)!;
   }
 
+  /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of this host. */
+  destroy(domain: HostDomain): void {
+    const index = this.domains.indexOf(domain);
+    if (index < 0) throw new RangeError(`${domain.name} is not a domain of this host`);
+    this.domains.splice(index, 1);
+    this.zero.release(domain.id);
+    this.hypervisor.destroyDomain(domain.domain);
+  }
+
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
   async run(options: HostRunOptions = {}): Promise<StopReason> {
     const { clock } = this.hardware;

@@ -150,7 +150,7 @@ async function expectEnd(machine: Machine, end: DebianBoot["end"]): Promise<void
 }
 
 /** An empty file system made by e2fsprogs, or `null` with a reason printed where that is missing. */
-async function makeFileSystem(type: "ext2" | "ext4"): Promise<Uint8Array | null> {
+export async function makeFileSystem(type: "ext2" | "ext4"): Promise<Uint8Array | null> {
   const path = await Deno.makeTempFile({ prefix: "xenarium-disk-" });
   try {
     await Deno.truncate(path, DISK_BYTES);

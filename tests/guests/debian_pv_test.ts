@@ -1,0 +1,141 @@
+/**
+ * Debian's unmodified kernel as a paravirtual domain: its own network and block front ends against our
+ * back ends, an outside network that this script makes up, plugging and unplugging, power-off.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Cycles } from "../../core/clock/clock.ts";
+import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
+import { parseIpv4, parseMac, PcapWriter } from "../../devices/net/mod.ts";
+import { UserNetwork } from "../../devices/usernet/mod.ts";
+import type { CpioEntry } from "../../guests/linux/mod.ts";
+import { Host, type HostDomain } from "../../testbed/host/host.ts";
+import { debian, SHELL_PROMPT } from "../../testbed/images/mod.ts";
+import { requireDebian } from "./debian_image.ts";
+import { makeFileSystem } from "./debian_session.ts";
+
+const BOOT_CYCLES = 10e9 as Cycles;
+const COMMAND_CYCLES = 20e9 as Cycles;
+const MODULES = ["xen-netfront", "xen-blkfront", "ext4"];
+const GATEWAY = parseIpv4("10.0.0.1");
+const CLIENT = parseIpv4("198.51.100.7");
+const PAGE = "HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n" + "x".repeat(100_000);
+
+/** What the shell runs; files of the initramfs, so that the console has only short lines to echo. */
+const SCRIPTS: Readonly<Record<string, string>> = {
+  "net.sh": `ip link set eth0 up; udhcpc -i eth0 -n -q -s ./lease.sh`,
+  "lease.sh": `#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add $ip/$mask dev $interface
+ip route add default via $router
+echo "nameserver $dns" > /etc/resolv.conf`,
+  "www.sh": `ping -c 2 www.example.org; wget -q -O page http://www.example.org/; wc -c page`,
+  "serve.sh": `echo served > file; httpd -h /root; sleep 1`,
+  "disk.sh":
+    `mount -t ext4 /dev/xvda /mnt && echo 'kept over a mount' > /mnt/file && sync && umount /mnt &&
+mount -t ext4 -o ro /dev/xvda /mnt && cat /mnt/file && umount /mnt`,
+};
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+async function bootedHost() {
+  const store = await requireDebian("amd64");
+  if (!store) return null;
+  const files = Object.entries(SCRIPTS).map(([name, text]): CpioEntry => ({
+    kind: "file",
+    path: `root/${name}`,
+    mode: 0o755,
+    data: bytesOf(`${text}\n`),
+  }));
+  const guest = await debian("amd64", { store, files, modules: MODULES });
+  const image = await makeFileSystem("ext4");
+  const host = await Host.boot({ memory: "512MiB" });
+  const disk = image && new DiskImage(memoryBase(image));
+  const domain = await host.create({
+    name: "web1",
+    kernel: guest.vmlinux,
+    ramdisk: guest.initrd,
+    memory: "128MiB",
+    extra: "console=hvc0 quiet",
+    disk: disk ? [{ vdev: "xvda", image: disk }] : [],
+    vif: [{ bridge: "br0" }],
+  });
+  return { host, domain, disk };
+}
+
+/** A gateway with a web server behind it on `br0`. */
+function outsideOf(host: Host): UserNetwork {
+  const outside = new UserNetwork({
+    clock: host.hardware.clock,
+    name: "outside",
+    port: host.zero.bridge("br0").attach("outside"),
+    mac: parseMac("00:16:3e:ff:00:01"),
+    address: GATEWAY,
+    dhcp: { first: parseIpv4("10.0.0.10"), count: 10, netmask: parseIpv4("255.255.255.0") },
+  });
+  const address = outside.addHost("www.example.org", "192.0.2.80");
+  outside.listen({ address, port: 80 }, {
+    name: "www",
+    data(stream) {
+      stream.write(bytesOf(PAGE));
+      stream.close();
+    },
+  });
+  return outside;
+}
+
+async function expectMarker(host: Host, domain: HostDomain, text: string, forCycles: Cycles) {
+  const stop = await host.run({ untilText: text, console: domain.console, forCycles });
+  assertEquals(stop, { kind: "marker", text }, domain.console.text.slice(-2000));
+}
+
+/** Types a command; resolves with the lines that it prints. */
+async function shell(host: Host, domain: HostDomain, command: string): Promise<string[]> {
+  const from = domain.console.text.length;
+  domain.console.send(`${command}\n`);
+  await expectMarker(host, domain, SHELL_PROMPT, COMMAND_CYCLES);
+  return domain.console.text.slice(from).split("\r\n").slice(1, -1);
+}
+
+Deno.test("Debian amd64 as a paravirtual domain: DHCP, names, ping, TCP both ways, ext4, unplugging, power-off", async () => {
+  const booted = await bootedHost();
+  if (!booted) return;
+  const { host, domain, disk } = booted;
+  const outside = outsideOf(host);
+  const capture: Uint8Array[] = [];
+  const [vif] = host.zero.bridge("br0").ports;
+  vif.tap = new PcapWriter((bytes) => capture.push(bytes)).tap;
+  await expectMarker(host, domain, SHELL_PROMPT, BOOT_CYCLES);
+
+  const lease = await shell(host, domain, "sh net.sh");
+  assert(
+    lease.some((line) => line.includes("lease of 10.0.0.10 obtained from 10.0.0.1")),
+    lease.join("\n"),
+  );
+  const www = await shell(host, domain, "sh www.sh");
+  assert(www.includes("2 packets transmitted, 2 packets received, 0% packet loss"), www.join("\n"));
+  assertEquals(www.at(-1), "100000 page");
+
+  await shell(host, domain, "sh serve.sh");
+  const heard: string[] = [];
+  const stream = outside.connect(CLIENT, { address: parseIpv4("10.0.0.10"), port: 80 }, {
+    name: "client",
+    data: (_stream, bytes) => void heard.push(new TextDecoder().decode(bytes)),
+  });
+  stream.write(bytesOf("GET /file HTTP/1.0\r\n\r\n"));
+  await host.run({ forCycles: 1e9 as Cycles });
+  assert(heard.join("").endsWith("served\n"), heard.join(""));
+
+  if (disk) {
+    assertEquals((await shell(host, domain, "sh disk.sh")).at(-1), "kept over a mount");
+    assert(disk.overlayBytes > 0);
+  }
+  host.zero.askToUnplug(domain.id, "/local/domain/0/backend/vif/1/0");
+  await host.run({ forCycles: 1e9 as Cycles });
+  assertEquals(await shell(host, domain, "ls /sys/class/net"), ["lo"]);
+  assert(capture.length > 100);
+
+  domain.console.send("poweroff -f\n");
+  await host.run({ forCycles: COMMAND_CYCLES });
+  assertEquals(domain.domain.shutdown, "poweroff");
+});
