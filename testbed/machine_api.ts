@@ -11,6 +11,7 @@ import type { HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
 import type { EthernetSwitch, ScriptedHost } from "../devices/net/mod.ts";
+import type { GuestProfile } from "./profile/guest_profile.ts";
 import type { Bytes } from "./units.ts";
 
 /** Which reader of the instruction definitions runs a machine. */
@@ -211,6 +212,11 @@ export interface Machine {
   pressKeys(...keys: string[]): void;
   /** Lists instructions from a linear address of one CPU (default: from its RIP). */
   disassemble(address?: bigint, count?: number, cpu?: number): Promise<DisassembledLine[]>;
+  /**
+   * Samples from now on what the guest executes, at the same instants in every run and tier; neither the guest nor the
+   * trace hash depends on it. Ends an earlier profile. Throws `RangeError` if `everyCycles` (default 10,090) is below 1.
+   */
+  profile(options?: { readonly everyCycles?: number }): GuestProfile;
   snapshot(): SnapshotRecord;
   restore(record: SnapshotRecord): void;
 }

@@ -17,6 +17,7 @@ import type {
   StopReason,
   TraceLine,
 } from "./machine_api.ts";
+import { GuestProfile } from "./profile/guest_profile.ts";
 import { waitForScreen } from "./machine/screen_wait.ts";
 import { parseSize } from "./units.ts";
 
@@ -117,6 +118,11 @@ export class MachineStandIn implements Machine {
 
   disassemble(address = this.registers.rip, count = 10) {
     return disassembleBytes(this.bytes.slice(Number(address)), address, 64, count);
+  }
+
+  /** A profile without samples: there is no CPU. */
+  profile({ everyCycles = 1 } = {}): GuestProfile {
+    return new GuestProfile(null, this.clock.frequencyHz, everyCycles, () => {});
   }
 
   snapshot(): SnapshotRecord {

@@ -32,6 +32,7 @@ import type { CpuModel } from "./model/cpu_model.ts";
 import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
 import { compileQuickWays } from "./quick/quick_ways.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
+import type { Sampler } from "./sampling.ts";
 import { Eflags } from "./state/bits.ts";
 import { openCpuState } from "./state/cpu_state.ts";
 import { Activity, offsetOf, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
@@ -101,6 +102,8 @@ interface Slot {
   cycle: number;
   /** The activity that the trace was told last; HLT counts as active. */
   told: number;
+  /** Cycle at which the sampler wants to look next. */
+  sampleAt: number;
 }
 
 /** A turn of all CPUs, from one cycle to another, that stopped on its way; see {@link Processors.run}. */
@@ -129,6 +132,7 @@ export class Processors implements Snapshot {
   #given = 0;
   #began = 0;
   #stopAll = false;
+  #sampler: Sampler | null = null;
 
   constructor(options: ProcessorsOptions) {
     this.#options = options;
@@ -143,6 +147,7 @@ export class Processors implements Snapshot {
       cpu: this.#makeCpu(i),
       cycle: 0,
       told: i === 0 ? Activity.active : Activity.waitForSipi,
+      sampleAt: Infinity,
     }));
     this.cpus = this.#slots.map(({ cpu }) => cpu);
     const quickWays = compileQuickWays(options.host, linear);
@@ -227,7 +232,7 @@ export class Processors implements Snapshot {
     this.#limit = limit;
     this.#stopAll = false;
     for (const slot of this.#slots) {
-      if (slot.cycle < turn.from) slot.cycle = turn.from;
+      if (slot.cycle < turn.from) this.#passOver(slot, turn.from);
       this.#runSlot(slot);
       if (slot.cycle >= this.#end) continue;
       this.#stopped = { from: turn.from, end: this.#end, stoppedAt: limit };
@@ -249,7 +254,7 @@ export class Processors implements Snapshot {
   runAlone(index: number, from: number, to: number): number {
     const slot = this.#slots[index];
     this.endTurn();
-    slot.cycle = from;
+    if (slot.cycle !== from) this.#passOver(slot, from);
     this.#end = Math.min(to, from + MAX_SLICE);
     this.#stopAll = false;
     this.#runSlot(slot);
@@ -270,6 +275,16 @@ export class Processors implements Snapshot {
     this.#end = slot.cycle + 1;
     this.#stopAll = false;
     this.#runSlot(slot);
+  }
+
+  /** Lets `sampler`, and no other, look at the CPUs from now on. Nothing that they do depends on it. */
+  observe(sampler: Sampler): void {
+    this.#setSampler(sampler);
+  }
+
+  /** Lets `sampler` look no longer. */
+  unobserve(sampler: Sampler): void {
+    if (this.#sampler === sampler) this.#setSampler(null);
   }
 
   /** Resets all CPUs as RESET# does; the first one starts at the reset vector. */
@@ -314,7 +329,7 @@ export class Processors implements Snapshot {
       const saved = (cpus as readonly Record<string, SnapshotRecord | number>[])[i];
       const { cpu } = slot;
       const place = { dataTlb: cpu.state.dataTlb, codeTlb: cpu.state.codeTlb };
-      slot.cycle = saved.cycle as number;
+      this.#passOver(slot, saved.cycle as number);
       cpu.state.restore(saved.state as SnapshotRecord);
       Object.assign(cpu.state, place);
       cpu.msrs.restore(saved.msrs as SnapshotRecord);
@@ -374,9 +389,10 @@ export class Processors implements Snapshot {
         continue;
       }
       if (state.activity !== Activity.active) {
-        slot.cycle = this.#bound;
+        this.#passOver(slot, this.#bound);
         break;
       }
+      if (slot.cycle >= slot.sampleAt) this.#sample(slot);
       if (mustStep(cpu)) this.#stepSlot(slot);
       else this.#runEngine(slot);
       this.#tellActivity(slot);
@@ -385,6 +401,22 @@ export class Processors implements Snapshot {
       this.#stopAll = false;
     }
     this.#current = null;
+  }
+
+  /** The CPU does nothing up to `cycle`: instants for samples before it are passed over. */
+  #passOver(slot: Slot, cycle: number): void {
+    slot.cycle = cycle;
+    slot.sampleAt = this.#sampler?.nextAfter(cycle) ?? Infinity;
+  }
+
+  #setSampler(sampler: Sampler | null): void {
+    this.#sampler = sampler;
+    for (const slot of this.#slots) this.#passOver(slot, slot.cycle);
+  }
+
+  #sample(slot: Slot): void {
+    this.#sampler!.sample(slot.cpu, slot.cycle);
+    slot.sampleAt = this.#sampler!.nextAfter(slot.cycle);
   }
 
   /** Notes in the trace that a CPU started, shut down, or waits for a start-up IPI. */
@@ -407,7 +439,7 @@ export class Processors implements Snapshot {
   #runEngine(slot: Slot): void {
     const { cpu } = slot;
     const { state } = cpu;
-    this.#begin(slot, this.#bound - slot.cycle);
+    this.#begin(slot, Math.min(this.#bound, slot.sampleAt) - slot.cycle);
     this.engine.run(cpu);
     slot.cycle = this.cycleNow();
     if (state.status === Status.exception || state.status === Status.refused) {

@@ -110,6 +110,8 @@ const machineNames: Readonly<Record<number, string>> = {
 /** A loadable part of an executable, by physical address. */
 export interface ElfSegment {
   readonly address: number;
+  /** Where it is linked to run. */
+  readonly virtualAddress: bigint;
   readonly bytes: Uint8Array;
   /** Size in memory, at least `bytes.length`. */
   readonly sizeBytes: number;
@@ -284,6 +286,7 @@ function loadSegment(view: ByteView, part: ProgramHeader): ElfSegment {
   }
   return {
     address: part.address,
+    virtualAddress: part.virtualAddress,
     bytes: view.slice(part.offset, part.fileBytes, "a PT_LOAD segment"),
     sizeBytes: part.memoryBytes,
   };

@@ -18,7 +18,9 @@ for (const bits of [32, 64] as const) {
       bits,
       type: "executable",
       entry: 0x100_0010,
-      segments: [{ address: 0x10_0000, bytes: pattern(8), sizeBytes: 32 }],
+      segments: [
+        { address: 0x10_0000, virtualAddress: 0x10_0000n, bytes: pattern(8), sizeBytes: 32 },
+      ],
       notes: [{ name: "Xen", type: 18, descriptor: pattern(5) }],
     });
   });

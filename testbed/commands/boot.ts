@@ -3,6 +3,7 @@
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
 import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
+import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
 import { type Bytes, formatDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
 import { exitCodeOf, exitCodeTable } from "./exit_codes.ts";
@@ -12,6 +13,7 @@ import type { Services } from "./services.ts";
 
 /** More CPUs than this have no use: their turns are taken one after the other. */
 const MAX_CPUS = 64;
+const MAX_SAMPLE_CYCLES = 1_000_000_000;
 
 const EXAMPLES = `
 Examples:
@@ -43,6 +45,8 @@ interface BootOptions {
   until?: string;
   simLimit?: Nanoseconds;
   trace?: string;
+  profile?: string;
+  profileEvery?: number;
 }
 
 /** The command; `finish` takes its exit code. */
@@ -74,6 +78,15 @@ export function bootCommand(
       durationValue,
     )
     .option("--trace <file>", "write the trace events to a file")
+    .option(
+      "--profile <file>",
+      "sample the guest by function: a file for speedscope, or with .folded folded stacks",
+    )
+    .option(
+      "--profile-every <cycles>",
+      "distance of two samples (default 10090)",
+      wholeNumber(1, MAX_SAMPLE_CYCLES),
+    )
     .addHelpText("after", EXAMPLES);
   return command.action(async (options) => {
     finish(await boot(services, options));
@@ -85,6 +98,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   const { terminal } = services;
   const machine = await services.createMachine(machineOptions(options));
   const closeTrace = options.trace ? writeTrace(services, machine, options.trace) : () => {};
+  const finishProfile = options.profile ? profile(services, machine, options) : () => {};
   const stopOutput = machine.console.onOutput((bytes) => terminal.write(bytes));
   const stop = await withKeyboard(services, machine, (signal) =>
     machine.run({
@@ -94,6 +108,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
     }));
   stopOutput();
   closeTrace();
+  finishProfile();
   terminal.writeError(`\n${summary(machine, stop)}\n`);
   return exitCodeOf(stop, options.until !== undefined);
 }
@@ -161,6 +176,20 @@ function writeTrace(services: Services, machine: Machine, path: string): () => v
   return () => {
     stop();
     file.writeLine(`# hash ${machine.trace.hash}`);
+    file.close();
+  };
+}
+
+/** Samples from now on; returns how to write what was found. */
+function profile(services: Services, machine: Machine, options: BootOptions): () => void {
+  const file = services.openText(options.profile!);
+  const sampled = machine.profile({ everyCycles: options.profileEvery });
+  return () => {
+    sampled.stop();
+    const lines = options.profile!.endsWith(".folded")
+      ? foldedStacks(sampled)
+      : [JSON.stringify(speedscopeFile(sampled, machine.name))];
+    for (const line of lines) file.writeLine(line);
     file.close();
   };
 }

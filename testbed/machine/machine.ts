@@ -18,6 +18,7 @@ import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
 import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
 import { KEY_NAMES } from "../../devices/i8042/mod.ts";
+import type { KernelCode } from "../../guests/linux/mod.ts";
 import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
   CpuView,
@@ -34,6 +35,7 @@ import type {
   TraceLine,
   TraceView,
 } from "../machine_api.ts";
+import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
 import { printAs } from "../tables.ts";
 import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
@@ -76,6 +78,7 @@ export class PcMachine implements Machine {
   readonly #memory: MachineMemory;
   readonly #console: MachineConsole;
   readonly #start: (machine: PcMachine) => void;
+  readonly #kernelCode: () => KernelCode | null;
   /** Part of the snapshot: what several CPUs do depends on it. */
   #quantumCycles: number;
   #running = false;
@@ -89,6 +92,7 @@ export class PcMachine implements Machine {
     this.name = parts.name;
     this.options = options;
     this.#start = parts.start;
+    this.#kernelCode = parts.kernelCode;
     this.#quantumCycles = options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES;
     const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
     const romBase = processorAreaBytes(cpus);
@@ -269,6 +273,17 @@ export class PcMachine implements Machine {
     const start = address ?? registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
     const bytes = this.#readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
     return await disassembleBytes(bytes, start, codeBits, count);
+  }
+
+  profile({ everyCycles = DEFAULT_SAMPLE_CYCLES } = {}): GuestProfile {
+    const profile = new GuestProfile(
+      this.#kernelCode(),
+      this.clock.frequencyHz,
+      everyCycles,
+      () => this.processors.unobserve(profile),
+    );
+    this.processors.observe(profile);
+    return profile;
   }
 
   snapshot(): SnapshotRecord {

@@ -4,7 +4,16 @@ import { physical } from "../../core/lib/brand.ts";
 import { writeMsrValue } from "../../core/x86/system/mod.ts";
 import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
 import type { BoardChoices } from "../../devices/board/mod.ts";
-import { type BootModule, pcMemoryMap, planBoot, planRom } from "../../guests/linux/mod.ts";
+import {
+  BootError,
+  type BootModule,
+  isElf,
+  type KernelCode,
+  pcMemoryMap,
+  planBoot,
+  planRom,
+  readKernelCode,
+} from "../../guests/linux/mod.ts";
 import type { ImageSource, MachineNetwork, MachineOptions } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
 import { applyEntry } from "./entry_state.ts";
@@ -28,7 +37,12 @@ export interface MachineParts {
   board(network: MachineNetwork | null): BoardChoices;
   /** Puts the kernel or the ROM into place and the first CPU at its entry; called again after a reset. */
   start(machine: PcMachine): void;
+  /** Names of the kernel's code, or `null` if there are none; read when they are asked for first. */
+  kernelCode(): KernelCode | null;
 }
+
+/** How a machine starts, and the names of what it runs. */
+type Start = Pick<MachineParts, "start" | "kernelCode">;
 
 /** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
 export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
@@ -51,17 +65,17 @@ export async function gatherParts(options: MachineOptions, name: string): Promis
       vgabios: vgaRom,
       nic: network && { mac: DEFAULT_MAC, port: network.lan.attach(name) },
     }),
-    start,
+    ...start,
   };
 }
 
-async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
+async function kernelStart(options: MachineOptions): Promise<Start> {
   const { kernel, initrd } = await kernelImages(options);
   const modules: BootModule[] = await Promise.all((options.modules ?? []).map(async (module) => ({
     bytes: await readSource("modules", module.image),
     commandLine: module.commandLine,
   })));
-  return (machine) => {
+  const start = (machine: PcMachine) => {
     const { acpiRsdp, reserved } = machine.board.prepareDirectBoot();
     const { ramBytes, lowRamBytes } = machine.machineMemory.plan;
     const plan = planBoot({
@@ -89,6 +103,18 @@ async function kernelStart(options: MachineOptions): Promise<(machine: PcMachine
     boot.apic.setVirtualWireMode();
     applyEntry(boot, plan);
   };
+  let code: KernelCode | null | undefined;
+  return { start, kernelCode: () => code === undefined ? code = codeOf(kernel) : code };
+}
+
+/** The code of a kernel that is ELF; a compressed one hides its names. */
+function codeOf(kernel: Uint8Array): KernelCode | null {
+  try {
+    return isElf(kernel) ? readKernelCode(kernel) : null;
+  } catch (error) {
+    if (error instanceof BootError) return null;
+    throw error;
+  }
 }
 
 /** The kernel, and the initramfs that goes with it. */
@@ -109,7 +135,7 @@ async function kernelImages(
   return { kernel: await readSource("kernel", options.kernel!), initrd: given };
 }
 
-async function romStart(options: MachineOptions): Promise<(machine: PcMachine) => void> {
+async function romStart(options: MachineOptions): Promise<Start> {
   const bios = options.bios ?? "seabios";
   const path = bios === "seabios" ? `${SEABIOS_FOLDER}/bios-256k.bin` : bios;
   const image = await readSource("bios", path);
@@ -119,10 +145,11 @@ async function romStart(options: MachineOptions): Promise<(machine: PcMachine) =
     throw new RangeError(`option bios: ${(error as Error).message}`, { cause: error });
   }
   let placed = false;
-  return (machine) => {
+  const start = (machine: PcMachine) => {
     if (!placed) machine.board.placeBios(image);
     placed = true;
   };
+  return { start, kernelCode: () => null };
 }
 
 async function readDisk(source: ImageSource): Promise<Uint8Array> {
