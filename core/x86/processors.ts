@@ -446,7 +446,7 @@ export class Processors implements Snapshot {
       this.#begin(slot, 1);
       if (state.status === Status.exception) deliverPending(cpu);
       else accessRefused(cpu, null);
-      slot.cycle++;
+      slot.cycle = Math.max(this.cycleNow(), slot.cycle + 1);
     }
     state.status = Status.none;
   }

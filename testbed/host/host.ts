@@ -16,6 +16,7 @@ import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
+import { switchCost } from "../../core/hypervisor/accounting/switch_cost.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
@@ -101,6 +102,8 @@ export interface HostRunOptions extends RunOptions {
 /** See the module comment. */
 export class Host {
   readonly hardware: HostHardware;
+  /** What domains were billed for. */
+  readonly ledger: Ledger;
   readonly dispatcher: CpuDispatcher;
   readonly hypervisor: Hypervisor;
   readonly zero: DomainZero;
@@ -113,7 +116,14 @@ export class Host {
     const memoryBytes = parseSize(options.memory);
     this.hardware = new HostHardware({ ...options, cpus, memoryBytes });
     const { clock, memory, processors } = this.hardware;
-    this.dispatcher = new CpuDispatcher({ clock, cpus, scheduler: options.scheduler ?? "credit2" });
+    const costs = new CostTable(profileNamed(options.profile ?? "free"), clock.frequencyHz);
+    this.ledger = new Ledger(costs);
+    this.dispatcher = new CpuDispatcher({
+      clock,
+      cpus,
+      scheduler: options.scheduler ?? "credit2",
+      switchCost: (_to, displacedCycles) => switchCost(costs, displacedCycles),
+    });
     const executor = new PvExecutor(processors, cpus === 1 ? SLICE_CYCLES : QUANTUM_CYCLES);
     this.hypervisor = new Hypervisor({
       memory,
@@ -121,7 +131,7 @@ export class Host {
       clock,
       dispatcher: this.dispatcher,
       executor,
-      ledger: new Ledger(new CostTable(profileNamed(options.profile ?? "free"), clock.frequencyHz)),
+      ledger: this.ledger,
       trace: this.hardware.trace,
       wallClockSeconds: WALL_CLOCK_SECONDS,
       emergencyConsole: (domain, bytes) => this.#output(domain, bytes),

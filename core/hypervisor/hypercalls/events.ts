@@ -80,7 +80,10 @@ const OPERATIONS: Readonly<Record<keyof typeof EVTCHNOP, Operation>> = {
   ),
   send: operation(
     EVTCHN_STRUCTS.send,
-    ({ hypervisor, domain }, { port }) => hypervisor.events.send(domain.id, port as EventPort),
+    ({ hypervisor, domain }, { port }) => {
+      hypervisor.bill(domain.id, "events");
+      return hypervisor.events.send(domain.id, port as EventPort);
+    },
   ),
   status: operation(EVTCHN_STRUCTS.status, ({ hypervisor, domain }, { dom, port }) => {
     const found = hypervisor.events.status(domain.id, dom as DomainId, port as EventPort);

@@ -157,6 +157,7 @@ export const grantTableOp: Hypercall = (caller, args) => {
   const count = args.u32(2);
   if (count > PREEMPT_AFTER) return ERRNO.EINVAL;
   for (let i = 0; i < count; i++) {
+    caller.hypervisor.bill(caller.domain.id, "grantOperations");
     const failed = found.run(caller, args.number(1) + i * found.bytes);
     if (failed < 0) return failed;
   }

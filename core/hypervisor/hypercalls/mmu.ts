@@ -124,6 +124,7 @@ function oneOperation(caller: Caller, words: Int32Array): number {
     case MMUEXT.UNPIN_TABLE:
       return tables.unpin(domain, frame);
     case MMUEXT.NEW_BASEPTR: {
+      hypervisor.bill(domain.id, "addressSpaceSwitch");
       const failed = tables.setRoot(vcpu, frame);
       if (failed === 0) loadRoot(cpu, frame, false);
       return failed;
