@@ -155,9 +155,9 @@ class Survey {
   }
 }
 
-/** Whether a block ends with the instruction. */
-function endsBlock({ shape }: RegionInstruction): boolean {
-  return !shape.inlined || shape.alwaysLeaves || shape.jumpsDirectly || shape.repeats ||
+/** Whether a block ends with the instruction: wherever the cold tier's may end, whose records follow no further. */
+function endsBlock({ shape, instruction }: RegionInstruction): boolean {
+  return !shape.inlined || instruction.bound.program.endsBlock || shape.repeats ||
     shape.retiresMore;
 }
 

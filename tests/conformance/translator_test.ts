@@ -280,6 +280,29 @@ const PROGRAMS: readonly Program[] = [
     cycles: 400_000,
   },
   {
+    claim: "what follows an instruction that ends a block now and then",
+    source: `
+      mov ebp, 300
+      mov edi, 0x300000
+    again:
+      pushfq
+      popfq
+      inc ebx
+      lea edi, [rdi + 4096 - 40]
+      mov [rdi], ebx
+      xor ebx, [rdi - 2]
+      pause
+      inc ebx
+      in al, 0x80
+      cld
+      sub edi, 4096 - 44
+      dec ebp
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 100_000,
+  },
+  {
     claim: "string instructions of all sizes and directions",
     source: `
       mov ebp, 200
