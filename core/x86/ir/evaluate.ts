@@ -231,10 +231,11 @@ const COMPARE = {
   le_s: (a: bigint, b: bigint) => signed(a) <= signed(b),
 } as const;
 
+/** What the first operand settles, the second is not computed for: it may be a fast path's, which has no evaluation. */
 const BOOL = {
-  and: (a: boolean, b: boolean) => a && b,
-  or: (a: boolean, b: boolean) => a || b,
-  xor: (a: boolean, b: boolean) => a !== b,
+  and: (a: Condition, b: Condition): Condition => (frame) => a(frame) && b(frame),
+  or: (a: Condition, b: Condition): Condition => (frame) => a(frame) || b(frame),
+  xor: (a: Condition, b: Condition): Condition => (frame) => a(frame) !== b(frame),
 } as const;
 
 function signed(a: bigint): bigint {
@@ -268,10 +269,8 @@ function expand(node: Node): Value | Condition {
       ];
       return (frame) => operation(a(frame), b(frame));
     }
-    case "bool": {
-      const [a, b, operation] = [truth(expression.a), truth(expression.b), BOOL[expression.bool]];
-      return (frame) => operation(a(frame), b(frame));
-    }
+    case "bool":
+      return BOOL[expression.bool](truth(expression.a), truth(expression.b));
     case "not": {
       const a = truth(expression.a);
       return (frame) => !a(frame);
