@@ -112,6 +112,15 @@ export class HotEngine implements Engine, CodeOverlay {
     this.cold.invalidate();
   }
 
+  /** Translates the code at linear offsets `codes`, hot or not, in one module: for those who want to force it. */
+  translate(codes: readonly number[], modeKey: number): void {
+    const { cache } = this.cold;
+    for (const code of codes) cache.find(code, modeKey);
+    const blocks = codes.map((code) => cache.peek(code, modeKey)).filter((block) => block !== null);
+    this.cold.compilePending();
+    if (blocks.length > 0) this.#translate(blocks);
+  }
+
   // ---- what the cold tier reports ----
 
   blockMade(block: Block): void {

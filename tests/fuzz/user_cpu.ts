@@ -28,6 +28,7 @@ import {
 import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { HotEngine } from "../../core/translate/mod.ts";
 import { wasmHost } from "../../testbed/wasm_host.ts";
 import {
   CODE,
@@ -48,10 +49,16 @@ const TLB_BASE = 64 * 1024;
 const LOOKUP_BASE = 8 * MIB;
 const ARENA_BASE = LOOKUP_BASE + LOOKUP_BYTES;
 const ARENA_BYTES = 8 * MIB;
+/** The hot engine has a code cache of its own. */
+const HOT_LOOKUP_BASE = ARENA_BASE + ARENA_BYTES;
+const HOT_ARENA_BASE = HOT_LOOKUP_BASE + LOOKUP_BYTES;
+const HOT_ARENA_BYTES = 13 * MIB;
 const RAM_BASE = 32 * MIB;
-const RAM_BYTES = MIB;
+const RAM_BYTES = 8 * MIB;
 /** More than a machine of this size needs for its code lines. */
 const CODE_LINES_BYTES = 65536;
+/** Counts so long that nothing is translated but what is told to be. */
+const NEVER_HOT = 65535;
 
 /** Physical addresses. */
 const At = {
@@ -65,9 +72,15 @@ const At = {
   taskTable: 0x8000,
   code: 0x10000,
   data: 0x20000,
+  /** Pairs of pages that code can be put into, to be mapped as the code pages. */
+  slots: 0x10_0000,
 } as const;
+/** Pairs of code pages. */
+export const SLOTS = 512;
 /** Above what 32-bit code reaches. */
 const TASK_STATE = 0x3_0000_0000;
+
+const SLOT_BYTES = 2 * PAGE;
 
 const PRESENT_WRITABLE = 3;
 const PRESENT_WRITABLE_USER = 7;
@@ -91,12 +104,21 @@ const FPR = fprOffset(0) >> 2;
 const RIP = offsetOf("rip") >> 2;
 const FAULT_ADDRESS = offsetOf("faultAddress") >> 2;
 
-/** One CPU and its two engines. */
+/** Code to be put into a slot. */
+export interface SlotCode {
+  readonly bytes: Uint8Array;
+  /** Its offset in the code pages. */
+  readonly at: number;
+  readonly long: boolean;
+}
+
+/** One CPU and its engines. */
 export class UserCpu {
   readonly cpu: Cpu;
   readonly decoder: Decoder;
   readonly reference: Engine;
   readonly cold: Engine;
+  readonly hot: HotEngine;
   readonly #memory: MachineMemory;
   readonly #data: Uint32Array;
   readonly #before: Uint32Array;
@@ -149,17 +171,68 @@ export class UserCpu {
     const plan = { lookupBase: LOOKUP_BASE, arenaBase: ARENA_BASE, arenaBytes: ARENA_BYTES };
     const parts = { host: wasmHost, linear, cpus: [cpu], decoder, functions, reference, plan };
     this.cold = new ColdEngine(parts);
+    const hotPlan = {
+      lookupBase: HOT_LOOKUP_BASE,
+      arenaBase: HOT_ARENA_BASE,
+      arenaBytes: HOT_ARENA_BYTES,
+    };
+    this.hot = new HotEngine({ ...parts, plan: hotPlan }, { hotAfter: NEVER_HOT });
   }
 
   /** Executes the request at `at` of `requests` on `engine`; writes the reply at the start of `reply`. */
   execute(engine: Engine, requests: Uint8Array, at: number, reply: Uint32Array): void {
     const request = new DataView(requests.buffer, requests.byteOffset + at, Request.sizeBytes);
-    this.#load(requests, at, request);
-    this.#run(engine, request);
+    this.#load(request);
+    this.#loadCode(requests, at, request);
+    this.#run(engine, budgetOf(request));
     this.#answer(request, reply);
   }
 
-  #load(requests: Uint8Array, at: number, request: DataView): void {
+  /** Puts code into the slots from the first on, in place of all that was there. */
+  fillSlots(codes: readonly SlotCode[]): void {
+    this.hot.invalidate();
+    const pages = new Uint8Array(SLOT_BYTES);
+    codes.forEach(({ bytes, at }, slot) => {
+      pages.fill(BREAKPOINT);
+      pages.set(bytes, at);
+      this.#memory.writeBytes(slotAt(slot), pages);
+    });
+  }
+
+  /** Lets the hot engine translate what is in the slots. */
+  translateSlots(codes: readonly SlotCode[]): void {
+    for (const long of [true, false]) {
+      this.#enterMode(long);
+      const places = codes.flatMap((code, slot) =>
+        code.long === long ? [this.#memory.readableLinear(slotAt(slot)) + code.at] : []
+      );
+      this.hot.translate(places, this.cpu.state.modeKey);
+    }
+  }
+
+  /**
+   * Executes the code in a slot from the state of the request at `at` on `engine`, at most `budget` instructions; by
+   * default as many as the request says. Writes the reply, and returns the budget that is left.
+   */
+  executeSlot(
+    slot: number,
+    engine: Engine,
+    requests: Uint8Array,
+    at: number,
+    reply: Uint32Array,
+    budget = -1,
+  ): number {
+    const request = new DataView(requests.buffer, requests.byteOffset + at, Request.sizeBytes);
+    this.#mapCode(slotAt(slot));
+    this.#load(request);
+    this.#run(engine, budget < 0 ? budgetOf(request) : budget);
+    const left = this.cpu.state.budget;
+    this.#answer(request, reply);
+    this.#mapCode(At.code);
+    return left;
+  }
+
+  #load(request: DataView): void {
     const { cpu: { state } } = this;
     const { u32 } = state;
     this.#enterMode(request.getUint8(Request.isLong) !== 0);
@@ -171,11 +244,6 @@ export class UserCpu {
     writeFlags(state, flags | Eflags.IF, USER_FLAGS | Eflags.IF | Eflags.TF | Eflags.RF);
     if (alignmentChanges) updateMode(this.cpu);
     this.#loadFloating(request);
-    const codeAt = request.getUint32(Request.codeAt, true);
-    const code = this.#codeBytes.fill(BREAKPOINT);
-    const start = at + Request.code;
-    code.set(requests.subarray(start, start + request.getUint8(Request.length)), 16);
-    this.#memory.writeBytes(At.code + codeAt - 16 as PhysicalAddress, code);
     const patch = request.getUint32(Request.patchAt, true) >> 2;
     for (let i = 0; i < PATCH_BYTES >> 2; i++) {
       this.#data[patch + i] = this.#before[patch + i] = request.getUint32(
@@ -183,8 +251,16 @@ export class UserCpu {
         true,
       );
     }
-    u32[RIP] = CODE + codeAt;
+    u32[RIP] = CODE + request.getUint32(Request.codeAt, true);
     u32[RIP + 1] = 0;
+  }
+
+  #loadCode(requests: Uint8Array, at: number, request: DataView): void {
+    const codeAt = request.getUint32(Request.codeAt, true);
+    const code = this.#codeBytes.fill(BREAKPOINT);
+    const start = at + Request.code;
+    code.set(requests.subarray(start, start + request.getUint8(Request.length)), 16);
+    this.#memory.writeBytes(At.code + codeAt - 16 as PhysicalAddress, code);
   }
 
   #loadFloating(request: DataView): void {
@@ -211,11 +287,11 @@ export class UserCpu {
     for (let i = 0; i < 64; i++) u32[XMM + i] = request.getUint32(fx + 160 + 4 * i, true);
   }
 
-  #run(engine: Engine, request: DataView): void {
+  #run(engine: Engine, budget: number): void {
     const { cpu, cpu: { state } } = this;
     this.#software = -1;
     state.status = Status.none;
-    state.budget = request.getUint8(Request.singleStep) !== 0 ? 1 : MOST_INSTRUCTIONS;
+    state.budget = budget;
     engine.run(cpu);
   }
 
@@ -335,6 +411,16 @@ export class UserCpu {
     setBounds(state, index, attributes, 0xffffffff);
   }
 
+  /** Maps two pages from a physical address on as the code pages. */
+  #mapCode(physical: number): void {
+    for (let page = 0; page < 2; page++) {
+      const virtual = CODE + page * PAGE;
+      const entry = At.codeTable + 8 * ((virtual >>> 12) & 511);
+      this.#memory.write(entry, 4, (physical + page * PAGE) | PRESENT_WRITABLE_USER);
+      this.cpu.mmu.flushPage(virtual, 0);
+    }
+  }
+
   /** Tables for the code and data pages, and for a task state segment without I/O permission bits. */
   #mapPages(): void {
     const entry = (table: number, index: number, target: number, bits: number) =>
@@ -357,4 +443,14 @@ export class UserCpu {
     }
     this.#memory.write(At.taskState + 0x66, 2, 0xffff);
   }
+}
+
+/** Physical address of a slot. */
+function slotAt(slot: number): PhysicalAddress {
+  return At.slots + slot * SLOT_BYTES as PhysicalAddress;
+}
+
+/** Instructions that the request lets retire. */
+function budgetOf(request: DataView): number {
+  return request.getUint8(Request.singleStep) !== 0 ? 1 : MOST_INSTRUCTIONS;
 }
