@@ -7,6 +7,7 @@
 
 import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
 import type { Nanoseconds } from "../core/clock/clock.ts";
+import type { CounterReading, Counts } from "../core/trace/counters.ts";
 import type { HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
@@ -155,6 +156,10 @@ export interface TraceView {
   recent(count: number): readonly TraceLine[];
   /** Calls `listener` with each event as it happens; returns how to stop that. */
   onEvent(listener: (event: TraceLine) => void): () => void;
+  /** What the host did for the guest so far, by `tier.name`; not part of the hash. */
+  readonly counters: Counts;
+  /** Calls `listener` with the counters, as often as the state is digested; returns how to stop that. */
+  onCounters(listener: (reading: CounterReading) => void): () => void;
 }
 
 /**

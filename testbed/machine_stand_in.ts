@@ -76,6 +76,8 @@ export class MachineStandIn implements Machine {
   get trace() {
     return {
       hash: this.now.toString(16).padStart(16, "0"),
+      counters: { "hot.regions": this.now as number },
+      onCounters: () => () => {},
       recent: (count: number) => this.#events.slice(-count),
       onEvent: (listener: (event: TraceLine) => void) => {
         this.#traceListeners.add(listener);

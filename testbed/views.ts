@@ -1,6 +1,7 @@
 /** How machines, CPUs, memory and stop reasons read as text, wherever they are printed. */
 
 import { unreachable } from "../core/lib/assert.ts";
+import type { Counts } from "../core/trace/counters.ts";
 import type {
   CpuView,
   DeviceView,
@@ -125,6 +126,12 @@ export function listDevices(devices: readonly DeviceView[]): string {
 /** Trace events, one to a line. */
 export function listTrace(events: readonly TraceLine[]): string {
   return table(["cycle", "event", ""], events.map(({ cycle, kind, text }) => [cycle, kind, text]));
+}
+
+/** What the host did for a guest, one counter to a line. */
+export function listCounters(counts: Counts): string {
+  const rows = Object.entries(counts);
+  return rows.length === 0 ? "nothing is counted" : table(["counter", "count"], rows);
 }
 
 /** Instructions, one to a line, with their bytes. */

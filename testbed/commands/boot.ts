@@ -5,7 +5,7 @@ import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
 import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
 import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
 import { type Bytes, formatDuration } from "../units.ts";
-import { describeStop } from "../views.ts";
+import { describeStop, listCounters } from "../views.ts";
 import { exitCodeOf, exitCodeTable } from "./exit_codes.ts";
 import { ConsoleKeys } from "./console_keys.ts";
 import { durationValue, repeated, sizeValue, wholeNumber } from "./option_values.ts";
@@ -47,6 +47,7 @@ interface BootOptions {
   trace?: string;
   profile?: string;
   profileEvery?: number;
+  verbose?: boolean;
 }
 
 /** The command; `finish` takes its exit code. */
@@ -78,6 +79,7 @@ export function bootCommand(
       durationValue,
     )
     .option("--trace <file>", "write the trace events to a file")
+    .option("-v, --verbose", "tell at the end what the engine did")
     .option(
       "--profile <file>",
       "sample the guest by function: a file for speedscope, or with .folded folded stacks",
@@ -110,6 +112,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   closeTrace();
   finishProfile();
   terminal.writeError(`\n${summary(machine, stop)}\n`);
+  if (options.verbose) terminal.writeError(`${listCounters(machine.trace.counters)}\n`);
   return exitCodeOf(stop, options.until !== undefined);
 }
 
@@ -170,11 +173,15 @@ async function withKeyboard(
 
 function writeTrace(services: Services, machine: Machine, path: string): () => void {
   const file = services.openText(path);
-  const stop = machine.trace.onEvent(({ cycle, kind, text }) => {
-    file.writeLine(`${cycle} ${kind} ${text}`);
-  });
+  const stops = [
+    machine.trace.onEvent(({ cycle, kind, text }) => file.writeLine(`${cycle} ${kind} ${text}`)),
+    machine.trace.onCounters(({ cycle, counts }) => {
+      const values = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
+      file.writeLine(`# ${cycle} ${values.join(" ")}`);
+    }),
+  ];
   return () => {
-    stop();
+    for (const stop of stops) stop();
     file.writeLine(`# hash ${machine.trace.hash}`);
     file.close();
   };

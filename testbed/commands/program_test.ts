@@ -137,6 +137,19 @@ Deno.test("boot passes its options on to the machine, sizes as bytes", async () 
   });
 });
 
+Deno.test("boot --profile writes a file for speedscope, or folded stacks by the file's name", async () => {
+  const { files } = await xenarium(["boot", "--sim-limit", "1us", "--profile", "p.json"]);
+  const [text] = files.get("p.json")!;
+  assertEquals(JSON.parse(text).exporter, "xenarium");
+  const folded = await xenarium(["boot", "--sim-limit", "1us", "--profile", "p.folded"]);
+  assertEquals(folded.files.get("p.folded"), []);
+});
+
+Deno.test("boot --verbose tells what the engine did", async () => {
+  const { error } = await xenarium(["boot", "--sim-limit", "2us", "--verbose"]);
+  assertMatch(error, /counter +count\nhot.regions +2000/);
+});
+
 Deno.test("boot connects the serial console to the standard streams", async () => {
   const { out, error, machines } = await xenarium(["boot", "--until", "login:"], {
     script: [PROMPT],

@@ -10,7 +10,8 @@ import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
-import { Digest, Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
+import { CounterStream } from "../../core/trace/counters.ts";
+import { Digest, Trace } from "../../core/trace/trace.ts";
 import { HotEngine } from "../../core/translate/mod.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
@@ -32,7 +33,6 @@ import type {
   ScreenWaitOptions,
   SerialConsole,
   StopReason,
-  TraceLine,
   TraceView,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
@@ -46,6 +46,7 @@ import { keysOf } from "./keys.ts";
 import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
+import { TraceWindow } from "./trace_window.ts";
 
 const MIB = 1024 * 1024;
 /** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
@@ -73,7 +74,9 @@ export class PcMachine implements Machine {
   readonly board: PcBoard;
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
+  readonly trace: TraceView;
   readonly #trace = new Trace();
+  readonly #counters = new CounterStream();
   readonly #io = new IoSpace();
   readonly #memory: MachineMemory;
   readonly #console: MachineConsole;
@@ -159,6 +162,8 @@ export class PcMachine implements Machine {
       trace: this.#trace,
       acknowledgePic: () => this.board.pic.acknowledge(),
     });
+    this.#counters.add(this.processors.engine.name, () => this.processors.engine.counters);
+    this.trace = new TraceWindow(this.#trace, this.#counters);
     this.#io.onAccess = (write, port, value) =>
       this.#trace.emit(this.now, write ? "portWrite" : "portRead", port, value);
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
@@ -205,17 +210,6 @@ export class PcMachine implements Machine {
 
   get devices(): readonly DeviceView[] {
     return this.board.listing();
-  }
-
-  get trace(): TraceView {
-    const trace = this.#trace;
-    return {
-      get hash() {
-        return trace.hash;
-      },
-      recent: (count) => trace.recent(count).map(traceLine),
-      onEvent: (listener) => trace.listen((event) => listener(traceLine(event))),
-    };
   }
 
   async run(options: RunOptions = {}): Promise<StopReason> {
@@ -438,6 +432,7 @@ export class PcMachine implements Machine {
       digest.add(state.high(offsetOf("rip")));
     }
     this.#trace.emit(this.now, "state", digest.low, digest.high);
+    this.#counters.tell(this.now);
   }
 
   /** Bytes typed at the console. */
@@ -470,12 +465,3 @@ export class PcMachine implements Machine {
 }
 
 printAs(PcMachine.prototype, describeMachine);
-
-function traceLine({ cycle, kind, a, b }: TraceEvent): TraceLine {
-  const names = TRACE_KINDS[kind].split(", ");
-  return {
-    cycle: cycle as Cycle,
-    kind,
-    text: `${names[0]} 0x${(a >>> 0).toString(16)}, ${names[1]} 0x${(b >>> 0).toString(16)}`,
-  };
-}

@@ -3,6 +3,7 @@
 import { physical } from "../../core/lib/brand.ts";
 import type { Machine } from "../machine_api.ts";
 import type { MachineRegistry } from "../machine_registry.ts";
+import { type GuestProfile, listFunctions } from "../profile/guest_profile.ts";
 import { suggest } from "../suggestion.ts";
 import { table } from "../tables.ts";
 import {
@@ -10,6 +11,7 @@ import {
   describeStop,
   dumpBytes,
   hex,
+  listCounters,
   listDevices,
   listInstructions,
   listMachines,
@@ -21,6 +23,8 @@ export interface CommandContext {
   readonly machines: MachineRegistry;
   /** The machine that commands mean; the newest one until another is chosen. */
   selected: string | null;
+  /** The profile that was started of each machine. */
+  readonly profiles: WeakMap<Machine, GuestProfile>;
   /** Connects the terminal to a machine's console and runs the machine, until the user leaves. */
   attach(machine: Machine): Promise<string>;
 }
@@ -102,11 +106,25 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
   },
   trace: {
     usage: ".trace [count]",
-    help: "show the latest trace events and the trace hash",
+    help: "show the latest trace events, the trace hash, and what the engine did",
     run: ([count], context) => {
       const { trace } = chosen(context);
       const events = trace.recent(countOf(count, 2 * DEFAULT_LINES));
-      return `${events.length === 0 ? "no events" : listTrace(events)}\nhash ${trace.hash}`;
+      const lines = events.length === 0 ? "no events" : listTrace(events);
+      return `${lines}\nhash ${trace.hash}\n${listCounters(trace.counters)}`;
+    },
+  },
+  profile: {
+    usage: ".profile [cycles]",
+    help: "sample the guest by function every so many cycles; once it does, show the hottest ones",
+    run: ([cycles], context) => {
+      const machine = chosen(context);
+      const known = context.profiles.get(machine);
+      if (known && cycles === undefined) return listFunctions(known);
+      const everyCycles = cycles === undefined ? undefined : countOf(cycles, 0);
+      const profile = machine.profile({ everyCycles });
+      context.profiles.set(machine, profile);
+      return `one sample in ${profile.everyCycles} cycles of each CPU from now on; run the machine`;
     },
   },
   screen: {

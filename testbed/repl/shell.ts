@@ -69,6 +69,7 @@ class Shell {
     this.#context = {
       machines: options.machines,
       selected: null,
+      profiles: new WeakMap(),
       attach: (machine) => this.#attach(machine),
     };
   }

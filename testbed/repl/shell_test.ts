@@ -98,6 +98,10 @@ Deno.test("dot commands look at machines", () =>
     assertStringIncludes(await line(session, ".help"), ".disas [address] [count]");
     await line(session, "await m.run({ forCycles: 60 })");
     assertStringIncludes(await line(session, ".trace"), "uart");
+    assertStringIncludes(await line(session, ".trace"), "hot.regions");
+    assertStringIncludes(await line(session, ".profile 100"), "one sample in 100 cycles");
+    assertStringIncludes(await line(session, ".profile"), "no samples yet");
+    assertStringIncludes(await line(session, ".profile 0"), "every 1 cycle or more, found 0");
   }));
 
 Deno.test(".console connects the keyboard to the machine until Ctrl-C", () =>

@@ -78,6 +78,11 @@ export class ColdEngine implements Engine {
     this.#enter!(state.base, state.i32[BUDGET]);
   }
 
+  get counters() {
+    const { evictions, reuses } = this.cache;
+    return { modules: this.modules, evictions, reuses };
+  }
+
   invalidate(): void {
     this.cache.clear();
   }

@@ -47,6 +47,7 @@ class CpuPort implements EvaluationPort {
 /** Executes by evaluation. */
 export class ReferenceEngine implements Engine {
   readonly name = "reference";
+  readonly counters = {};
   readonly #evaluations: Evaluation[] = [];
   readonly #ports = new Map<Cpu, CpuPort>();
   readonly #bytes = new Uint8Array(LONGEST);
