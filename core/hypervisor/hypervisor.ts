@@ -29,6 +29,7 @@ import { PageTypes } from "./memory/page_types.ts";
 import { Reservations } from "./memory/reservations.ts";
 import { TlbFlushes } from "./memory/tlb_flushes.ts";
 import { GuestTables } from "./pv/guest_tables.ts";
+import type { Policy, PolicyCheck } from "./policy.ts";
 import type { Dispatcher, Executor } from "./scheduling/ports.ts";
 import { UpcallWords } from "./upcall_words.ts";
 import { VcpuTimers } from "./vcpu_timers.ts";
@@ -55,6 +56,8 @@ export interface HypervisorPorts {
   readonly executor: Executor;
   /** Seconds since 1970 at cycle 0. */
   readonly wallClockSeconds: number;
+  /** What domains may do to each other besides what the ABI says; left out, everything. */
+  readonly policy?: Policy;
   /** Takes what a domain writes by `console_io`. */
   emergencyConsole(domain: DomainId, bytes: Uint8Array): void;
   /** A line of the hypervisor's own log. */
@@ -104,6 +107,7 @@ export class Hypervisor {
     };
     this.tables = new GuestTables(this);
     this.reservations = new Reservations(memory, frames, this.types, map);
+    const allows = (check: PolicyCheck) => ports.policy?.allows(check) ?? true;
     this.events = new EventChannels({
       memory,
       notify: (domain, vcpu) => this.#notify(domain, vcpu),
@@ -113,8 +117,9 @@ export class Hypervisor {
           ? frame as number as MachineFrame
           : null,
       dropFrame: (domain, frame) => this.types.put(frame, domain),
+      allows,
     });
-    this.grants = new GrantTables(grantPorts(this));
+    this.grants = new GrantTables({ ...grantPorts(this), allows });
     this.timers = new VcpuTimers(this);
   }
 

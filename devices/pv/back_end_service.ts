@@ -7,11 +7,10 @@
  */
 
 import type { Cycles } from "../../core/clock/clock.ts";
-import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import type { Program } from "../../core/hypervisor/executors/model_program.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
-import type { Stepper, WorkDone, WorkKind } from "../work.ts";
+import type { Stepper, WorkDone } from "../work.ts";
 
 /** The name of the program, of its first step, and of the signal that there is work. */
 export const BACK_ENDS = { program: "back ends", step: "serve", signal: "work" } as const;
@@ -22,8 +21,14 @@ export class BackEndService implements Snapshot {
   /** Who has work, in the order in which they said so. */
   readonly #waiting = new Set<string>();
 
-  /** `signal` tells the driver domain's task that there is work. */
-  constructor(private readonly costs: CostTable, private readonly signal: () => void) {}
+  /**
+   * `bill` prices what a step did and writes it down; `signal` tells the driver domain's task that there
+   * is work.
+   */
+  constructor(
+    private readonly bill: (done: WorkDone) => Cycles,
+    private readonly signal: () => void,
+  ) {}
 
   /** Makes a stepper known under a name; answers how to say that it has work. */
   add(name: string, stepper: Stepper): () => void {
@@ -53,7 +58,7 @@ export class BackEndService implements Snapshot {
     if (!stepper) return 0 as Cycles;
     const { done, more } = stepper.step();
     if (more) this.#waiting.add(name);
-    return this.#price(done);
+    return this.bill(done);
   }
 
   save(): SnapshotRecord {
@@ -65,14 +70,6 @@ export class BackEndService implements Snapshot {
     const state = expectRecord(record, "backEndService", 1);
     this.#waiting.clear();
     for (const name of state.waiting as readonly string[]) this.#waiting.add(name);
-  }
-
-  #price(done: WorkDone): Cycles {
-    let cycles = 0;
-    for (const [kind, count] of Object.entries(done)) {
-      cycles += this.costs.cost(kind as WorkKind, count);
-    }
-    return cycles as Cycles;
   }
 }
 

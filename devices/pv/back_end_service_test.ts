@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
+import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { FREE_PROFILE } from "../../core/clock/profiles/profiles.ts";
 import { domainId, vcpuId } from "../../core/abi/ids.ts";
@@ -31,8 +32,11 @@ function rig() {
     port: () => service,
   });
   const vcpu = dispatcher.add({ domain: domainId(0), id: vcpuId(0), executor });
-  const costs = new CostTable(PROFILE, clock.frequencyHz);
-  const service = new BackEndService(costs, () => executor.signal(vcpu, BACK_ENDS.signal));
+  const ledger = new Ledger(new CostTable(PROFILE, clock.frequencyHz));
+  const service = new BackEndService(
+    (done) => ledger.chargeAll(vcpu.domain, done),
+    () => executor.signal(vcpu, BACK_ENDS.signal),
+  );
   executor.attach(vcpu);
   executor.spawn(vcpu, BACK_ENDS.program, BACK_ENDS.step);
   dispatcher.online(vcpu);
@@ -44,11 +48,11 @@ function rig() {
       return { done: { requests: 1, copiedBytes: 50 }, more: --requests > 0 };
     },
   });
-  return { clock, dispatcher, vcpu, service, log, stepper };
+  return { clock, dispatcher, ledger, vcpu, service, log, stepper };
 }
 
 test("back ends take turns by steps, and each step takes what it costs", () => {
-  const { dispatcher, vcpu, service, log, stepper } = rig();
+  const { dispatcher, ledger, vcpu, service, log, stepper } = rig();
   const wakeA = service.add("a", stepper("a", 3));
   const wakeB = service.add("b", stepper("b", 2));
   dispatcher.advance(1000 as Cycle);
@@ -61,6 +65,10 @@ test("back ends take turns by steps, and each step takes what it costs", () => {
     log,
     ["a", "b", "a", "b", "a"].map((name, index) => `${name} ${first + 150 * index}`),
   );
+  assertEquals(ledger.entries(domainId(0)), [
+    { cost: "requests", count: 5, cycles: 500 },
+    { cost: "copiedBytes", count: 250, cycles: 250 },
+  ] as never);
   const { state, times } = dispatcher.runstate(vcpu);
   assertEquals([state, times.running >= 5 * 150 && times.running < 5 * 150 + 20], [
     "blocked",

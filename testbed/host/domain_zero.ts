@@ -15,8 +15,6 @@ import {
 } from "../../core/abi/ids.ts";
 import { GNTTAB_RESERVED } from "../../core/abi/grant_table.ts";
 import type { MachineClock } from "../../core/clock/clock.ts";
-import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
-import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { ModelExecutor } from "../../core/hypervisor/executors/model_executor.ts";
 import { ProgramRegistry } from "../../core/hypervisor/executors/model_program.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
@@ -41,8 +39,6 @@ export interface DomainZeroOptions {
   readonly hypervisor: Hypervisor;
   readonly dispatcher: Dispatcher;
   readonly clock: MachineClock;
-  /** Prices its work. Default `free`. */
-  readonly profile?: string;
 }
 
 /** A disk of a domain. */
@@ -103,7 +99,7 @@ export class DomainZero implements Snapshot {
   readonly #host: BackEndHost;
   readonly #clock: MachineClock;
 
-  constructor({ hypervisor, dispatcher, clock, profile = "free" }: DomainZeroOptions) {
+  constructor({ hypervisor, dispatcher, clock }: DomainZeroOptions) {
     const { events, grants, memory } = hypervisor;
     this.#clock = clock;
     this.#host = { domain: DOM0, events, grants, memory };
@@ -117,14 +113,17 @@ export class DomainZero implements Snapshot {
       vcpuInfo: () => null,
     });
     grants.attach({ ...about, maxFrames: 1, maxHandles: MAX_HANDLES });
-    const costs = new CostTable(profileNamed(profile), clock.frequencyHz);
     const executor = new ModelExecutor<BackEndService>({
       clock,
       dispatcher,
       programs: new ProgramRegistry([backEndProgram]),
       port: () => this.service,
     });
-    this.service = new BackEndService(costs, () => executor.signal(this.vcpu, BACK_ENDS.signal));
+    const { ledger } = hypervisor.ports;
+    this.service = new BackEndService(
+      (done) => ledger.chargeAll(DOM0, done),
+      () => executor.signal(this.vcpu, BACK_ENDS.signal),
+    );
     this.vcpu = dispatcher.add({ domain: DOM0, id: 0 as VcpuId, executor });
     executor.attach(this.vcpu);
     executor.spawn(this.vcpu, BACK_ENDS.program, BACK_ENDS.step);

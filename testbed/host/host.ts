@@ -17,6 +17,7 @@ import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { switchCost } from "../../core/hypervisor/accounting/switch_cost.ts";
+import type { Policy } from "../../core/hypervisor/policy.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
@@ -49,8 +50,10 @@ export interface HostOptions {
   readonly scheduler?: SchedulerName;
   readonly cpuModel?: string;
   readonly engine?: EngineName;
-  /** Name of the cost profile that prices domain 0's work; default `free`. */
+  /** Name of the cost profile that prices the work of hypervisor and domain 0; default `free`. */
   readonly profile?: string;
+  /** What domains may do to each other; default: all that the ABI says. */
+  readonly policy?: Policy;
 }
 
 /** A domain to create; words of `xl.cfg`. */
@@ -134,13 +137,14 @@ export class Host {
       ledger: this.ledger,
       trace: this.hardware.trace,
       wallClockSeconds: WALL_CLOCK_SECONDS,
+      policy: options.policy,
       emergencyConsole: (domain, bytes) => this.#output(domain, bytes),
       log: (text) => void this.log.push(text),
       onShutdown: () => this.dispatcher.stop(),
     });
     executor.attach(this.hypervisor);
     const { hypervisor, dispatcher } = this;
-    this.zero = new DomainZero({ hypervisor, dispatcher, clock, profile: options.profile });
+    this.zero = new DomainZero({ hypervisor, dispatcher, clock });
   }
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
