@@ -13,6 +13,7 @@ import { XEN_LEGACY_MAX_VCPUS, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts"
 import { SHARED_INFO } from "../abi/xen.ts";
 import { type Cycle, type MachineClock, mulDivFloor } from "../clock/clock.ts";
 import { invariant } from "../lib/assert.ts";
+import type { Snapshot, SnapshotRecord } from "../lib/snapshot.ts";
 import type { MachineMemory } from "../memory/machine_memory.ts";
 import type { CostName } from "../clock/profiles/cost_profile.ts";
 import type { Trace, TraceKind } from "../trace/trace.ts";
@@ -22,6 +23,7 @@ import { Domain, type DomainOptions } from "./domain.ts";
 import { EventChannels, type FramePlace } from "./event_channels/mod.ts";
 import { MachineFrameMemory } from "./frame_memory.ts";
 import { GrantTables } from "./grant_tables/mod.ts";
+import { restoreHypervisor, saveHypervisor } from "./hypervisor_snapshot.ts";
 import { FrameFlag, FrameTable, FrameType } from "./memory/frame_table.ts";
 import { grantPorts } from "./memory/grant_ports.ts";
 import { MachineMap } from "./memory/machine_map.ts";
@@ -67,7 +69,7 @@ export interface HypervisorPorts {
 }
 
 /** The hypervisor of one machine. */
-export class Hypervisor {
+export class Hypervisor implements Snapshot {
   readonly memory: MachineFrameMemory;
   readonly frames: FrameTable;
   readonly flushes: TlbFlushes;
@@ -294,6 +296,14 @@ export class Hypervisor {
   /** Notes an event of the hypervisor in the machine's trace. */
   note(kind: TraceKind, a: number, b: number): void {
     this.ports.trace.emit(this.dispatcher.now, kind, a, b);
+  }
+
+  save(): SnapshotRecord {
+    return saveHypervisor(this);
+  }
+
+  restore(record: SnapshotRecord): void {
+    restoreHypervisor(this, record);
   }
 
   #freeId(): DomainId {

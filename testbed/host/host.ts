@@ -21,6 +21,7 @@ import type { Policy } from "../../core/hypervisor/policy.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
+import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { type MacAddress, parseMac } from "../../devices/net/mod.ts";
@@ -180,6 +181,44 @@ export class Host {
     }
     hypervisor.unpause(domain);
     return this.domains.at(-1)!;
+  }
+
+  /** The state of the whole host, between runs. Disks are their owners' to keep. */
+  snapshot(): SnapshotRecord {
+    const { clock, trace, memory } = this.hardware;
+    const ram = new Uint8Array(memory.plan.ramBytes);
+    const dispatcher = { ...this.dispatcher.save() };
+    memory.readRam(ram);
+    return {
+      kind: "host",
+      version: 1,
+      state: {
+        dispatcher,
+        ram,
+        clock: { ...clock.save() },
+        trace: { ...trace.save() },
+        ledger: { ...this.ledger.save() },
+        hypervisor: { ...this.hypervisor.save() },
+        zero: { ...this.zero.save() },
+      },
+    };
+  }
+
+  /**
+   * Goes back to a snapshot, of this host or of one that was booted alike and has the same domains. Throws
+   * `SnapshotError` if it does not fit.
+   */
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "host", 1);
+    const part = (name: string) => state[name] as unknown as SnapshotRecord;
+    const { clock, trace, memory } = this.hardware;
+    this.hypervisor.restore(part("hypervisor"));
+    clock.restore(part("clock"));
+    this.dispatcher.restore(part("dispatcher"));
+    trace.restore(part("trace"));
+    this.ledger.restore(part("ledger"));
+    this.zero.restore(part("zero"));
+    memory.writeRam(state.ram as Uint8Array);
   }
 
   /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of this host. */

@@ -8,6 +8,12 @@
 
 import { type DomainId, DOMID, type MachineFrame } from "../../abi/ids.ts";
 import { invariant } from "../../lib/assert.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+} from "../../lib/snapshot.ts";
 
 /** What a frame is used as (`PGT_*`); page tables by their level. */
 export const FrameType = { none: 0, l1: 1, l2: 2, l3: 3, l4: 4, segDesc: 5, writable: 6 } as const;
@@ -29,8 +35,11 @@ export const FrameFlag = {
 const NOBODY = -1;
 const NO_MEMORY = -2;
 
+/** The columns that a record keeps. */
+const COLUMNS = ["count", "type", "typeCount", "flags", "stamp"] as const;
+
 /** The frame table of one machine. */
-export class FrameTable {
+export class FrameTable implements Snapshot {
   readonly #owner: Int32Array;
   readonly count: Uint32Array;
   readonly type: Uint8Array;
@@ -154,10 +163,44 @@ export class FrameTable {
     return true;
   }
 
+  save(): SnapshotRecord {
+    const columns = Object.fromEntries(COLUMNS.map((name) => [name, bytesOf(this[name])]));
+    const owner = bytesOf(this.#owner);
+    const free = bytesOf(this.#free.subarray(0, this.#freeCount));
+    return {
+      kind: "frameTable",
+      version: 1,
+      state: { ...columns, owner, free, freeCount: this.#freeCount },
+    };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "frameTable", 1);
+    const put = (name: string, into: Uint8Array | Uint32Array | Int32Array) => {
+      const bytes = state[name] as Uint8Array;
+      new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes);
+    };
+    const owner = state.owner as Uint8Array;
+    if (owner.length !== this.#owner.byteLength) {
+      throw new SnapshotError(
+        `snapshot of ${owner.length / 4} frames; this machine has ${this.frames}`,
+      );
+    }
+    for (const name of COLUMNS) put(name, this[name]);
+    put("owner", this.#owner);
+    put("free", this.#free);
+    this.#freeCount = state.freeCount as number;
+  }
+
   /** Every frame of `owner`, in order. */
   *framesOf(owner: DomainId): IterableIterator<MachineFrame> {
     for (let frame = 0; frame < this.frames; frame++) {
       if (this.#owner[frame] === owner) yield frame as MachineFrame;
     }
   }
+}
+
+/** A copy of an array's bytes. */
+function bytesOf(array: Uint8Array | Uint32Array | Int32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
 }
