@@ -24,12 +24,18 @@ import { invariant } from "../../core/lib/assert.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { EthernetSwitch, formatMac, type MacAddress } from "../../devices/net/mod.ts";
 import type { DiskImage } from "../../devices/disk/mod.ts";
-import type { BackEndHost } from "../../devices/pv/back_end_ports.ts";
-import { BACK_ENDS, backEndProgram, BackEndService } from "../../devices/pv/back_end_service.ts";
-import { BlockBackEnd } from "../../devices/pv/blkback/mod.ts";
-import { ConsoleBackEnd } from "../../devices/pv/console/mod.ts";
-import { NetBackEnd, type Rate } from "../../devices/pv/netback/mod.ts";
-import { type BackEndDriver, XenbusDevice } from "../../devices/pv/xenbus_device.ts";
+import {
+  BACK_ENDS,
+  type BackEndDriver,
+  type BackEndHost,
+  backEndProgram,
+  BackEndService,
+  BlockBackEnd,
+  ConsoleBackEnd,
+  NetBackEnd,
+  type Rate,
+  XenbusDevice,
+} from "../../devices/pv/mod.ts";
 import { RingConnection, type StoreSession, XenStore } from "../../devices/xenstore/mod.ts";
 import { devicePaths, writeDevice, writeHome } from "./store_nodes.ts";
 import { vdevNumber } from "./vdev.ts";

@@ -8,15 +8,11 @@ import type { Cycles } from "../../core/clock/clock.ts";
 import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
 import { parseIpv4, parseMac, PcapWriter } from "../../devices/net/mod.ts";
 import { UserNetwork } from "../../devices/usernet/mod.ts";
-import type { CpioEntry } from "../../guests/linux/mod.ts";
-import { Host, type HostDomain } from "../../testbed/host/host.ts";
-import { debian, SHELL_PROMPT } from "../../testbed/images/mod.ts";
-import { requireDebian } from "./debian_image.ts";
+import { Host } from "../../testbed/host/host.ts";
 import { makeFileSystem } from "./debian_session.ts";
+import { expectPrompt, pvGuest, shell } from "./pv_session.ts";
 
-const BOOT_CYCLES = 10e9 as Cycles;
-const COMMAND_CYCLES = 20e9 as Cycles;
-const MODULES = ["xen-netfront", "xen-blkfront", "ext4"];
+const END_CYCLES = 20e9 as Cycles;
 const GATEWAY = parseIpv4("10.0.0.1");
 const CLIENT = parseIpv4("198.51.100.7");
 const PAGE = "HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n" + "x".repeat(100_000);
@@ -39,15 +35,8 @@ mount -t ext4 -o ro /dev/xvda /mnt && cat /mnt/file && umount /mnt`,
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 async function bootedHost() {
-  const store = await requireDebian("amd64");
-  if (!store) return null;
-  const files = Object.entries(SCRIPTS).map(([name, text]): CpioEntry => ({
-    kind: "file",
-    path: `root/${name}`,
-    mode: 0o755,
-    data: bytesOf(`${text}\n`),
-  }));
-  const guest = await debian("amd64", { store, files, modules: MODULES });
+  const guest = await pvGuest(SCRIPTS);
+  if (!guest) return null;
   const image = await makeFileSystem("ext4");
   const host = await Host.boot({ memory: "512MiB" });
   const disk = image && new DiskImage(memoryBase(image));
@@ -84,19 +73,6 @@ function outsideOf(host: Host): UserNetwork {
   return outside;
 }
 
-async function expectMarker(host: Host, domain: HostDomain, text: string, forCycles: Cycles) {
-  const stop = await host.run({ untilText: text, console: domain.console, forCycles });
-  assertEquals(stop, { kind: "marker", text }, domain.console.text.slice(-2000));
-}
-
-/** Types a command; resolves with the lines that it prints. */
-async function shell(host: Host, domain: HostDomain, command: string): Promise<string[]> {
-  const from = domain.console.text.length;
-  domain.console.send(`${command}\n`);
-  await expectMarker(host, domain, SHELL_PROMPT, COMMAND_CYCLES);
-  return domain.console.text.slice(from).split("\r\n").slice(1, -1);
-}
-
 Deno.test("Debian amd64 as a paravirtual domain: DHCP, names, ping, TCP both ways, ext4, unplugging, power-off", async () => {
   const booted = await bootedHost();
   if (!booted) return;
@@ -105,7 +81,7 @@ Deno.test("Debian amd64 as a paravirtual domain: DHCP, names, ping, TCP both way
   const capture: Uint8Array[] = [];
   const [vif] = host.zero.bridge("br0").ports;
   vif.tap = new PcapWriter((bytes) => capture.push(bytes)).tap;
-  await expectMarker(host, domain, SHELL_PROMPT, BOOT_CYCLES);
+  await expectPrompt(host, domain);
 
   const lease = await shell(host, domain, "sh net.sh");
   assert(
@@ -136,6 +112,6 @@ Deno.test("Debian amd64 as a paravirtual domain: DHCP, names, ping, TCP both way
   assert(capture.length > 100);
 
   domain.console.send("poweroff -f\n");
-  await host.run({ forCycles: COMMAND_CYCLES });
+  await host.run({ forCycles: END_CYCLES });
   assertEquals(domain.domain.shutdown, "poweroff");
 });
