@@ -150,6 +150,30 @@ export const SIMD: Readonly<Record<string, number>> = {
   ),
 };
 
+/** Instructions whose immediates are indices, constants or a block's type; each is written in its own way. */
+export const WITH_IMMEDIATE = {
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  br: 0x0c,
+  br_if: 0x0d,
+  br_table: 0x0e,
+  call: 0x10,
+  return_call: 0x12,
+  return_call_indirect: 0x13,
+  "local.get": 0x20,
+  "local.set": 0x21,
+  "local.tee": 0x22,
+  "i32.const": 0x41,
+  "i64.const": 0x42,
+} as const;
+
+/** What precedes the number of a vector instruction. */
+export const SIMD_PREFIX = 0xfd;
+
+/** A block that leaves no value. */
+export const NO_RESULT = 0x40;
+
 /** Value types. */
 export const VALUE_TYPE = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
 export type WasmType = keyof typeof VALUE_TYPE;

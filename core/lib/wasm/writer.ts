@@ -3,12 +3,15 @@
 import { invariant } from "../assert.ts";
 import {
   MEMORY,
+  NO_RESULT,
   PLAIN,
   SIMD,
   SIMD_LANE,
   SIMD_MEMORY,
+  SIMD_PREFIX,
   VALUE_TYPE,
   type WasmType,
+  WITH_IMMEDIATE,
 } from "./opcodes.ts";
 
 /** A growing byte string. */
@@ -104,32 +107,32 @@ export class FunctionWriter {
     if (plain !== undefined) return this.#code.byte(plain);
     const simd = SIMD[name];
     invariant(simd !== undefined, `no WebAssembly instruction is named ${name}`);
-    this.#code.byte(0xfd);
+    this.#code.byte(SIMD_PREFIX);
     this.#code.unsigned(simd);
   }
 
   i32(value: number): void {
-    this.#code.byte(0x41);
+    this.#code.byte(WITH_IMMEDIATE["i32.const"]);
     this.#code.signed32(value | 0);
   }
 
   i64(value: bigint): void {
-    this.#code.byte(0x42);
+    this.#code.byte(WITH_IMMEDIATE["i64.const"]);
     this.#code.signed(BigInt.asIntN(64, value));
   }
 
   get(local: number): void {
-    this.#code.byte(0x20);
+    this.#code.byte(WITH_IMMEDIATE["local.get"]);
     this.#code.unsigned(local);
   }
 
   set(local: number): void {
-    this.#code.byte(0x21);
+    this.#code.byte(WITH_IMMEDIATE["local.set"]);
     this.#code.unsigned(local);
   }
 
   tee(local: number): void {
-    this.#code.byte(0x22);
+    this.#code.byte(WITH_IMMEDIATE["local.tee"]);
     this.#code.unsigned(local);
   }
 
@@ -140,7 +143,7 @@ export class FunctionWriter {
     else {
       const simd = SIMD_MEMORY[name];
       invariant(simd !== undefined, `no WebAssembly memory instruction is named ${name}`);
-      this.#code.byte(0xfd);
+      this.#code.byte(SIMD_PREFIX);
       this.#code.unsigned(simd);
     }
     this.#code.unsigned(0);
@@ -150,49 +153,49 @@ export class FunctionWriter {
   lane(name: string, lane: number): void {
     const opcode = SIMD_LANE[name];
     invariant(opcode !== undefined, `no WebAssembly lane instruction is named ${name}`);
-    this.#code.byte(0xfd);
+    this.#code.byte(SIMD_PREFIX);
     this.#code.unsigned(opcode);
     this.#code.byte(lane);
   }
 
   /** Opens a structured instruction; `result` is its value's type, if it has one. */
   block(kind: "block" | "loop" | "if", result?: WasmType): void {
-    this.#code.byte({ block: 0x02, loop: 0x03, if: 0x04 }[kind]);
-    this.#code.byte(result ? VALUE_TYPE[result] : 0x40);
+    this.#code.byte(WITH_IMMEDIATE[kind]);
+    this.#code.byte(result ? VALUE_TYPE[result] : NO_RESULT);
   }
 
   branchIf(depth: number): void {
-    this.#code.byte(0x0d);
+    this.#code.byte(WITH_IMMEDIATE.br_if);
     this.#code.unsigned(depth);
   }
 
   branch(depth: number): void {
-    this.#code.byte(0x0c);
+    this.#code.byte(WITH_IMMEDIATE.br);
     this.#code.unsigned(depth);
   }
 
   /** Branches to the depth that the i32 on the stack selects, or to `otherwise`. */
   branchTable(depths: readonly number[], otherwise: number): void {
-    this.#code.byte(0x0e);
+    this.#code.byte(WITH_IMMEDIATE.br_table);
     this.#code.unsigned(depths.length);
     for (const depth of depths) this.#code.unsigned(depth);
     this.#code.unsigned(otherwise);
   }
 
   call(functionIndex: number): void {
-    this.#code.byte(0x10);
+    this.#code.byte(WITH_IMMEDIATE.call);
     this.#code.unsigned(functionIndex);
   }
 
   /** Replaces the running function by another one. */
   returnCall(functionIndex: number): void {
-    this.#code.byte(0x12);
+    this.#code.byte(WITH_IMMEDIATE.return_call);
     this.#code.unsigned(functionIndex);
   }
 
   /** The same through table 0; the entry's index is on the stack. */
   returnCallIndirect(typeIndex: number): void {
-    this.#code.byte(0x13);
+    this.#code.byte(WITH_IMMEDIATE.return_call_indirect);
     this.#code.unsigned(typeIndex);
     this.#code.unsigned(0);
   }
@@ -212,7 +215,7 @@ export class FunctionWriter {
       inner.byte(VALUE_TYPE[type]);
     }
     inner.append(this.#code.toBytes());
-    inner.byte(0x0b);
+    inner.byte(PLAIN.end);
     const outer = new Bytes();
     outer.unsigned(inner.length);
     outer.append(inner.toBytes());
