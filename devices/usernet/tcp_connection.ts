@@ -1,6 +1,9 @@
 /**
  * One end of a TCP connection, in simulated time (RFC 9293, section 3.10, "Event Processing").
  *
+ * @deviation There is no congestion control, no SACK and no window scaling, and segments out of order are dropped;
+ * RFC 9293, section 3.8, "Data Communication".
+ *
  * It offers no options but the segment size, keeps no segment that arrives out of order, and sends as much as the
  * peer's window takes: the network that it speaks over is a bridge, not the Internet.
  */

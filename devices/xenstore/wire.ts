@@ -3,6 +3,9 @@
  *
  * Source: `docs/misc/xenstore.txt` of Xen ("|" there is a zero byte here) and `io/xs_wire.h`. A
  * malformed request is answered EINVAL, one of an unknown type ENOSYS.
+ *
+ * @deviation CONTROL, RESUME and SET_TARGET are answered ENOSYS; `docs/misc/xenstore.txt`, "Domain management
+ * and xenstored communications" and "Miscellaneous".
  */
 
 import type { DomainId } from "../../core/abi/ids.ts";

@@ -149,7 +149,12 @@ export class EventChannels implements Snapshot {
     return this.#allocate(of, { kind: "ipi" }, null, vcpu);
   }
 
-  /** `EVTCHNOP_bind_pirq`: refused, since no domain is given physical interrupts. */
+  /**
+   * `EVTCHNOP_bind_pirq`: refused, since no domain is given physical interrupts.
+   *
+   * @deviation Physical interrupts are bound by nobody (-EPERM), domain 0 included; `event_channel.h`,
+   * "EVTCHNOP_bind_pirq".
+   */
   bindPirq(_caller: DomainId, _pirq: number): Errno {
     return ERRNO.EPERM;
   }

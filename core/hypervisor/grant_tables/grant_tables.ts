@@ -247,7 +247,12 @@ export class GrantTables implements Snapshot {
     return GNTST.okay;
   }
 
-  /** `GNTTABOP_set_version`: 1 is what there is; 2 is answered as before it was invented. */
+  /**
+   * `GNTTABOP_set_version`: 1 is what there is; 2 is answered as before it was invented.
+   *
+   * @deviation Version 2 of the grant table is refused with -ENOSYS, as by a hypervisor booted with
+   * `gnttab=max-ver:1`; `grant_table.h`, "GNTTABOP_set_version".
+   */
   setVersion(_caller: DomainId, version: number): 1 | Errno {
     if (version !== 1 && version !== 2) return ERRNO.EINVAL;
     return version === 1 ? 1 : ERRNO.ENOSYS;

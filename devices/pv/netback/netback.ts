@@ -5,6 +5,9 @@
  * packets are cut: on the bridge there are ordinary frames only. What arrives waits, bounded, for pages
  * that the guest posts. Nodes and features are those that Linux's xen-netfront reads.
  *
+ * @deviation Packets reach the other guest with their checksums and in segments, never blank or longer than the
+ * sender's MSS allows; `io/netif.h`, "feature-gso-tcpv4" and the flag `NETRXF_csum_blank` are used on transmit only.
+ *
  * Wiring: make a {@link NetBackEnd} on a switch port and hand it to a `XenbusDevice`, whose `step` runs it.
  */
 
