@@ -18,6 +18,13 @@ import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { switchCost } from "../../core/hypervisor/accounting/switch_cost.ts";
 import type { Policy } from "../../core/hypervisor/policy.ts";
+import {
+  imageSummary,
+  loadImage,
+  type RestoredFrames,
+  type RestoredPorts,
+  saveImage,
+} from "../../core/hypervisor/pv/domain_image.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
@@ -58,7 +65,7 @@ export interface HostOptions {
 }
 
 /** A domain to create; words of `xl.cfg`. */
-export interface DomainConfig {
+export interface DomainConfig extends DomainDevices {
   readonly name: string;
   /** `debian`, the name of another image, or an ELF kernel with Xen notes. */
   readonly kernel: string | Uint8Array;
@@ -67,6 +74,10 @@ export interface DomainConfig {
   readonly vcpus?: number;
   /** The kernel's command line. */
   readonly extra?: string;
+}
+
+/** Devices of a domain. */
+export interface DomainDevices {
   readonly disk?: readonly DiskChoice[];
   /** Network cards; a MAC address that is left out follows from the domain's id. */
   readonly vif?: readonly VifConfig[];
@@ -101,6 +112,8 @@ export class HostDomain {
 export interface HostRunOptions extends RunOptions {
   /** Whose text `untilText` is. */
   readonly console?: MachineConsole;
+  /** Stops when this domain has shut down. */
+  readonly untilShutdown?: HostDomain;
 }
 
 /** See the module comment. */
@@ -114,6 +127,7 @@ export class Host {
   readonly domains: HostDomain[] = [];
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
+  readonly #executor: PvExecutor;
 
   private constructor(options: HostOptions) {
     const cpus = options.cpus ?? 1;
@@ -128,7 +142,10 @@ export class Host {
       scheduler: options.scheduler ?? "credit2",
       switchCost: (_to, displacedCycles) => switchCost(costs, displacedCycles),
     });
-    const executor = new PvExecutor(processors, cpus === 1 ? SLICE_CYCLES : QUANTUM_CYCLES);
+    const executor = this.#executor = new PvExecutor(
+      processors,
+      cpus === 1 ? SLICE_CYCLES : QUANTUM_CYCLES,
+    );
     this.hypervisor = new Hypervisor({
       memory,
       processors,
@@ -156,20 +173,48 @@ export class Host {
   /** Creates a domain and lets it run from the next {@link run} on. */
   async create(config: DomainConfig): Promise<HostDomain> {
     const { kernel, initrd } = await images(config);
-    const pages = parseSize(config.memory) / PAGE_BYTES;
-    const { hypervisor } = this;
-    const domain = hypervisor.createDomain({
-      name: config.name,
-      vcpus: config.vcpus ?? 1,
-      maxPages: pages,
-      privileged: false,
+    const maxPages = parseSize(config.memory) / PAGE_BYTES;
+    const commandLine = config.extra ?? "";
+    const vcpus = config.vcpus ?? 1;
+    return this.#start({ ...config, vcpus, maxPages }, (domain, ports) => {
+      const image = { kernel, initrd, commandLine, pages: maxPages, ...ports };
+      return buildPvDomain(this.hypervisor, domain, image);
     });
+  }
+
+  /** Asks a domain's kernel to suspend itself, and runs until it has: then it can be {@link save}d. */
+  async suspend(domain: HostDomain, options: HostRunOptions = {}): Promise<StopReason> {
+    this.zero.tools.write(`/local/domain/${domain.id}/control/shutdown`, "suspend");
+    return await this.run({ ...options, untilShutdown: domain });
+  }
+
+  /** A domain that suspended itself, as a record; it stays, and can only be destroyed. */
+  save(domain: HostDomain): SnapshotRecord {
+    for (const vcpu of domain.domain.vcpus) this.#executor.unload(vcpu);
+    return saveImage(this.hypervisor, domain.domain);
+  }
+
+  /** Makes a domain of a record that {@link save} of this or another host gave, with new devices. */
+  restoreDomain(record: SnapshotRecord, devices: DomainDevices = {}): HostDomain {
+    return this.#start(
+      { ...imageSummary(record), ...devices },
+      (domain, ports) => loadImage(this.hypervisor, domain, record, ports),
+    );
+  }
+
+  /** Makes a domain, has it filled, and connects it to what every domain has and to its devices. */
+  #start(
+    config: { name: string; vcpus: number; maxPages: number } & DomainDevices,
+    fill: (domain: Domain, ports: RestoredPorts) => RestoredFrames,
+  ): HostDomain {
+    const { name, vcpus, maxPages } = config;
+    const { hypervisor } = this;
+    const domain = hypervisor.createDomain({ name, vcpus, maxPages, privileged: false });
     try {
       const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
-      const commandLine = config.extra ?? "";
-      const image = { kernel, initrd, commandLine, pages, consolePort, storePort };
-      const built = buildPvDomain(hypervisor, domain, image);
-      const start = { ...built, consolePort, storePort, memoryKib: pages * PAGE_BYTES / 1024 };
+      const frames = fill(domain, { consolePort, storePort });
+      const memoryKib = domain.pages * PAGE_BYTES / 1024;
+      const start = { ...frames, consolePort, storePort, memoryKib };
       const output = (bytes: Uint8Array) => this.#output(domain.id, bytes);
       const send = this.zero.introduce(domain, start, output);
       this.#plugDevices(domain, config);
@@ -247,6 +292,9 @@ export class Host {
         return { kind: "marker", text: options.untilText };
       }
       if (clock.now >= limit) return { kind: "limit" };
+      if (options.untilShutdown && options.untilShutdown.domain.shutdown !== null) {
+        return { kind: "powerOff" };
+      }
       if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
       if (performance.now() - breathe <= 30) continue;
       for (const { console } of this.domains) console.flush();
@@ -262,7 +310,7 @@ export class Host {
     return port;
   }
 
-  #plugDevices({ id }: Domain, { disk = [], vif = [] }: DomainConfig): void {
+  #plugDevices({ id }: Domain, { disk = [], vif = [] }: DomainDevices): void {
     for (const each of disk) this.zero.plugDisk(id, each);
     vif.forEach((each, index) => {
       const mac = each.mac === undefined ? macOf(id, index) : parseMac(each.mac);

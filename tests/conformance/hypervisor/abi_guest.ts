@@ -6,7 +6,9 @@
  * goes the whole way from the guest's registers.
  */
 
-import { XEN_ELFNOTE } from "../../../core/abi/operations.ts";
+import { SHUTDOWN, XEN_ELFNOTE } from "../../../core/abi/operations.ts";
+import { start_info } from "../../../core/abi/xen.ts";
+import type { SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import { HYPERCALL, type HypercallName } from "../../../core/abi/hypercalls.ts";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
@@ -31,6 +33,8 @@ const SNIPPET = -2;
 /** Where the handler puts the frame that it found on its stack. */
 const FRAME = FLAG + 0x100;
 const FRAME_WORDS = 10;
+/** Where the kernel keeps the address of its start information. */
+const START = FLAG + 0x200;
 /** Pages for snippets, and a stack for entries from programs. */
 export const SNIPPETS = SCRATCH + 0x4000;
 const KERNEL_STACK = SCRATCH + 0x8000;
@@ -38,7 +42,7 @@ const PATIENCE_CYCLES = 5_000_000;
 const SLICE = 2000 as Cycles;
 
 const SOURCE = `
-entry:  mov rbp, rsi          ; start_info
+entry:  mov [${START}], rsi   ; start_info
 again:  mov rbx, ${CALLS}
 next:   mov rax, [rbx]
         cmp rax, -1
@@ -113,6 +117,30 @@ export class AbiGuest {
     const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB" });
     const guest = new AbiGuest(host, domain);
     guest.poke64(CALLS, -1n);
+    await guest.#finish();
+    return guest;
+  }
+
+  /** The guest goes to sleep, and what it was goes into a record. */
+  async suspend(): Promise<SnapshotRecord> {
+    const { hypervisor } = this.host;
+    const address = Number(BigInt.asIntN(64, this.peek64(START)));
+    // As a kernel does before it sleeps: its rings by pseudo-physical numbers.
+    const bytes = this.peek(address, start_info.sizeBytes());
+    const { console_mfn, store_mfn } = start_info.read(bytes);
+    const pfn = (frame: number) => hypervisor.map.pfnOf(frame);
+    start_info.write(bytes, { console_mfn: pfn(console_mfn), store_mfn: pfn(store_mfn) });
+    this.poke(address, bytes);
+    this.poke64(SCRATCH, BigInt(SHUTDOWN.suspend));
+    const frame = BigInt(this.frameAt(address));
+    this.#list([[BigInt(HYPERCALL.sched_op), 2n, BigInt(SCRATCH), frame]]);
+    await this.host.run({ forCycles: PATIENCE_CYCLES as Cycles, untilShutdown: this.domain });
+    return this.host.save(this.domain);
+  }
+
+  /** A guest out of a record, awake. */
+  static async wake(host: Host, record: SnapshotRecord): Promise<AbiGuest> {
+    const guest = new AbiGuest(host, host.restoreDomain(record));
     await guest.#finish();
     return guest;
   }

@@ -66,3 +66,34 @@ Deno.test("a snapshot of other domains is refused by name", async () => {
   const two = await Host.boot({ memory: "32MiB" });
   assertThrows(() => two.restore(one.host.snapshot()), SnapshotError, "abi");
 });
+
+Deno.test("a guest that sleeps wakes on another host with its memory, its tables and its time of day", async () => {
+  const guest = await AbiGuest.start();
+  const table = SCRATCH + 0x1000;
+  const frame = BigInt(guest.frameAt(table));
+  guest.poke64(SCRATCH + 0x2000, 0x1234_5678_9abcn);
+  guest.poke64(table + 8, BigInt(guest.frameAt(SCRATCH + 0x3000)) << 12n | 1n);
+  guest.poke64(SCRATCH, 0n, frame, 0n);
+  assertEquals(await guest.call("update_va_mapping", table, frame << 12n | 1n, 2), 0);
+  assertEquals(await guest.call("mmuext_op", SCRATCH, 1, 0, 0x7ff0), 0);
+  assertEquals(await guest.call("set_segment_base", 0, 0x5678), 0);
+  const record = await guest.suspend();
+  assertEquals(guest.domain.domain.shutdown, "suspend");
+
+  const elsewhere = await Host.boot({ memory: "64MiB" });
+  // Frames of the new host have other numbers.
+  await AbiGuest.join(elsewhere);
+  const woken = await AbiGuest.wake(elsewhere, record);
+  assertEquals(auditFrames(elsewhere.hypervisor), []);
+  assertEquals(woken.peek64(SCRATCH + 0x2000), 0x1234_5678_9abcn);
+  assertEquals(
+    woken.peek64(table + 8) >> 12n & 0xff_ffff_ffffn,
+    BigInt(woken.frameAt(SCRATCH + 0x3000)),
+  );
+  assertEquals(await woken.run("mov ecx, 0xc0000100\nrdmsr\nret"), 0x5678n);
+  // The table is pinned still.
+  woken.poke64(SCRATCH, 4n, BigInt(woken.frameAt(table)), 0n);
+  assertEquals(await woken.call("mmuext_op", SCRATCH, 1, 0, 0x7ff0), 0);
+  guest.host.destroy(guest.domain);
+  assertEquals(auditFrames(guest.host.hypervisor), []);
+});
