@@ -8,7 +8,7 @@
 import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
 import type { Nanoseconds } from "../core/clock/clock.ts";
 import type { CounterReading, Counts } from "../core/trace/counters.ts";
-import type { HotEngineOptions } from "../core/translate/mod.ts";
+import type { ExitReason, HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
 import type { EthernetSwitch, ScriptedHost } from "../devices/net/mod.ts";
@@ -182,6 +182,38 @@ export interface MachineNetwork {
   readonly host: ScriptedHost;
 }
 
+/** How often a region was left at one instruction for one reason. */
+export interface RegionExit {
+  readonly reason: ExitReason;
+  /** Physical. */
+  readonly address: number;
+  readonly count: number;
+}
+
+/** A region of guest code that the hot tier holds as one WebAssembly function; prints as one line. */
+export interface RegionView {
+  /** The physical address of its first entry. */
+  readonly address: number;
+  readonly bits: 32 | 64;
+  /** Whether it is code of ring 3. */
+  readonly user: boolean;
+  readonly blocks: number;
+  readonly instructions: number;
+  /** How often it was entered, and left by reason, most first; null without `translator: { profile: true }`. */
+  readonly executions: number | null;
+  readonly exits: readonly RegionExit[] | null;
+  /** Guest code, the meaning of each instruction, and with `translator: { profile: true }` the WebAssembly text. */
+  text(): Promise<string>;
+}
+
+/** What the hot tier has translated, as it stands; empty on other engines. */
+export interface TranslationsView {
+  /** All regions, the most executed first. */
+  list(): readonly RegionView[];
+  /** Those that contain the instruction at a linear address of one CPU (default 0). */
+  find(address: bigint, cpu?: number): readonly RegionView[];
+}
+
 /** A machine. Prints as a table of what it is and how it stands. */
 export interface Machine {
   readonly name: string;
@@ -199,6 +231,7 @@ export interface Machine {
   /** The network that its card is plugged into, or `null` without a card. */
   readonly network: MachineNetwork | null;
   readonly trace: TraceView;
+  readonly translations: TranslationsView;
   /** Advances simulated time; resolves stopped at an exact cycle. Throws `TypeError` if it runs already. */
   run(options?: RunOptions): Promise<StopReason>;
   /** Asks a running machine to stop soon: what runs it resolves with `aborted`. Else does nothing. */

@@ -37,6 +37,7 @@ export class MachineStandIn implements Machine {
   readonly name: string;
   readonly devices = [{ name: "uart0", resources: "ports 0x3f8-0x3ff, IRQ 4" }];
   readonly network = null;
+  readonly translations = { list: () => [], find: () => [] };
   readonly console: StandInConsole;
   readonly bytes = new Uint8Array(MEMORY_BYTES);
   readonly registers: Record<string, bigint> = { rax: 0x1234n, rip: 0x1000n, rflags: 0x202n };

@@ -7,6 +7,7 @@ import type {
   DeviceView,
   DisassembledLine,
   Machine,
+  RegionView,
   StopReason,
   TraceLine,
 } from "./machine_api.ts";
@@ -132,6 +133,20 @@ export function listTrace(events: readonly TraceLine[]): string {
 export function listCounters(counts: Counts): string {
   const rows = Object.entries(counts);
   return rows.length === 0 ? "nothing is counted" : table(["counter", "count"], rows);
+}
+
+/** Regions of translated code, one to a line; executions are known where the engine profiles. */
+export function listRegions(regions: readonly RegionView[]): string {
+  if (regions.length === 0) return "no code is translated";
+  const rows = regions.map((region) => [
+    `0x${region.address.toString(16)}`,
+    `${region.bits}-bit ${region.user ? "user" : "kernel"}`,
+    region.blocks,
+    region.instructions,
+    region.executions ?? "not counted",
+    region.exits?.slice(0, 3).map(({ reason, count }) => `${reason} ${count}`).join(", ") ?? "",
+  ]);
+  return table(["physical", "code", "blocks", "instructions", "executions", "exits"], rows);
 }
 
 /** Instructions, one to a line, with their bytes. */

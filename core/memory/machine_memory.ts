@@ -126,6 +126,12 @@ export class MachineMemory implements MmioBus, DmaBus {
     return page < 0 ? -1 : page * FRAME_BYTES + (address & (FRAME_BYTES - 1));
   }
 
+  /** The lowest address whose loads go to linear offset `linear`, or -1: for those who look from outside. */
+  addressOf(linear: number): number {
+    const page = this.readMap.indexOf(Math.floor(linear / FRAME_BYTES));
+    return page < 0 ? -1 : page * FRAME_BYTES + (linear % FRAME_BYTES);
+  }
+
   /** The watches (bits of FrameWatch) on linear page `linearPage`; without any, engines may store to it directly. */
   watches(linearPage: number): number {
     return this.#watch[linearPage - this.#firstLinearPage];

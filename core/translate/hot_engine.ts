@@ -23,7 +23,7 @@ import { decodeMode } from "../x86/decode/mode.ts";
 import type { Engine } from "../x86/engine.ts";
 import { ModeKey } from "../x86/system/mode.ts";
 import { formRegion, type Region } from "./region.ts";
-import { RegionProfile } from "./region_profile.ts";
+import { type RegionCount, RegionProfile } from "./region_profile.ts";
 import { writeRegion, type WrittenRegion } from "./region_writer.ts";
 import { type Translation, Translations } from "./translations.ts";
 
@@ -40,7 +40,7 @@ const BATCH = 32;
 
 /** Options of the hot tier. */
 export interface HotEngineOptions {
-  /** Count how often regions are entered and left, and why. */
+  /** Count how often regions are entered and left, and why; and keep their WebAssembly for {@link HotEngine.regions}. */
   readonly profile?: boolean;
   /** Executions after which a block is translated (default 128); 1 forces the hot tier. */
   readonly hotAfter?: number;
@@ -54,6 +54,16 @@ interface Made {
   readonly written: WrittenRegion;
   readonly handler: number;
   readonly spans: Translation["spans"];
+  readonly writer: FunctionWriter;
+}
+
+/** A region as it stands, for those who want to look at it. */
+export interface TranslatedRegion {
+  readonly region: Region;
+  /** Its function's body as WebAssembly, of the signature {@link HANDLER}; null unless the engine profiles. */
+  readonly body: Uint8Array | null;
+  /** How often it was entered and left; empty unless the engine profiles. */
+  readonly counts: readonly RegionCount[];
 }
 
 /** Executes by regions of translated code, and by the cold tier where there is none. */
@@ -78,6 +88,7 @@ export class HotEngine implements Engine, CodeOverlay {
   readonly #u8: Uint8Array;
   readonly #hotAfter: number;
   readonly #cacheBytes: number;
+  readonly #keepsBodies: boolean;
   readonly #translations: Translations;
   /** Blocks that are counted, by their first record. */
   readonly #heads = new Map<number, Block>();
@@ -93,6 +104,7 @@ export class HotEngine implements Engine, CodeOverlay {
     this.#linear = parts.linear;
     this.#parts = parts;
     this.#hotAfter = options.hotAfter ?? HOT_EXECUTIONS;
+    this.#keepsBodies = options.profile ?? false;
     this.#cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
     this.#view = new DataView(parts.linear.buffer);
     this.#u8 = new Uint8Array(parts.linear.buffer);
@@ -119,6 +131,15 @@ export class HotEngine implements Engine, CodeOverlay {
     const blocks = codes.map((code) => cache.peek(code, modeKey)).filter((block) => block !== null);
     this.cold.compilePending();
     if (blocks.length > 0) this.#translate(blocks);
+  }
+
+  /** The regions that there are at present. */
+  regions(): TranslatedRegion[] {
+    return this.#translations.all().map(({ region, body }) => ({
+      region,
+      body,
+      counts: this.profile.countsOf(region),
+    }));
   }
 
   // ---- what the cold tier reports ----
@@ -212,7 +233,7 @@ export class HotEngine implements Engine, CodeOverlay {
       }
       const handler = this.#freeHandlers.pop() ?? this.#nextHandler++;
       const { index, writer } = module.define(HANDLER);
-      made.push({ region, handler, ...this.#writeRegion(writer, region, handlerType) });
+      made.push({ region, handler, writer, ...this.#writeRegion(writer, region, handlerType) });
       module.element(handler, [index]);
       // Records that were made meanwhile may have displaced everything.
       if (cache.evictions !== evictions) return false;
@@ -246,14 +267,15 @@ export class HotEngine implements Engine, CodeOverlay {
     counters.modules++;
     counters.bytes += module.length;
     this.#bytes += module.length;
-    for (const { region, written, handler, spans } of made) {
+    for (const { region, written, handler, spans, writer } of made) {
       const { entries, entryTable } = written;
       counters.regions++;
       for (const block of region.blocks.values()) {
         counters.instructions += block.instructions.length;
       }
       if (entryTable) this.#u8.set(entryTable.bytes, entryTable.at);
-      this.#translations.add({ handler, region, entries, spans }, this.cold.cache);
+      const body = this.#keepsBodies ? writer.body() : null;
+      this.#translations.add({ handler, region, entries, spans, body }, this.cold.cache);
     }
     if (this.#bytes > this.#cacheBytes) this.invalidate();
   }

@@ -7,4 +7,7 @@
  * ```
  */
 
-export { HotEngine, type HotEngineOptions } from "./hot_engine.ts";
+export { HotEngine, type HotEngineOptions, type TranslatedRegion } from "./hot_engine.ts";
+export type { Region, RegionBlock } from "./region.ts";
+export type { ExitReason } from "./region_exits.ts";
+export type { RegionCount } from "./region_profile.ts";

@@ -12,10 +12,13 @@ export interface RegionCount {
   readonly count: number;
 }
 
+/** A place that is counted, and where its 32-bit counter is. */
+type Place = Omit<RegionCount, "count"> & { readonly counter: number };
+
 /** The counters of one machine's regions. */
 export class RegionProfile {
   readonly #view: DataView;
-  #places: (Omit<RegionCount, "count"> & { readonly counter: number })[] = [];
+  readonly #places = new Map<Region, Place[]>();
 
   /** `reserve` gives linear memory for counters; -1 if nobody counts. */
   constructor(
@@ -26,17 +29,25 @@ export class RegionProfile {
   }
 
   /** Linear offset of a 32-bit counter; -1 if nobody counts. */
-  counterOf({ page, modeKey }: Region, reason: ExitReason, offset: number): number {
+  counterOf(region: Region, reason: ExitReason, offset: number): number {
     const counter = this.reserve(4);
     if (counter < 0) return -1;
     this.#view.setUint32(counter, 0, true);
-    this.#places.push({ counter, reason, code: page + offset, modeKey });
+    const place = { counter, reason, code: region.page + offset, modeKey: region.modeKey };
+    const places = this.#places.get(region);
+    if (places) places.push(place);
+    else this.#places.set(region, [place]);
     return counter;
   }
 
   /** What was counted since the cache was last flushed. */
   counts(): RegionCount[] {
-    return this.#places.map(({ counter, ...place }) => ({
+    return [...this.#places.keys()].flatMap((region) => this.countsOf(region));
+  }
+
+  /** The same of one region; empty if nobody counts. */
+  countsOf(region: Region): RegionCount[] {
+    return (this.#places.get(region) ?? []).map(({ counter, ...place }) => ({
       ...place,
       count: this.#view.getUint32(counter, true),
     }));
@@ -44,6 +55,6 @@ export class RegionProfile {
 
   /** The memory of the counters is used for something else from now on. */
   clear(): void {
-    this.#places = [];
+    this.#places.clear();
   }
 }

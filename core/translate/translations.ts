@@ -19,6 +19,8 @@ export interface Translation {
   readonly entries: readonly number[];
   /** Bytes of the page that it depends on: those of every record that it may leave to. */
   readonly spans: readonly { readonly offset: number; readonly end: number }[];
+  /** Its function's body as WebAssembly; null unless somebody may want to read it. */
+  readonly body: Uint8Array | null;
 }
 
 /** A translation that was dropped: its entry of the handler table, and first records of blocks that led to it. */
@@ -41,6 +43,11 @@ export class Translations {
 
   constructor(buffer: ArrayBufferLike) {
     this.#view = new DataView(buffer);
+  }
+
+  /** All of them. */
+  all(): Translation[] {
+    return [...this.#byPage.values()].flat();
   }
 
   /** Whether a translation in this mode contains a block that starts at `code`. */

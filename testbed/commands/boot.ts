@@ -5,7 +5,7 @@ import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
 import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
 import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
 import { type Bytes, formatDuration } from "../units.ts";
-import { describeStop, listCounters } from "../views.ts";
+import { describeStop, listCounters, listRegions } from "../views.ts";
 import { exitCodeOf, exitCodeTable } from "./exit_codes.ts";
 import { ConsoleKeys } from "./console_keys.ts";
 import { durationValue, repeated, sizeValue, wholeNumber } from "./option_values.ts";
@@ -13,6 +13,8 @@ import type { Services } from "./services.ts";
 
 /** More CPUs than this have no use: their turns are taken one after the other. */
 const MAX_CPUS = 64;
+/** Regions that `--regions` writes in full; a boot has ten thousand, of up to a megabyte of text each. */
+const FULL_REGIONS = 200;
 const MAX_SAMPLE_CYCLES = 1_000_000_000;
 
 const EXAMPLES = `
@@ -47,6 +49,7 @@ interface BootOptions {
   trace?: string;
   profile?: string;
   profileEvery?: number;
+  regions?: string;
   verbose?: boolean;
 }
 
@@ -79,6 +82,10 @@ export function bootCommand(
       durationValue,
     )
     .option("--trace <file>", "write the trace events to a file")
+    .option(
+      "--regions <file>",
+      "write what the hot tier translated: guest code, its meaning, WebAssembly, executions, exits",
+    )
     .option("-v, --verbose", "tell at the end what the engine did")
     .option(
       "--profile <file>",
@@ -111,6 +118,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   stopOutput();
   closeTrace();
   finishProfile();
+  if (options.regions) await writeRegions(services, machine, options.regions);
   terminal.writeError(`\n${summary(machine, stop)}\n`);
   if (options.verbose) terminal.writeError(`${listCounters(machine.trace.counters)}\n`);
   return exitCodeOf(stop, options.until !== undefined);
@@ -134,6 +142,7 @@ function machineOptions(options: BootOptions): MachineOptions {
     cpus,
     engine,
     modules,
+    translator: options.regions === undefined ? undefined : { profile: true },
     disks: options.disk,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
@@ -199,6 +208,15 @@ function profile(services: Services, machine: Machine, options: BootOptions): ()
     for (const line of lines) file.writeLine(line);
     file.close();
   };
+}
+
+/** A table of all regions, then the most executed ones in full. */
+async function writeRegions(services: Services, machine: Machine, path: string): Promise<void> {
+  const file = services.openText(path);
+  const regions = machine.translations.list();
+  file.writeLine(listRegions(regions));
+  for (const region of regions.slice(0, FULL_REGIONS)) file.writeLine(`\n${await region.text()}`);
+  file.close();
 }
 
 function summary(machine: Machine, stop: StopReason): string {

@@ -150,6 +150,12 @@ Deno.test("boot --verbose tells what the engine did", async () => {
   assertMatch(error, /counter +count\nhot.regions +2000/);
 });
 
+Deno.test("boot --regions makes the translator count, and writes what it holds at the end", async () => {
+  const { files, machines } = await xenarium(["boot", "--sim-limit", "1us", "--regions", "r.txt"]);
+  assertEquals(machines[0].options.translator, { profile: true });
+  assertEquals(files.get("r.txt"), ["no code is translated"]);
+});
+
 Deno.test("boot connects the serial console to the standard streams", async () => {
   const { out, error, machines } = await xenarium(["boot", "--until", "login:"], {
     script: [PROMPT],

@@ -34,6 +34,7 @@ import type {
   SerialConsole,
   StopReason,
   TraceView,
+  TranslationsView,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
 import { printAs } from "../tables.ts";
@@ -47,6 +48,7 @@ import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
 import { TraceWindow } from "./trace_window.ts";
+import { TranslationsWindow } from "./translations_window.ts";
 
 const MIB = 1024 * 1024;
 /** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
@@ -75,6 +77,7 @@ export class PcMachine implements Machine {
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
   readonly trace: TraceView;
+  readonly translations: TranslationsView;
   readonly #trace = new Trace();
   readonly #counters = new CounterStream();
   readonly #io = new IoSpace();
@@ -164,6 +167,7 @@ export class PcMachine implements Machine {
     });
     this.#counters.add(this.processors.engine.name, () => this.processors.engine.counters);
     this.trace = new TraceWindow(this.#trace, this.#counters);
+    this.translations = new TranslationsWindow(this.processors, this.#memory);
     this.#io.onAccess = (write, port, value) =>
       this.#trace.emit(this.now, write ? "portWrite" : "portRead", port, value);
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));

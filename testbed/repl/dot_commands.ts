@@ -15,6 +15,7 @@ import {
   listDevices,
   listInstructions,
   listMachines,
+  listRegions,
   listTrace,
 } from "../views.ts";
 
@@ -125,6 +126,19 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
       const profile = machine.profile({ everyCycles });
       context.profiles.set(machine, profile);
       return `one sample in ${profile.everyCycles} cycles of each CPU from now on; run the machine`;
+    },
+  },
+  regions: {
+    usage: ".regions [address]",
+    help: "list the most executed regions of translated code, or print those at a linear address",
+    run: async ([address], context) => {
+      const { translations } = chosen(context);
+      if (address === undefined) {
+        return listRegions(translations.list().slice(0, 2 * DEFAULT_LINES));
+      }
+      const found = translations.find(addressOf(address));
+      if (found.length === 0) return `no code is translated at ${address}`;
+      return (await Promise.all(found.map((region) => region.text()))).join("\n\n");
     },
   },
   screen: {

@@ -55,6 +55,7 @@ Deno.test("dot commands look at a real machine, and step it", () =>
     assertStringIncludes(await line(session, "Number(m.now)"), "3");
     assertStringIncludes(await line(session, "(await m.run()).kind"), "exit");
     assertStringIncludes(await line(session, ".trace"), "port");
+    assertStringIncludes(await line(session, ".regions"), "no code is translated");
     assertStringIncludes(await line(session, "m.console.text"), "protected mode with paging");
   }));
 
