@@ -101,6 +101,8 @@ export class DomainZero implements Snapshot {
   readonly service: BackEndService;
   readonly vcpu: SchedulableVcpu;
   readonly #bridges = new Map<string, EthernetSwitch>();
+  /** Names of the network cards that are plugged in. */
+  readonly #macs = new Map<MacAddress, string>();
   readonly #households = new Map<DomainId, Household>();
   readonly #host: BackEndHost;
   readonly #clock: MachineClock;
@@ -199,8 +201,15 @@ export class DomainZero implements Snapshot {
     });
   }
 
-  /** Plugs a network card in as the domain's number `index`. */
+  /**
+   * Plugs a network card in as the domain's number `index`. Throws `RangeError` if another card has its
+   * MAC address.
+   */
   plugVif(id: DomainId, index: number, { mac, bridge = "br0", rate }: VifChoice): XenbusDevice {
+    const other = this.#macs.get(mac);
+    if (other !== undefined) {
+      throw new RangeError(`${formatMac(mac)} is the MAC address of ${other} already`);
+    }
     const name = `netback.${id}.${index}`;
     const wake = () => this.service.wake(name);
     const lan = this.bridge(bridge);
@@ -210,7 +219,11 @@ export class DomainZero implements Snapshot {
     const driver = new NetBackEnd({ host, frontDomain: id, name, clock, port, rate, wake });
     const nodes = { "mac": formatMac(mac), "handle": String(index) };
     const back = { ...nodes, bridge, "type": "vif" };
-    const unplug = () => lan.detach(port);
+    this.#macs.set(mac, port.name);
+    const unplug = () => {
+      this.#macs.delete(mac);
+      lan.detach(port);
+    };
     return this.#plug(id, "vif", index, name, driver, { back, front: nodes }, unplug);
   }
 

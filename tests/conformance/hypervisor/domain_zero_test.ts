@@ -69,6 +69,10 @@ Deno.test("what cannot be plugged in is said so", async () => {
   const image = new DiskImage(zeroBase(512));
   assertThrows(() => zero.plugDisk(id, { vdev: "hda", image }), SyntaxError, "xvda");
   assertThrows(() => zero.askToUnplug(id, "/nowhere"), RangeError, "/nowhere");
+  const mac = parseMac("00:16:3e:00:00:01");
+  assertThrows(() => zero.plugVif(id, 1, { mac }), RangeError, "vif1.0");
+  zero.unplug(id, VIF);
+  zero.plugVif(id, 1, { mac });
 });
 
 Deno.test("a snapshot keeps store, connections, devices and bridges", async () => {
