@@ -2,13 +2,21 @@
 
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
+import { describeParting, LOCKSTEP_CYCLES, runLockstep, type Tiers } from "../lockstep.ts";
 import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
 import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
 import { type Bytes, formatDuration } from "../units.ts";
 import { describeStop, listCounters, listRegions } from "../views.ts";
-import { exitCodeOf, exitCodeTable } from "./exit_codes.ts";
+import { ExitCode, exitCodeOf, exitCodeTable } from "./exit_codes.ts";
 import { ConsoleKeys } from "./console_keys.ts";
-import { durationValue, repeated, sizeValue, wholeNumber } from "./option_values.ts";
+import {
+  durationValue,
+  enginePair,
+  ENGINES,
+  repeated,
+  sizeValue,
+  wholeNumber,
+} from "./option_values.ts";
 import type { Services } from "./services.ts";
 
 /** More CPUs than this have no use: their turns are taken one after the other. */
@@ -24,6 +32,7 @@ Examples:
   xenarium boot --kernel ./vmlinuz --initrd ./initrd.img --append "console=ttyS0" --cpus 4
   xenarium boot --cdrom ./grub-rescue-cdrom.iso    through SeaBIOS
   xenarium boot --kernel debian --until "login:" --sim-limit 60s; echo $?
+  xenarium boot --kernel debian --lockstep cold,hot --until "xenarium# "
 
 The serial console is standard input and output. On a terminal Ctrl-C stops the machine;
 Ctrl-A sends the next key as it is (Ctrl-A Ctrl-C interrupts the guest's program), Ctrl-A x quits.
@@ -51,6 +60,8 @@ interface BootOptions {
   profileEvery?: number;
   regions?: string;
   verbose?: boolean;
+  lockstep?: Tiers;
+  every?: number;
 }
 
 /** The command; `finish` takes its exit code. */
@@ -71,7 +82,16 @@ export function bootCommand(
     .option("--cpu-model <name>", "vendor, family and features of the CPU")
     .addOption(
       new Option("--engine <name>", "what runs the instructions")
-        .choices(["hot", "cold", "reference"] as const),
+        .choices(ENGINES),
+    )
+    .addOption(
+      new Option("--lockstep <engines>", "run two engines side by side, stop where they differ")
+        .argParser(enginePair).conflicts(["engine", "trace", "profile", "regions"]),
+    )
+    .option(
+      "--every <cycles>",
+      `cycles between two comparisons in lock-step (default ${LOCKSTEP_CYCLES})`,
+      wholeNumber(1, MAX_SAMPLE_CYCLES),
     )
     .option("-m, --memory <size>", "size of memory, for example 128MiB", sizeValue)
     .option("--cpus <count>", "number of CPUs", wholeNumber(1, MAX_CPUS))
@@ -98,7 +118,10 @@ export function bootCommand(
     )
     .addHelpText("after", EXAMPLES);
   return command.action(async (options) => {
-    finish(await boot(services, options));
+    if (options.every !== undefined && options.lockstep === undefined) {
+      command.error("error: option '--every <cycles>' is for --lockstep, which is not given");
+    }
+    finish(await (options.lockstep ? bootInLockstep : boot)(services, options));
   });
 }
 
@@ -122,6 +145,35 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   terminal.writeError(`\n${summary(machine, stop)}\n`);
   if (options.verbose) terminal.writeError(`${listCounters(machine.trace.counters)}\n`);
   return exitCodeOf(stop, options.until !== undefined);
+}
+
+/** Boots one machine on each of two engines in lock-step; returns the exit code. */
+async function bootInLockstep(services: Services, options: BootOptions): Promise<number> {
+  const { terminal } = services;
+  const stopped = new AbortController();
+  const ignoreInterrupts = terminal.onInterrupt(() => stopped.abort());
+  const { simLimit, lockstep: tiers } = options;
+  let first: Machine | undefined;
+  const result = await runLockstep(services.createMachine, machineOptions(options), {
+    tiers: tiers!,
+    everyCycles: options.every,
+    untilText: options.until,
+    untilCycle: (machine) => simLimit && cycleAt(machine, simLimit),
+    signal: stopped.signal,
+    onStart: (machine) => {
+      first = machine;
+      machine.console.onOutput((bytes) => terminal.write(bytes));
+    },
+  });
+  ignoreInterrupts();
+  const { stop, comparisons, parting } = result;
+  terminal.writeError(`\n${summary(first!, stop)}\n`);
+  terminal.writeError(
+    parting
+      ? `${describeParting(parting)}\n`
+      : `${tiers!.join(" and ")}: no difference in ${comparisons} comparisons\n`,
+  );
+  return parting ? ExitCode.parting : exitCodeOf(stop, options.until !== undefined);
 }
 
 function machineOptions(options: BootOptions): MachineOptions {

@@ -18,6 +18,7 @@ export const ExitCode = {
   halted: 10,
   reset: 12,
   breakpoint: 14,
+  parting: 16,
   interrupted: 130,
 } as const;
 
@@ -30,6 +31,7 @@ const MEANINGS: readonly (readonly [code: number | string, meaning: string])[] =
   [ExitCode.tripleFault, "a CPU shut down after a triple fault"],
   [ExitCode.halted, "all CPUs wait and no event is pending"],
   [ExitCode.reset, "the guest reset the machine"],
+  [ExitCode.parting, "two engines in lock-step (--lockstep) differed"],
   [ExitCode.interrupted, "interrupted from the keyboard"],
 ];
 

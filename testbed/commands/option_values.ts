@@ -2,7 +2,11 @@
 
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import type { Nanoseconds } from "../../core/clock/clock.ts";
+import type { EngineName } from "../machine_api.ts";
 import { type Bytes, parseDuration, parseSize } from "../units.ts";
+
+/** The engines, the default first. */
+export const ENGINES = ["hot", "cold", "reference"] as const satisfies readonly EngineName[];
 
 /** A size such as `128MiB`. */
 export function sizeValue(text: string): Bytes {
@@ -23,6 +27,17 @@ export function wholeNumber(from: number, to: number): (text: string) => number 
       `expected a whole number from ${from} to ${to}, found ${JSON.stringify(text)}`,
     );
   };
+}
+
+/** Two different engines, such as `cold,hot`. */
+export function enginePair(text: string): readonly [EngineName, EngineName] {
+  const [a, b, ...more] = text.split(",").map((name) => ENGINES.find((engine) => engine === name));
+  if (a && b && a !== b && more.length === 0) return [a, b];
+  throw new InvalidArgumentError(
+    `expected two different ones of ${ENGINES.join(", ")}, such as cold,hot, found ${
+      JSON.stringify(text)
+    }`,
+  );
 }
 
 /** Collects an option that may be given several times. */

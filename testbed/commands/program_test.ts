@@ -196,6 +196,17 @@ const MISTAKES: [claim: string, args: string[], message: RegExp][] = [
   ["too many CPUs", ["boot", "--cpus", "65"], /whole number from 1 to 64, found "65"/],
   ["an unknown engine", ["boot", "--engine", "warm"], /Allowed choices are hot, cold, reference/],
   [
+    "one engine in lock-step with itself",
+    ["boot", "--lockstep", "hot,hot"],
+    /--lockstep <engines>.*two different ones of hot, cold, reference, such as cold,hot, found "hot,hot"/,
+  ],
+  [
+    "an engine beside a lock-step",
+    ["boot", "--lockstep", "cold,hot", "--engine", "hot"],
+    /--engine/,
+  ],
+  ["a distance of comparisons alone", ["boot", "--every", "5"], /--every.*for --lockstep/],
+  [
     "an unknown option",
     ["boot", "--kernl", "x"],
     /unknown option '--kernl'.*Did you mean --kernel/s,

@@ -1,5 +1,6 @@
 /** What can be said about a machine's options before any file is opened: names, kinds, ranges, contradictions. */
 
+import type { HotEngineOptions } from "../../core/translate/mod.ts";
 import { CPU_MODEL_NAMES } from "../../core/x86/model/mod.ts";
 import type { EngineName, ImageSource, MachineOptions } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
@@ -10,6 +11,7 @@ const DEFAULT_MEMORY = "256MiB";
 const MAX_MEMORY_BYTES = 8 * 1024 * MIB;
 const MAX_CPUS = 64;
 const MAX_QUANTUM_CYCLES = 100_000_000;
+const MAX_HOT_AFTER = 65_535;
 const ENGINE_NAMES: readonly EngineName[] = ["hot", "cold", "reference"];
 
 /** Every option; a missing or superfluous name does not compile. */
@@ -29,6 +31,11 @@ const OPTION_NAMES: { readonly [Name in keyof Required<MachineOptions>]: true } 
   engine: true,
   translator: true,
   quantumCycles: true,
+};
+const TRANSLATOR_NAMES: { readonly [Name in keyof Required<HotEngineOptions>]: true } = {
+  profile: true,
+  hotAfter: true,
+  cacheBytes: true,
 };
 /** Options that say what a kernel is started with. */
 const KERNEL_ONLY = ["initrd", "modules", "append"] as const;
@@ -54,7 +61,21 @@ export function checkOptions(options: MachineOptions): CheckedOptions {
   const { cpus = 1, quantumCycles = 1 } = options;
   wholeNumber("cpus", cpus, MAX_CPUS);
   wholeNumber("quantumCycles", quantumCycles, MAX_QUANTUM_CYCLES);
+  checkTranslator(options.translator ?? {});
   return { memoryBytes: memorySize(options), cpus };
+}
+
+function checkTranslator(translator: HotEngineOptions): void {
+  for (const name of Object.keys(translator)) {
+    if (!Object.hasOwn(TRANSLATOR_NAMES, name)) {
+      throw new TypeError(
+        `option translator has no ${name}; ${suggest(name, Object.keys(TRANSLATOR_NAMES))}`,
+      );
+    }
+  }
+  const { hotAfter = 1, cacheBytes = 1 } = translator;
+  wholeNumber("translator.hotAfter", hotAfter, MAX_HOT_AFTER);
+  wholeNumber("translator.cacheBytes", cacheBytes, Number.MAX_SAFE_INTEGER);
 }
 
 function checkImages(options: MachineOptions): void {

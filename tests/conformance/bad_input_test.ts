@@ -9,7 +9,7 @@ import { SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { tinyGuests } from "../../guests/tiny/mod.ts";
 import { createMachine } from "../../testbed/machine.ts";
 import type { MachineOptions } from "../../testbed/machine_api.ts";
-import { differences } from "./machine_differences.ts";
+import { differences } from "../../testbed/machine_differences.ts";
 import { kernelOf } from "./small_kernel.ts";
 
 const HELLO = tinyGuests[0].image();

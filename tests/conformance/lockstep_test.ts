@@ -10,7 +10,7 @@ import { debian, type DebianFlavour } from "../../testbed/images/mod.ts";
 import { createMachine } from "../../testbed/machine.ts";
 import type { Machine, MachineOptions } from "../../testbed/machine_api.ts";
 import { requireDebian } from "../guests/debian_image.ts";
-import { differences } from "./machine_differences.ts";
+import { differences } from "../../testbed/machine_differences.ts";
 
 /** The reference engine retires some 300,000 instructions a second. */
 const STRETCH_CYCLES = 200_000 as Cycles;

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { Activity } from "../../core/x86/state/layout.ts";
 import { HotEngine, type HotEngineOptions } from "../../core/translate/mod.ts";
-import { differences } from "./machine_differences.ts";
+import { differences } from "../../testbed/machine_differences.ts";
 import { RAM_BYTES, SmallMachine } from "./small_machine.ts";
 
 /** Engines that are held against the reference, and after how many cycles they must stop each time. */

@@ -9,7 +9,7 @@ import { tinyGuests } from "../../guests/tiny/mod.ts";
 import { PcMachine } from "../../testbed/machine/machine.ts";
 import { createMachine } from "../../testbed/machine.ts";
 import type { EngineName } from "../../testbed/machine_api.ts";
-import { differences } from "../conformance/machine_differences.ts";
+import { differences } from "../../testbed/machine_differences.ts";
 import { HOSTILE_MODES, HOSTILE_RAM_BYTES, plantAttack, startAtEndOfRam } from "./hostile_guest.ts";
 import { Random } from "./softfloat_operands.ts";
 

@@ -6,7 +6,7 @@
 import type { Decoder } from "../../core/x86/decode/decoder.ts";
 import type { Instruction } from "../../core/x86/ir/instruction.ts";
 import { type CaseForm, COMPATIBILITY_MODE, LONG_MODE } from "./case_forms.ts";
-import { CaseBuilder } from "./cases.ts";
+import type { CaseBuilder } from "./cases.ts";
 import { Request } from "./host_process.ts";
 import type { Random } from "./softfloat_operands.ts";
 import type { SlotCode } from "./user_cpu.ts";

@@ -1,6 +1,6 @@
 /** Comparing machines by their snapshots: the first differences that a guest could notice, by name. */
 
-import type { SnapshotRecord, SnapshotValue } from "../../core/lib/snapshot.ts";
+import type { SnapshotRecord, SnapshotValue } from "../core/lib/snapshot.ts";
 
 /** Scratch fields of the CPU state (layout.ts): what an engine leaves in them, no guest can see. */
 const PRIVATE: ReadonlySet<string> = new Set([
