@@ -14,7 +14,6 @@ import { invariant } from "../../lib/assert.ts";
 import { expectRecord, type SnapshotRecord } from "../../lib/snapshot.ts";
 import { openCpuState } from "../../x86/state/cpu_state.ts";
 import type { Domain } from "../domain.ts";
-import type { FramePlace } from "../event_channels/mod.ts";
 import { FrameFlag, FrameType } from "../memory/frame_table.ts";
 import {
   ENTRY_BYTES,
@@ -60,7 +59,8 @@ interface SavedVcpu {
   readonly root: number | null;
   readonly userRoot: number | null;
   readonly gdt: readonly number[];
-  readonly info: { readonly pfn: number; readonly offset: number } | null;
+  /** Its `vcpu_info` was not in the shared page. */
+  readonly ownInfo: boolean;
   readonly traps: readonly TrapHandler[];
   readonly callbacks: Readonly<Record<CallbackName, Callback>>;
   readonly kernelStack: number;
@@ -299,7 +299,6 @@ function saveVcpu(
   pfnOf: (frame: MachineFrame | null) => number | null,
 ): SavedVcpu {
   const { info, traps, callbacks, kernelStack, kernelMode, ldt, taskSwitched, cr4, iopl } = vcpu;
-  const own = info !== null && info.frame !== sharedInfo ? pfnOf(info.frame) : null;
   return {
     up: vcpu.up,
     initialised: vcpu.initialised,
@@ -307,7 +306,7 @@ function saveVcpu(
     root: pfnOf(vcpu.root),
     userRoot: pfnOf(vcpu.userRoot),
     gdt: vcpu.gdtFrames.map((frame) => pfnOf(frame) ?? 0),
-    info: own === null ? null : { pfn: own, offset: info!.offset },
+    ownInfo: info !== null && info.frame !== sharedInfo,
     traps: [...traps],
     callbacks: { ...callbacks },
     kernelStack,
@@ -342,19 +341,7 @@ function loadVcpu(
   const root = kernelMode ? vcpu.root : vcpu.userRoot;
   const state = openCpuState(vcpu.registers.buffer as ArrayBuffer, 0);
   if (root !== null) state.cr3 = BigInt(root) << CR3_SHIFT;
-  if (saved.info !== null) moveInfo(parts, vcpu, frames.get(saved.info.pfn)!, saved.info.offset);
+  // A guest that had its words elsewhere registers them again; until then nothing must disturb it.
+  if (saved.ownInfo) parts.upcalls.mask(vcpu, true);
   if (saved.up) parts.bringUp(vcpu);
-}
-
-/** A `vcpu_info` of the guest's own: what is in it stays, but for events and the clock. */
-function moveInfo(parts: ImageParts, vcpu: Vcpu, frame: MachineFrame, offset: number): void {
-  const { memory } = parts;
-  const masked = memory.read8(frame, offset + INFO.upcall_mask);
-  const failed = parts.registerInfo(vcpu, frame, offset);
-  invariant(failed === 0, `vcpu_info of ${vcpu.name} does not fit: ${failed}`);
-  const place: FramePlace = { frame, offset };
-  memory.write8(place.frame, place.offset + INFO.upcall_mask, masked);
-  memory.write8(place.frame, place.offset + INFO.upcall_pending, 0);
-  memory.write32(place.frame, place.offset + INFO.pending_sel, 0);
-  memory.write32(place.frame, place.offset + INFO.pending_sel + 4, 0);
 }

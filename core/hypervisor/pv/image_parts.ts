@@ -1,10 +1,10 @@
 /** What saving and restoring a suspended domain needs of the hypervisor. */
 
-import type { Errno } from "../../abi/errno.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import type { FrameTable } from "../memory/frame_table.ts";
 import type { MachineMap } from "../memory/machine_map.ts";
 import type { Reservations } from "../memory/reservations.ts";
+import type { UpcallWords } from "../upcall_words.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { GuestTables } from "./guest_tables.ts";
 
@@ -15,6 +15,6 @@ export interface ImageParts {
   readonly map: MachineMap;
   readonly tables: GuestTables;
   readonly reservations: Reservations;
-  registerInfo(vcpu: Vcpu, frame: number, offset: number): 0 | Errno;
+  readonly upcalls: UpcallWords;
   bringUp(vcpu: Vcpu): void;
 }
