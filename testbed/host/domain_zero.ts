@@ -78,8 +78,14 @@ interface Household {
   readonly ring: RingConnection;
   readonly session: StoreSession;
   readonly devices: Map<string, Plugged>;
-  /** Names in the service and of event consumers that go with the domain. */
-  readonly names: string[];
+  /** Its console and its connection to the store: names in the service and of event consumers. */
+  readonly lines: readonly Line[];
+}
+
+/** A channel that a domain was born with, and who hears it. */
+interface Line {
+  readonly name: string;
+  readonly port: EventPort;
 }
 
 interface Plugged {
@@ -166,20 +172,27 @@ export class DomainZero implements Snapshot {
     this.#grantToSelf(id, GNTTAB_RESERVED.CONSOLE, pages.consoleFrame);
     this.#grantToSelf(id, GNTTAB_RESERVED.XENSTORE, pages.storeFrame);
     const { memory } = this.#host;
-    const names = [`console.${id}`, `store.${id}`];
-    const [consoleName, storeName] = names;
+    const lines = [
+      this.#listen(`console.${id}`, id, pages.consolePort),
+      this.#listen(`store.${id}`, id, pages.storePort),
+    ];
+    const [consoleLine, storeLine] = lines;
     const console = new ConsoleBackEnd({
       memory,
       frame: pages.consoleFrame,
       output,
-      notify: this.#listen(consoleName, id, pages.consolePort),
+      notify: () => this.#notify(consoleLine),
     });
-    const wakeConsole = this.service.add(consoleName, console);
-    const session = this.store.open(id, { onEvent: () => this.service.wake(storeName) });
-    const notify = this.#listen(storeName, id, pages.storePort);
-    const ring = new RingConnection({ memory, frame: pages.storeFrame, session, notify });
-    this.service.add(storeName, ring);
-    this.#households.set(id, { console, ring, session, devices: new Map(), names });
+    const wakeConsole = this.service.add(consoleLine.name, console);
+    const session = this.store.open(id, { onEvent: () => this.service.wake(storeLine.name) });
+    const ring = new RingConnection({
+      memory,
+      frame: pages.storeFrame,
+      session,
+      notify: () => this.#notify(storeLine),
+    });
+    this.service.add(storeLine.name, ring);
+    this.#households.set(id, { console, ring, session, devices: new Map(), lines });
     this.tools.introduce(id);
     return (bytes) => {
       console.send(bytes);
@@ -249,9 +262,11 @@ export class DomainZero implements Snapshot {
     const household = this.#households.get(id);
     if (!household) return;
     for (const path of [...household.devices.keys()]) this.unplug(id, path);
-    for (const name of household.names) {
+    const { events } = this.#host;
+    for (const { name, port } of household.lines) {
+      events.closeAsConsumer(DOM0, port);
+      events.unregisterConsumer(name);
       this.service.remove(name);
-      this.#host.events.unregisterConsumer(name);
     }
     this.store.close(household.session);
     this.#households.delete(id);
@@ -327,13 +342,17 @@ export class DomainZero implements Snapshot {
     return device;
   }
 
-  /** Binds a channel that a domain was born with; answers how to send on it. */
-  #listen(consumer: string, domain: DomainId, port: EventPort): () => void {
+  /** Binds a channel that a domain was born with. */
+  #listen(name: string, domain: DomainId, remotePort: EventPort): Line {
     const { events } = this.#host;
-    events.registerConsumer(consumer, () => this.service.wake(consumer));
-    const local = events.bindInterdomain(DOM0, domain, port, { consumer });
-    invariant(!isErrno(local), `the channel of ${consumer} cannot be bound`);
-    return () => void events.sendAsConsumer(DOM0, local);
+    events.registerConsumer(name, () => this.service.wake(name));
+    const port = events.bindInterdomain(DOM0, domain, remotePort, { consumer: name });
+    invariant(!isErrno(port), `the channel of ${name} cannot be bound`);
+    return { name, port };
+  }
+
+  #notify({ port }: Line): void {
+    this.#host.events.sendAsConsumer(DOM0, port);
   }
 
   #grantToSelf(domain: DomainId, ref: number, frame: MachineFrame): void {

@@ -140,6 +140,7 @@ export class NetBackEnd implements BackEndDriver {
   }
 
   dispose(): void {
+    this.#timer.release();
     this.#options.host.events.unregisterConsumer(this.#options.name);
     this.#options.port.connect({ send() {} });
   }

@@ -60,6 +60,7 @@ Deno.test("a destroyed domain gives all its memory back, and the next one starts
     host.zero.plugVif(domain.id, 0, { mac: parseMac("00:16:3e:00:00:01") });
     host.destroy(domain);
     assertEquals(host.hypervisor.frames.freeFrames, before);
+    assertEquals([...host.hypervisor.events.list(host.zero.vcpu.domain)], []);
     assertThrows(() => host.destroy(domain), RangeError);
   }
 });
