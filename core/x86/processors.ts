@@ -308,19 +308,20 @@ export class Processors implements Snapshot {
   }
 
   save(): SnapshotRecord {
-    const cpus = this.#slots.map(({ cpu, cycle }) => ({
+    const cpus = this.#slots.map(({ cpu, cycle, told }) => ({
       cycle,
+      told,
       state: { ...cpu.state.save() },
       msrs: { ...cpu.msrs.save() },
       apic: { ...cpu.apic.save() },
     }));
     for (const cpu of this.cpus) cpu.mmu.flushEverything();
     const turn = this.#stopped && { ...this.#stopped };
-    return { kind: "x86.processors", version: 2, state: { cpus, turn } };
+    return { kind: "x86.processors", version: 3, state: { cpus, turn } };
   }
 
   restore(record: SnapshotRecord): void {
-    const { cpus, turn } = expectRecord(record, "x86.processors", 2);
+    const { cpus, turn } = expectRecord(record, "x86.processors", 3);
     const found = (cpus as readonly SnapshotValue[]).length;
     if (found !== this.#slots.length) {
       throw new SnapshotError(`snapshot of ${found} CPUs; this machine has ${this.#slots.length}`);
@@ -334,7 +335,7 @@ export class Processors implements Snapshot {
       Object.assign(cpu.state, place);
       cpu.msrs.restore(saved.msrs as SnapshotRecord);
       cpu.apic.restore(saved.apic as SnapshotRecord);
-      slot.told = lasting(cpu.state.activity);
+      slot.told = saved.told as number;
       cpu.mmu.flushEverything();
       stateReplaced(cpu);
     });
