@@ -62,3 +62,31 @@ for (const boot of BOOTS) {
     await pvSession(boot);
   });
 }
+
+Deno.test("Debian amd64 suspends, and wakes on another host where it was", async () => {
+  const guest = await debianGuest("amd64");
+  if (!guest) return;
+  const [here, there] = [
+    await Host.boot({ memory: "256MiB" }),
+    await Host.boot({ memory: "512MiB" }),
+  ];
+  const domain = await here.create({
+    name: "traveller",
+    kernel: guest.vmlinux,
+    ramdisk: guest.initrd,
+    memory: "128MiB",
+    extra: "console=hvc0 xenarium.modules=none",
+  });
+  await domain.console.waitFor(SHELL_PROMPT);
+  domain.console.send("echo kept > /note; dmesg -n 1\n");
+  await domain.console.waitFor(SHELL_PROMPT);
+  await here.suspend(domain);
+  assertEquals(domain.domain.shutdown, "suspend");
+  const record = here.save(domain);
+  here.destroy(domain);
+  const { console } = there.restoreDomain(record);
+  console.send("cat /note; dmesg | tail -n 1\n");
+  await console.waitFor(SHELL_PROMPT);
+  assertStringIncludes(console.text, "\nkept");
+  assertStringIncludes(console.text, "Restarting tasks ... done.");
+});
