@@ -32,7 +32,9 @@ test("What the ELF writer writes, the ELF parser reads", () => {
     );
     assertEquals(elf.bits, bits);
     assertEquals(elf.entry, 0x10_0001);
-    assertEquals(elf.segments, [{ address: 0x10_0000, bytes, sizeBytes: 3 }]);
+    const address = 0x10_0000;
+    const virtualAddress = BigInt(address);
+    assertEquals(elf.segments, [{ address, virtualAddress, bytes, sizeBytes: 3 }]);
     assertEquals(elf.notes, [{ name: "Xen", type: 18, descriptor: Uint8Array.of(1, 0, 0x10, 0) }]);
   }
   assertThrows(
