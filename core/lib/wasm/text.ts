@@ -134,7 +134,9 @@ class BodyReader {
   #access(name: string): string {
     invariant(this.unsigned() === 0, "accesses promise no alignment");
     const offset = this.unsigned();
-    return offset === 0 ? `${name} align=1` : `${name} offset=${offset} align=1`;
+    // An alignment is told where it is not the access's own width.
+    const align = /8(_[su])?$/.test(name) ? "" : " align=1";
+    return `${name}${offset === 0 ? "" : ` offset=${offset}`}${align}`;
   }
 
   #signed(): bigint {

@@ -34,6 +34,7 @@ const IMMEDIATES: readonly (readonly [write: (code: FunctionWriter) => void, tex
   [(code) => code.returnCall(6), "return_call 6"],
   [(code) => code.returnCallIndirect(7), "return_call_indirect (type 7)"],
   [(code) => code.memory("i64.load", 0), "i64.load align=1"],
+  [(code) => code.memory("i64.load8_u", 0), "i64.load8_u"],
   [(code) => code.memory("v128.store", 2 ** 33), "v128.store offset=8589934592 align=1"],
 ];
 for (const [write, text] of IMMEDIATES) {
@@ -46,7 +47,8 @@ test("every instruction of the tables is read as it was written", () => {
     if (!structure.includes(name)) assertEquals(linesOf((code) => code.op(name)), [name]);
   }
   for (const name of [...Object.keys(MEMORY), ...Object.keys(SIMD_MEMORY)]) {
-    assertEquals(linesOf((code) => code.memory(name, 8)), [`${name} offset=8 align=1`]);
+    const [line] = linesOf((code) => code.memory(name, 8));
+    assertEquals(line.replace(/ align=1$/, ""), `${name} offset=8`);
   }
   for (const name of Object.keys(SIMD_LANE)) {
     assertEquals(linesOf((code) => code.lane(name, 1)), [`${name} 1`]);
