@@ -23,12 +23,21 @@ export type {
   MachineNetwork,
   MachineOptions,
   MemoryView,
+  RegionExit,
+  RegionView,
   RunOptions,
   SerialConsole,
   StopReason,
   TraceLine,
   TraceView,
+  TranslationsView,
 } from "./testbed/machine_api.ts";
+export {
+  type FunctionShare,
+  GuestProfile,
+  type StackRun,
+} from "./testbed/profile/guest_profile.ts";
+export { foldedStacks, speedscopeFile } from "./testbed/profile/speedscope.ts";
 export type { Scenario, ScenarioContext } from "./testbed/scenario.ts";
 export {
   type Bytes,
