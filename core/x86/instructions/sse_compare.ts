@@ -72,8 +72,12 @@ function compareForFlags(mnemonic: string, opcode: string): Definition[] {
       const { width } = shape;
       const b = o.readVector(right);
       const a = o.readVector(left);
-      const bothPlain = o.simd("v128.and", plain(o, width, a), plain(o, width, b));
-      o.if(o.bothOf(o.fastPaths(), all(o, width, 1, bothPlain)), () => {
+      const isPlain = o.variable(o.const(0));
+      o.if(o.fastPaths(), () => {
+        const both = o.simd("v128.and", plain(o, width, a), plain(o, width, b));
+        o.set(isPlain, o.fromBool(all(o, width, 1, both)));
+      });
+      o.if(o.isNonzero(o.get(isPlain)), () => {
         const name = FLOATS[width].shape;
         const equal = all(o, width, 1, o.simd(`${name}.eq`, a, b));
         o.setField("zeroSource", o.fromBool(o.isNot(equal)));
