@@ -1,6 +1,9 @@
-/** Speed of the engines, ours beside the peers that are installed, on the same guest image in one run. */
+/**
+ * Speed of the engines, ours beside the peers that are installed, on the same guest image in one run. The environment
+ * variable XENARIUM_BENCH restricts it to kernels whose name contains one of its comma-separated texts.
+ */
 
-import { coldTier, runOwn } from "./engines/xenarium.ts";
+import { coldTier, hotTier, runOwn } from "./engines/xenarium.ts";
 import { bochs } from "./engines/bochs.ts";
 import type { KernelTimes, MeasuredEngine } from "./engines/engine.ts";
 import { qemu32, qemu64 } from "./engines/qemu.ts";
@@ -10,12 +13,20 @@ import type { Kernel } from "./guest/kernel.ts";
 import type { Scenario, ScenarioContext } from "../testbed/scenario.ts";
 import { table } from "../testbed/tables.ts";
 
-const PEERS: readonly MeasuredEngine[] = [bochs, qemu32, qemu64, v86];
+/** Ours between the peers, so that a machine whose load changes is fairer to all. */
+const ENGINES: readonly MeasuredEngine[] = [coldTier, bochs, qemu32, qemu64, hotTier, v86];
+
+/** What is held against what. */
+const RATIOS: readonly (readonly [ours: MeasuredEngine, peer: MeasuredEngine])[] = [
+  [coldTier, bochs],
+  [hotTier, qemu32],
+  [hotTier, qemu64],
+  [hotTier, v86],
+];
 
 /** A column of the table. */
 interface Column {
   readonly engine: MeasuredEngine;
-  readonly scale: number;
   readonly times: KernelTimes;
 }
 
@@ -27,30 +38,45 @@ const scenario: Scenario = {
 };
 export default scenario;
 
+function wantedKernels(): readonly Kernel[] {
+  const texts = (Deno.env.get("XENARIUM_BENCH") ?? "").split(",").filter((text) => text !== "");
+  if (texts.length === 0) return KERNELS;
+  return KERNELS.filter(({ name }) => texts.some((text) => name.includes(text)));
+}
+
 async function measure({ print, signal }: ScenarioContext, bits: 32 | 64): Promise<void> {
-  const image = guestImage(KERNELS, bits, 1);
-  const own = await runOwn("cold", image, signal);
-  const columns: Column[] = [{ engine: coldTier, scale: 1, times: own.times }];
-  for (const engine of PEERS.filter((peer) => peer.bits.includes(bits))) {
+  const kernels = wantedKernels().filter((kernel) => kernel.bits.includes(bits));
+  if (kernels.length === 0) return;
+  const { instructions } = await runOwn("cold", guestImage(kernels, bits, 1), signal);
+  const columns: Column[] = [];
+  for (const engine of ENGINES.filter((each) => each.bits.includes(bits))) {
     if (signal.aborted || !await engine.available()) continue;
     try {
-      const times = await engine.run(guestImage(KERNELS, bits, engine.scale), signal);
-      columns.push({ engine, scale: engine.scale, times });
+      const times = await engine.run(guestImage(kernels, bits, engine.scale), signal);
+      columns.push({ engine, times });
     } catch (error) {
       print(`${engine.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  const peers = columns.slice(1);
+  const of = (engine: MeasuredEngine) => columns.find((column) => column.engine === engine);
+  const ratios = RATIOS.flatMap(([ours, peer]) => {
+    const columnsOfBoth = [of(ours), of(peer)] as const;
+    return columnsOfBoth[0] && columnsOfBoth[1] ? [[columnsOfBoth[0], columnsOfBoth[1]]] : [];
+  });
   const head = [
     `${bits}-bit kernel`,
     "",
     ...columns.map(({ engine }) => engine.name),
-    ...peers.map(({ engine }) => `ours / ${engine.name}`),
+    ...ratios.map(([ours, peer]) => `${ours.engine.name} / ${peer.engine.name}`),
   ];
-  const rows = image.kernels.map((kernel) => {
-    const speeds = columns.map((column) => speed(kernel, column, own.instructions));
-    const ratios = speeds.slice(1).map((peer) => ratio(kernel, speeds[0], peer));
-    return [kernel.name, kernel.unit, ...speeds.map(show), ...ratios.map(show)];
+  const rows = kernels.map((kernel) => {
+    const speedOf = (column: Column) => speed(kernel, column, instructions);
+    return [
+      kernel.name,
+      kernel.unit,
+      ...columns.map((column) => show(speedOf(column))),
+      ...ratios.map(([ours, peer]) => show(ratio(kernel, speedOf(ours), speedOf(peer)))),
+    ];
   });
   print(table(head, rows));
   print("");
@@ -59,7 +85,7 @@ async function measure({ print, signal }: ScenarioContext, bits: 32 | 64): Promi
 /** In the kernel's unit; NaN where the engine did not get that far. */
 function speed(
   kernel: Kernel,
-  { times, scale }: Column,
+  { engine: { scale }, times }: Column,
   instructions: ReadonlyMap<string, number>,
 ): number {
   const ms = times.get(kernel.name);

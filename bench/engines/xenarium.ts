@@ -34,17 +34,17 @@ export async function runOwn(
   }
 }
 
-function own(name: string, engine: EngineName): MeasuredEngine {
+function own(name: string, engine: EngineName, scale: number): MeasuredEngine {
   return {
     name,
     bits: [32, 64],
-    scale: 1,
+    scale,
     available: () => Promise.resolve(true),
     run: async (image, signal) => (await runOwn(engine, image, signal)).times,
   };
 }
 
 /** Our interpreter in WebAssembly. */
-export const coldTier = own("cold tier", "cold");
+export const coldTier = own("cold tier", "cold", 4);
 /** Our translator. */
-export const hotTier = own("hot tier", "hot");
+export const hotTier = own("hot tier", "hot", 16);
