@@ -128,6 +128,9 @@ export function bootCommand(
 /** Boots and drives one machine; returns the exit code. */
 export async function boot(services: Services, options: BootOptions): Promise<number> {
   const { terminal } = services;
+  if (options.profileEvery !== undefined && options.profile === undefined) {
+    throw new RangeError("option --profile-every needs --profile, the file to write samples to");
+  }
   const machine = await services.createMachine(machineOptions(options));
   const closeTrace = options.trace ? writeTrace(services, machine, options.trace) : () => {};
   const finishProfile = options.profile ? profile(services, machine, options) : () => {};

@@ -145,6 +145,12 @@ Deno.test("boot --profile writes a file for speedscope, or folded stacks by the 
   assertEquals(folded.files.get("p.folded"), []);
 });
 
+Deno.test("boot --profile-every without a file for the samples is refused", async () => {
+  const { code, error, machines } = await xenarium(["boot", "--profile-every", "100"]);
+  assertEquals([code, machines.length], [2, 0]);
+  assertMatch(error, /--profile-every needs --profile/);
+});
+
 Deno.test("boot --verbose tells what the engine did", async () => {
   const { error } = await xenarium(["boot", "--sim-limit", "2us", "--verbose"]);
   assertMatch(error, /counter +count\nhot.regions +2000/);
