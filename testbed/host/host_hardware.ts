@@ -5,6 +5,7 @@ import { IoSpace } from "../../core/memory/io_space.ts";
 import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
+import { HotEngine } from "../../core/translate/mod.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
 import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
@@ -50,7 +51,8 @@ export class HostHardware {
         cores: cpus,
         frequencyHz: this.clock.frequencyHz,
       }),
-      engine: options.engine ?? "cold",
+      engine: options.engine ?? "hot",
+      translator: (parts) => new HotEngine(parts),
       host: wasmHost,
       linear,
       memory: this.memory,
