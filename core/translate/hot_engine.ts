@@ -44,7 +44,7 @@ export interface HotEngineOptions {
   readonly profile?: boolean;
   /** Executions after which a block is translated (default 128); 1 forces the hot tier. */
   readonly hotAfter?: number;
-  /** Bytes of translations, as WebAssembly, that are kept at once (default 256 MiB). */
+  /** Bytes of translations, as WebAssembly, from which on nothing is added without a flush (default 256 MiB). */
   readonly cacheBytes?: number;
 }
 
@@ -155,6 +155,8 @@ export class HotEngine implements Engine, CodeOverlay {
       this.#warm.add(record);
       return;
     }
+    // A full cache is flushed before it takes more: what was translated last is executed at least once.
+    if (this.#bytes >= this.#cacheBytes) return this.invalidate();
     this.#translations.restore(record);
     const blocks = this.#takeBlocks(record);
     if (blocks.length > 0) this.#translate(blocks);
@@ -277,7 +279,6 @@ export class HotEngine implements Engine, CodeOverlay {
       const body = this.#keepsBodies ? writer.body() : null;
       this.#translations.add({ handler, region, entries, spans, body }, this.cold.cache);
     }
-    if (this.#bytes > this.#cacheBytes) this.invalidate();
   }
 
   #form({ code, modeKey }: Block): Region | null {

@@ -4,6 +4,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Cycle } from "../../core/clock/clock.ts";
+import { physical } from "../../core/lib/brand.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { Activity } from "../../core/x86/state/layout.ts";
 import { HotEngine, type HotEngineOptions } from "../../core/translate/mod.ts";
@@ -14,7 +16,8 @@ import { RAM_BYTES, SmallMachine } from "./small_machine.ts";
 const TIERS: readonly (readonly [EngineName, HotEngineOptions, sliceCycles: number])[] = [
   ["cold", {}, 1_000_000],
   ["hot", { hotAfter: 1 }, 1_000_000],
-  ["hot", { hotAfter: 3 }, 13],
+  // So few bytes that the cache is flushed again and again.
+  ["hot", { hotAfter: 3, cacheBytes: 4096 }, 13],
   ["hot", {}, 1009],
 ];
 
@@ -362,6 +365,30 @@ const PROGRAMS: readonly Program[] = [
   },
 ];
 
+/** `count` functions of one instruction are made, and called twice each. */
+function manyBlocks(count: number): Program {
+  const source = `
+      mov ebp, ${count}
+      mov edi, 0x100000
+    again:
+      movzx eax, bpl
+      shl eax, 16
+      or eax, 0xc300c383
+      mov [rdi], eax
+      call rdi
+      call rdi
+      add edi, 4
+      cmp edi, 0x3f0000
+      jb next
+      mov edi, 0x100000
+    next:
+      dec ebp
+      jnz again
+      rdtsc
+      hlt`;
+  return { claim: `${count} distinct blocks`, source, cycles: 16 * count + 100 };
+}
+
 for (const program of PROGRAMS) {
   Deno.test(`all tiers agree on ${program.claim}`, () => {
     const expected = outcome(run(program, "reference"));
@@ -377,4 +404,60 @@ Deno.test("the hot engine that is forced translates what it meets", () => {
   const { engine } = machine.processors;
   assert(engine instanceof HotEngine);
   assert(engine.counters.regions > 0);
+});
+
+Deno.test("a full cache is flushed, and what is hot translated again", () => {
+  const { processors: { engine } } = run(PROGRAMS[0], "hot", { hotAfter: 1, cacheBytes: 4096 });
+  assert(engine instanceof HotEngine);
+  const { flushes, regions } = engine.counters;
+  assert(flushes > 0 && regions > flushes, `${flushes} flushes, ${regions} regions`);
+});
+
+const MANY: readonly (readonly [count: number, EngineName, HotEngineOptions])[] = [
+  [2_000, "hot", { hotAfter: 1 }],
+  [2_000, "hot", { hotAfter: 2, cacheBytes: 65536 }],
+  // More than there is room for.
+  [400_000, "cold", {}],
+  [400_000, "hot", {}],
+];
+
+for (const [count, engine, options] of MANY) {
+  Deno.test(`${count} blocks, each executed twice, are the same on ${engine} ${JSON.stringify(options)}`, () => {
+    const program = manyBlocks(count);
+    const { cpu: { state }, memory } = run(program, engine, options);
+    // Each function adds its sign-extended immediate twice.
+    let sum = 0;
+    for (let left = count; left > 0; left--) sum = (sum + 2 * (left << 24 >> 24)) | 0;
+    assertEquals(state.activity, Activity.hlt, "the program ended");
+    assertEquals(Number(state.rbx), sum >>> 0);
+    const last = 0x10_0000 + 4 * ((count - 1) % 0xbc000);
+    assertEquals(memory.read(last, 4), 0xc301c383);
+  });
+}
+
+Deno.test("code that a device changes by DMA is executed as it is now, on every tier", () => {
+  const source = `
+      mov ecx, 4000
+    again:
+    patched:
+      add ebx, 1
+      rol ebx, 1
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`;
+  const outcomes = [["reference", {}, 0] as const, ...TIERS].map(([engine, options]) => {
+    const machine = new SmallMachine(engine, options);
+    const { patched } = machine.place(source);
+    for (let cycle = 501; cycle < 16_000; cycle += 500) {
+      const timer = machine.clock.createTimer(`dma.${cycle}`, () => {
+        const { memory } = machine;
+        memory.writeDma(physical(Number(patched) + 2), Uint8Array.of(cycle & 0x7f));
+      });
+      timer.armAt(cycle as Cycle);
+    }
+    machine.runTo(20_000);
+    return outcome(machine);
+  });
+  for (const found of outcomes.slice(1)) assertEquals(differences(outcomes[0], found), []);
 });
