@@ -10,6 +10,15 @@
  * ```
  */
 
+export { Host } from "./testbed/boot_host.ts";
+export type {
+  DomainConfig,
+  DomainDevices,
+  HostDomain,
+  HostOptions,
+  HostRunOptions,
+  VifConfig,
+} from "./testbed/host/host.ts";
 export { createMachine } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {

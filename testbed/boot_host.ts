@@ -1,0 +1,22 @@
+/** `Host` for the public face: what hosts are made of is loaded when the first one is booted. */
+
+import type { Host as HostOfDomains, HostOptions } from "./host/host.ts";
+
+/** A machine under the hypervisor, with domain 0 and the domains that a script creates. */
+export type Host = HostOfDomains;
+
+/**
+ * Starts hosts.
+ *
+ * ```ts
+ * import { Host } from "@xenarium/xenarium";
+ *
+ * const host = await Host.boot({ memory: "512MiB", cpus: 2, scheduler: "credit2" });
+ * console.log(host.domains.length); // 0: host.create({ name, kernel, memory }) adds one
+ * ```
+ */
+export const Host = {
+  /** Starts a host without domains. Rejects with `RangeError` or `SyntaxError` for a wrong option. */
+  boot: async (options: HostOptions): Promise<Host> =>
+    await (await import("./host/host.ts")).Host.boot(options),
+} as const;
