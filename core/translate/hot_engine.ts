@@ -42,7 +42,7 @@ const BATCH = 32;
 export interface HotEngineOptions {
   /** Count how often regions are entered and left, and why; and keep their WebAssembly for {@link HotEngine.regions}. */
   readonly profile?: boolean;
-  /** Executions after which a block is translated (default 128); 1 forces the hot tier. */
+  /** Executions after which a block is translated (default 2048); 1 forces the hot tier. */
   readonly hotAfter?: number;
   /** Bytes of translations, as WebAssembly, from which on nothing is added without a flush (default 256 MiB). */
   readonly cacheBytes?: number;

@@ -208,7 +208,7 @@ function defineContinuation(module: ModuleWriter, next: number, part: number): n
 }
 
 /** Executions between two reports of a block: the first says that it is warm, the second that it is hot. */
-export const WARM_EXECUTIONS = 512;
+export const WARM_EXECUTIONS = 1024;
 
 /** Counts an execution of a block, and reports it when it has become warm and when it has become hot. */
 function defineCount(
