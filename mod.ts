@@ -41,11 +41,7 @@ export type {
   TraceView,
   TranslationsView,
 } from "./testbed/machine_api.ts";
-export {
-  type FunctionShare,
-  GuestProfile,
-  type StackRun,
-} from "./testbed/profile/guest_profile.ts";
+export type { FunctionShare, GuestProfile, StackRun } from "./testbed/profile/guest_profile.ts";
 export { foldedStacks, speedscopeFile } from "./testbed/profile/speedscope.ts";
 export type { Scenario, ScenarioContext } from "./testbed/scenario.ts";
 export {
