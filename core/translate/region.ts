@@ -7,13 +7,13 @@
  */
 
 import { FRAME_BYTES } from "../memory/machine_memory.ts";
+import { MAX_BLOCK_INSTRUCTIONS } from "../x86/cold/record_writer.ts";
 import type { Instruction } from "../x86/ir/instruction.ts";
 import { type Shape, shapeOf } from "./shape.ts";
 
 /** Bounds of one region. */
 const MAX_INSTRUCTIONS = 384;
 const MAX_BLOCKS = 128;
-const MAX_BLOCK_INSTRUCTIONS = 64;
 
 /** One instruction of a region. Offsets count from the start of the page. */
 export interface RegionInstruction {

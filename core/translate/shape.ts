@@ -9,7 +9,7 @@
 
 import { unreachable } from "../lib/assert.ts";
 import type { BoundForm } from "../x86/ir/instruction.ts";
-import { inputsOf, type Node, type Statement } from "../x86/ir/ir.ts";
+import { containsStatement, inputsOf, type Node, type Statement } from "../x86/ir/ir.ts";
 
 /** The shape of one form's program. */
 export interface Shape {
@@ -47,7 +47,7 @@ export function shapeOf(bound: BoundForm): Shape {
 
 function analyse(bound: BoundForm): Shape {
   const { statements } = bound.program;
-  const jumpsDirectly = contains(statements, (s) => s.kind === "jump" && s.direct);
+  const jumpsDirectly = containsStatement(statements, (s) => s.kind === "jump" && s.direct);
   return {
     inlined: changesLast(statements, { changed: false }) && !alwaysCalls(statements),
     jumpsDirectly,
@@ -56,22 +56,11 @@ function analyse(bound: BoundForm): Shape {
     ),
     isCall: bound.definition.mnemonic === "CALL",
     isComputedJump: bound.definition.mnemonic === "JMP" && !jumpsDirectly,
-    repeats: contains(statements, (s) => s.kind === "repeat"),
-    retiresMore: contains(statements, (s) => s.kind === "retire"),
+    repeats: containsStatement(statements, (s) => s.kind === "repeat"),
+    retiresMore: containsStatement(statements, (s) => s.kind === "retire"),
     statements,
     unchecked: jumpsDirectly ? withoutTargetChecks(statements) : statements,
   };
-}
-
-function contains(
-  statements: readonly Statement[],
-  wanted: (statement: Statement) => boolean,
-): boolean {
-  return statements.some((s) =>
-    wanted(s) ||
-    (s.kind === "if" && (contains(s.then, wanted) || contains(s.otherwise, wanted))) ||
-    (s.kind === "loop" && contains(s.body, wanted))
-  );
 }
 
 /** Whether the system is called, or an exception raised, on every way through. */

@@ -7,7 +7,14 @@ import { unreachable } from "../../lib/assert.ts";
 import type { FunctionWriter } from "../../lib/wasm/writer.ts";
 import type { BoundForm } from "../ir/instruction.ts";
 import type { Form } from "../ir/form.ts";
-import type { I64, Node, Place, PlaceWidth, Statement } from "../ir/ir.ts";
+import {
+  containsStatement,
+  type I64,
+  type Node,
+  type Place,
+  type PlaceWidth,
+  type Statement,
+} from "../ir/ir.ts";
 import { offsetOf } from "../state/layout.ts";
 import { ExpressionWriter } from "./expressions.ts";
 import { ARGUMENT0, LOADS, MemoryAccessWriter, RESULT, STORES } from "./memory_access.ts";
@@ -45,18 +52,7 @@ export function writeHandler(
 
 /** Whether a system function that ends the block is called anywhere. */
 function endsInSystemCall(statements: readonly Statement[]): boolean {
-  return statements.some((statement) => {
-    switch (statement.kind) {
-      case "system":
-        return statement.endsBlock;
-      case "if":
-        return endsInSystemCall(statement.then) || endsInSystemCall(statement.otherwise);
-      case "loop":
-        return endsInSystemCall(statement.body);
-      default:
-        return false;
-    }
-  });
+  return containsStatement(statements, (s) => s.kind === "system" && s.endsBlock);
 }
 
 class HandlerWriter {

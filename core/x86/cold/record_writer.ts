@@ -4,7 +4,7 @@ import type { Decoded } from "../decode/decoded.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { BoundForm } from "../ir/instruction.ts";
-import type { Statement } from "../ir/ir.ts";
+import { containsStatement, type Statement } from "../ir/ir.ts";
 import { offsetOf, registerOffset, SEGMENT_REGISTERS } from "../state/layout.ts";
 import { ModeKey } from "../system/mode.ts";
 import { FixedHandler, Record, RECORD_BYTES } from "./record.ts";
@@ -186,8 +186,5 @@ function leaves(statements: readonly Statement[], outermost: boolean): boolean {
 }
 
 function jumpsDirectly(statements: readonly Statement[]): boolean {
-  return statements.some((s) =>
-    (s.kind === "jump" && s.direct) ||
-    (s.kind === "if" && (jumpsDirectly(s.then) || jumpsDirectly(s.otherwise)))
-  );
+  return containsStatement(statements, (s) => s.kind === "jump" && s.direct);
 }

@@ -227,3 +227,16 @@ export function inputsOf(expression: Expression): readonly Node[] {
       return unreachable(expression, "expression");
   }
 }
+
+/** Whether a statement for which `wanted` holds is anywhere among `statements`, branches and loops included. */
+export function containsStatement(
+  statements: readonly Statement[],
+  wanted: (statement: Statement) => boolean,
+): boolean {
+  return statements.some((s) =>
+    wanted(s) ||
+    (s.kind === "if" &&
+      (containsStatement(s.then, wanted) || containsStatement(s.otherwise, wanted))) ||
+    (s.kind === "loop" && containsStatement(s.body, wanted))
+  );
+}
