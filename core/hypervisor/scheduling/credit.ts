@@ -15,6 +15,7 @@ import type { Cycle } from "../../clock/clock.ts";
 import type { PhysicalCpuId } from "../../lib/brand.ts";
 import type { SnapshotValue } from "../../lib/snapshot.ts";
 import { shareCredit } from "./credit_shares.ts";
+import { RATE_LIMIT, WEIGHT_AND_CAP } from "./credit_parameters.ts";
 import type { ParameterTable } from "./parameters.ts";
 import { type MemberState, PolicyBase } from "./policy_base.ts";
 import type { Decision, SchedulableVcpu, SchedulerParameters } from "./ports.ts";
@@ -43,24 +44,10 @@ interface CreditState extends MemberState {
 /** See the module comment. */
 export class CreditPolicy extends PolicyBase<CreditState> {
   readonly name = "credit";
-  protected readonly domainTable: ParameterTable = {
-    weight: { min: 1, max: 0xffff, initial: 256, about: "share among competitors" },
-    cap: {
-      min: 0,
-      max: 0xffff,
-      initial: 0,
-      about: "most of one physical CPU, in per cent; 0: none",
-    },
-  };
+  protected readonly domainTable = WEIGHT_AND_CAP;
   protected readonly table: ParameterTable = {
     tslice_ms: { min: 1, max: 1000, initial: 30, about: "slice and accounting period" },
-    ratelimit_us: {
-      min: 100,
-      max: 500_000,
-      initial: 1000,
-      orZero: true,
-      about: "shortest time before another one preempts",
-    },
+    ...RATE_LIMIT,
     vcpu_migr_delay_us: {
       min: 0,
       max: 100_000,

@@ -15,7 +15,7 @@
 import type { Cycle } from "../../clock/clock.ts";
 import type { DomainId, PhysicalCpuId } from "../../lib/brand.ts";
 import type { SnapshotValue } from "../../lib/snapshot.ts";
-import type { ParameterTable } from "./parameters.ts";
+import { RATE_LIMIT, WEIGHT_AND_CAP } from "./credit_parameters.ts";
 import { type MemberState, PolicyBase } from "./policy_base.ts";
 import type { Decision, SchedulableVcpu } from "./ports.ts";
 
@@ -47,24 +47,8 @@ interface CapBudget {
 /** See the module comment. */
 export class Credit2Policy extends PolicyBase<Credit2State> {
   readonly name = "credit2";
-  protected readonly domainTable: ParameterTable = {
-    weight: { min: 1, max: 0xffff, initial: 256, about: "share among competitors" },
-    cap: {
-      min: 0,
-      max: 0xffff,
-      initial: 0,
-      about: "most of one physical CPU, in per cent; 0: none",
-    },
-  };
-  protected readonly table: ParameterTable = {
-    ratelimit_us: {
-      min: 100,
-      max: 500_000,
-      initial: 1000,
-      orZero: true,
-      about: "shortest time before another one preempts",
-    },
-  };
+  protected readonly domainTable = WEIGHT_AND_CAP;
+  protected readonly table = RATE_LIMIT;
   readonly #budgets = new Map<DomainId, CapBudget>();
   #highestWeight = 1;
 
