@@ -26,6 +26,7 @@ export * from "./pit8254/mod.ts";
 export type { PowerControl } from "./power.ts";
 export * from "./pv/mod.ts";
 export * from "./rtc/mod.ts";
+export * from "./scsi/mod.ts";
 export * from "./uart16550/mod.ts";
 export * from "./usernet/mod.ts";
 export * from "./vga/mod.ts";
