@@ -1,5 +1,6 @@
 /** `Host` for the public face: what hosts are made of is loaded when the first one is booted. */
 
+import { hosts } from "./host_registry.ts";
 import type { Host as HostOfDomains, HostOptions } from "./host/host.ts";
 
 /** A machine under the hypervisor, with domain 0 and the domains that a script creates. */
@@ -17,6 +18,9 @@ export type Host = HostOfDomains;
  */
 export const Host = {
   /** Starts a host without domains. Rejects with `RangeError` or `SyntaxError` for a wrong option. */
-  boot: async (options: HostOptions): Promise<Host> =>
-    await (await import("./host/host.ts")).Host.boot(options),
+  boot: async (options: HostOptions): Promise<Host> => {
+    const host = await (await import("./host/host.ts")).Host.boot(options);
+    hosts.add(host);
+    return host;
+  },
 } as const;

@@ -31,6 +31,7 @@ import {
   backEndProgram,
   BackEndService,
   BlockBackEnd,
+  type BlockCounters,
   ConsoleBackEnd,
   NetBackEnd,
   type Rate,
@@ -90,6 +91,7 @@ interface Line {
 
 interface Plugged {
   readonly device: XenbusDevice;
+  readonly driver: BackEndDriver;
   unplug(): void;
 }
 
@@ -142,6 +144,18 @@ export class DomainZero implements Snapshot {
     executor.attach(this.vcpu);
     executor.spawn(this.vcpu, BACK_ENDS.program, BACK_ENDS.step);
     dispatcher.online(this.vcpu);
+  }
+
+  /** The bridges there are, in the order in which they were first named. */
+  get bridges(): readonly EthernetSwitch[] {
+    return [...this.#bridges.values()];
+  }
+
+  /** What went through each disk of a domain. */
+  diskCounters(id: DomainId): readonly BlockCounters[] {
+    return [...this.#households.get(id)?.devices.values() ?? []].flatMap(({ driver }) =>
+      driver instanceof BlockBackEnd ? [driver.counters] : []
+    );
   }
 
   /** A bridge; it comes into being when it is first named. */
@@ -338,7 +352,7 @@ export class DomainZero implements Snapshot {
       for (const half of [paths.back, paths.front]) this.tools.remove(half);
       unplugged();
     };
-    household.devices.set(path, { device, unplug });
+    household.devices.set(path, { device, driver, unplug });
     return device;
   }
 

@@ -277,6 +277,14 @@ export class Host {
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
   async run(options: HostRunOptions = {}): Promise<StopReason> {
+    try {
+      return await this.#run(options);
+    } finally {
+      this.#flushConsoles();
+    }
+  }
+
+  async #run(options: HostRunOptions): Promise<StopReason> {
     const { clock } = this.hardware;
     const limit = options.untilCycle ??
       (options.forCycles === undefined ? Infinity : clock.now + options.forCycles);
@@ -297,7 +305,7 @@ export class Host {
       }
       if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
       if (performance.now() - breathe <= 30) continue;
-      for (const { console } of this.domains) console.flush();
+      this.#flushConsoles();
       await new Promise((resolve) => setTimeout(resolve, 0));
       breathe = performance.now();
     }
@@ -316,6 +324,10 @@ export class Host {
       const mac = each.mac === undefined ? macOf(id, index) : parseMac(each.mac);
       this.zero.plugVif(id, index, { ...each, mac });
     });
+  }
+
+  #flushConsoles(): void {
+    for (const { console } of this.domains) console.flush();
   }
 
   #output(id: DomainId, bytes: Uint8Array): void {

@@ -38,6 +38,7 @@ const FIRST_DOMAIN_PID = 2;
 export class ScheduleTrace {
   readonly #open = new Map<SchedulableVcpu, { state: Runstate; cpu: number; from: Cycle }>();
   readonly #spans: ScheduleSpan[] = [];
+  readonly #unobserve: () => void;
   /** Spans that were forgotten because there were too many. */
   dropped = 0;
 
@@ -48,22 +49,28 @@ export class ScheduleTrace {
     }
     const { now } = dispatcher;
     for (const vcpu of dispatcher.vcpus) this.#begin(vcpu, now);
-    dispatcher.observe = (vcpu, at) => {
+    this.#unobserve = dispatcher.observe((vcpu, at) => {
       this.#end(vcpu, at);
       this.#begin(vcpu, at);
-    };
+    });
   }
 
   /** Ends the recording. */
   stop(): void {
     for (const vcpu of this.#open.keys()) this.#end(vcpu, this.dispatcher.now);
     this.#open.clear();
-    this.dispatcher.observe = null;
+    this.#unobserve();
   }
 
   /** What was recorded and has ended, in the order of ends. */
   get spans(): readonly ScheduleSpan[] {
     return this.#spans.slice(-this.limit);
+  }
+
+  /** The stays that go on at present, up to now. */
+  get open(): readonly ScheduleSpan[] {
+    const { now } = this.dispatcher;
+    return [...this.#open].map(([vcpu, stay]) => ({ vcpu, ...stay, to: now }));
   }
 
   /** The recording as the `traceEvents` of a file for Chrome or Perfetto. */

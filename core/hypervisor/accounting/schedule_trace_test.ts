@@ -73,3 +73,14 @@ test("the export names processors, domains and virtual CPUs, and counts in micro
     { ph: "X", pid: 3, tid: 0, ts: 5000, dur: 10000, name: "runnable" },
   ]);
 });
+
+test("a stay that goes on is open, and has ended when the recording stops", () => {
+  const { machine, trace } = recorded(17);
+  const running = trace.open.filter(({ state }) => state === "running");
+  assertEquals(running.map(({ vcpu, from, to }) => [vcpu.name, from / ms(1), to / ms(1)]), [
+    ["d1v0", 15, 17],
+  ]);
+  assertEquals(machine.dispatcher.now, ms(17));
+  trace.stop();
+  assertEquals(trace.open, []);
+});

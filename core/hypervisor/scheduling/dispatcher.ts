@@ -43,14 +43,16 @@ export interface DispatcherOptions {
   switchCost?(to: SchedulableVcpu, displacedCycles: number): Cycles;
 }
 
+/** Told of each virtual CPU that has entered another state; it must not change anything. */
+export type ScheduleObserver = (vcpu: SchedulableVcpu, now: Cycle) => void;
+
 /** See the module comment. */
 export class CpuDispatcher implements Dispatcher {
   readonly clock: MachineClock;
   readonly cpus: readonly PhysicalCpu[];
   readonly vcpus: VcpuEntry[] = [];
   readonly pools: Cpupools;
-  /** Told of each virtual CPU that has entered another state; it must not change anything. */
-  observe: ((vcpu: SchedulableVcpu, now: Cycle) => void) | null = null;
+  readonly #observers = new Set<ScheduleObserver>();
   readonly #switchCost: (to: SchedulableVcpu, displacedCycles: number) => Cycles;
   /** The cycle that all physical CPUs have reached. */
   #time: Cycle;
@@ -157,6 +159,12 @@ export class CpuDispatcher implements Dispatcher {
 
   runstate(vcpu: SchedulableVcpu): RunstateInfo {
     return this.#entry(vcpu).runstate(this.#instantOf(this.#entry(vcpu)));
+  }
+
+  /** Calls `observer` from now on; returns how to stop that. */
+  observe(observer: ScheduleObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
   /** Cycles during which `cpu` was held by somebody. */
@@ -329,7 +337,8 @@ export class CpuDispatcher implements Dispatcher {
 
   #enter(vcpu: VcpuEntry, state: Runstate, now: Cycle): void {
     vcpu.enter(state, now);
-    this.observe?.(vcpu, now);
+    if (this.#observers.size === 0) return;
+    for (const observer of this.#observers) observer(vcpu, now);
   }
 
   #detach(cpu: PhysicalCpu, now: Cycle): void {

@@ -1,0 +1,74 @@
+/**
+ * What a host looks like at one instant, as plain data: the figures behind an `xentop` and its plots.
+ *
+ * Counters only rise, so whoever shows rates subtracts two samples; nothing is lost if some are skipped.
+ */
+
+/** What a domain is doing, as far as one word can say. */
+export type DomainActivity = "running" | "runnable" | "blocked" | "paused" | "shut down";
+
+/** One physical CPU. */
+export interface CpuSample {
+  readonly cpu: number;
+  /** Time during which somebody held it, since power-on. */
+  readonly busyNs: number;
+}
+
+/** One domain; counters since its creation. */
+export interface DomainSample {
+  readonly id: number;
+  readonly name: string;
+  readonly activity: DomainActivity;
+  readonly vcpus: number;
+  /** CPU time of all its virtual CPUs. */
+  readonly cpuNs: number;
+  /** Time that virtual CPUs spent runnable, waiting for a physical one. */
+  readonly waitNs: number;
+  readonly memoryBytes: number;
+  readonly maxMemoryBytes: number;
+  readonly disk: {
+    readonly reads: number;
+    readonly writes: number;
+    readonly readBytes: number;
+    readonly writtenBytes: number;
+  };
+  /** Whether it has a console that can be typed into. */
+  readonly hasConsole: boolean;
+}
+
+/** One port of a bridge; `received` is what came from whoever is plugged in, `sent` what went to it. */
+export interface LinkSample {
+  readonly bridge: string;
+  readonly port: string;
+  /** The domain that is plugged in, or `null` for anything else. */
+  readonly domain: number | null;
+  readonly receivedFrames: number;
+  readonly receivedBytes: number;
+  readonly sentFrames: number;
+  readonly sentBytes: number;
+  readonly droppedFrames: number;
+}
+
+/** A stay of a domain's virtual CPU on a physical CPU. */
+export interface RunSpan {
+  readonly cpu: number;
+  readonly domain: number;
+  readonly vcpu: number;
+  readonly fromNs: number;
+  readonly toNs: number;
+}
+
+/** See the module comment. */
+export interface HostSample {
+  /** The host's name; unique in its process. */
+  readonly host: string;
+  /** Simulated time since power-on. */
+  readonly timeNs: number;
+  readonly scheduler: string;
+  readonly memoryBytes: number;
+  readonly cpus: readonly CpuSample[];
+  readonly domains: readonly DomainSample[];
+  readonly links: readonly LinkSample[];
+  /** Who ran since the sample before, in the order of ends; the latest if there were very many. */
+  readonly schedule: readonly RunSpan[];
+}
