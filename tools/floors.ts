@@ -42,7 +42,12 @@ export const FLOORS: readonly Floor[] = [
   { at: "core/hypervisor", level: 5, packages: [] },
   { at: "core", level: 6, packages: [] },
   { at: "devices", level: 7, only: [...HARDWARE, "core/hypervisor"], packages: [] },
-  { at: "guests", level: 8, only: ["core/lib", "core/abi", "core/x86"], packages: [] },
+  {
+    at: "guests",
+    level: 8,
+    only: ["core/lib", "core/abi", "core/clock", "core/x86"],
+    packages: [],
+  },
   { at: "testbed", level: 9, packages: ANY_PACKAGE },
   { at: "mod.ts", level: 10, packages: [] },
   { at: "scenarios", level: 11, only: ["mod.ts"], packages: ["@std/", "node:"] },

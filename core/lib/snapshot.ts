@@ -52,3 +52,11 @@ export function expectRecord(
   }
   return record.state;
 }
+
+/** A deep copy of plain data. */
+export function copyOfValue(value: SnapshotValue): SnapshotValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) return value.slice();
+  if (Array.isArray(value)) return value.map(copyOfValue);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, copyOfValue(each)]));
+}

@@ -1,18 +1,12 @@
-/**
- * The model executor: runs virtual CPUs whose guest is a set of tasks in TypeScript instead of machine code.
- *
- * A step happens at one cycle, at which everybody else has arrived too, and its price is paid afterwards: so modelled
- * domains meet at exact cycles however many physical CPUs there are. All their time is that of their virtual CPU: they
- * are scheduled, charged and starved as any other guest.
- */
+/** The model executor: runs virtual CPUs whose guest is a set of tasks in TypeScript instead of machine code. */
 
 import type { Cycle, Cycles, MachineClock, Timer } from "../../clock/clock.ts";
-import { invariant, unreachable } from "../../lib/assert.ts";
-import type { PhysicalCpuId } from "../../lib/brand.ts";
+import { unreachable } from "../../lib/assert.ts";
 import type { SnapshotRecord } from "../../lib/snapshot.ts";
-import type { Dispatcher, Executor, SchedulableVcpu } from "../scheduling/ports.ts";
+import type { Dispatcher, SchedulableVcpu } from "../scheduling/ports.ts";
 import type { Locals, ProgramRegistry, StepContext } from "./model_program.ts";
 import { type Task, TaskList } from "./model_tasks.ts";
+import { LEAST_STEP, type SteppedCpu, SteppedExecutor } from "./stepped_executor.ts";
 
 /** What a model executor is made of. */
 export interface ModelExecutorOptions<Port> {
@@ -23,54 +17,81 @@ export interface ModelExecutorOptions<Port> {
   port(vcpu: SchedulableVcpu): Port;
 }
 
-/** A step takes time, so that a circle of steps cannot stop the machine's clock. */
-const LEAST_STEP = 1;
-
-interface Model<Port> {
-  readonly tasks: TaskList;
+/** The tasks of one virtual CPU, and what they are run with. */
+class Model<Port> implements SteppedCpu {
+  readonly tasks = new TaskList();
   readonly timer: Timer;
   readonly port: Port;
+
+  constructor(
+    readonly vcpu: SchedulableVcpu,
+    private readonly executor: ModelExecutor<Port>,
+    options: ModelExecutorOptions<Port>,
+  ) {
+    const { clock, dispatcher } = options;
+    this.port = options.port(vcpu);
+    this.timer = clock.createTimer(`model.${vcpu.name}`, () => {
+      if (this.tasks.wakeSleepers(clock.now)) dispatcher.wake(vcpu);
+      this.arm();
+    });
+  }
+
+  get remaining(): number {
+    return this.tasks.ready[0]?.remaining ?? 0;
+  }
+
+  spend(cycles: number): void {
+    const [task] = this.tasks.ready;
+    if (task) task.remaining -= cycles;
+  }
+
+  proceed(now: Cycle): void {
+    this.executor.proceed(this, now);
+  }
+
+  /** The timer follows the first task that gives up waiting. */
+  arm(): void {
+    const { tasks, timer } = this;
+    const at = tasks.nextWake;
+    if (at === Infinity) timer.disarm();
+    else if (at !== timer.deadline) timer.armAt(at as Cycle);
+  }
+
+  save(): SnapshotRecord {
+    return this.tasks.save();
+  }
+
+  restore(record: SnapshotRecord): void {
+    this.tasks.restore(record);
+  }
 }
 
 /** See the module comment. */
-export class ModelExecutor<Port> implements Executor {
-  readonly name = "model";
+export class ModelExecutor<Port> extends SteppedExecutor<Model<Port>> {
   readonly #options: ModelExecutorOptions<Port>;
-  readonly #models = new Map<SchedulableVcpu, Model<Port>>();
-  #cycle = 0 as Cycle;
-  #interrupted = false;
   /** What the present step costs so far. */
   #cost = 0;
 
   constructor(options: ModelExecutorOptions<Port>) {
+    super("model");
     this.#options = options;
-  }
-
-  get cycle(): Cycle {
-    return this.#cycle;
   }
 
   /** Makes `vcpu` one of this executor's; it has no tasks, and blocks when it runs. */
   attach(vcpu: SchedulableVcpu): void {
-    const { clock, port } = this.#options;
-    const tasks = new TaskList();
-    const timer = clock.createTimer(`model.${vcpu.name}`, () => {
-      if (tasks.wakeSleepers(clock.now)) this.#options.dispatcher.wake(vcpu);
-      this.#arm(vcpu);
-    });
-    this.#models.set(vcpu, { tasks, timer, port: port(vcpu) });
+    this.adopt(vcpu, new Model(vcpu, this, this.#options));
   }
 
   /** `vcpu` is gone. */
   detach(vcpu: SchedulableVcpu): void {
-    this.#model(vcpu).timer.release();
-    this.#models.delete(vcpu);
+    this.cpuOf(vcpu).timer.release();
+    this.release(vcpu);
   }
 
   /** Starts a task on `vcpu`; throws `RangeError` for a program or step that is unknown. */
   spawn(vcpu: SchedulableVcpu, program: string, step: string, locals: Locals = {}): void {
     this.#options.programs.step(program, step);
-    this.#model(vcpu).tasks.ready.push({
+    this.cpuOf(vcpu).tasks.ready.push({
       program,
       next: { does: "compute", cycles: 0 as Cycles, then: step },
       locals,
@@ -82,7 +103,7 @@ export class ModelExecutor<Port> implements Executor {
 
   /** Tells the tasks of `vcpu` of an event: those that wait for it, or else the next one that will. */
   signal(vcpu: SchedulableVcpu, event: string): void {
-    if (this.#model(vcpu).tasks.signal(event)) this.#options.dispatcher.wake(vcpu);
+    if (this.cpuOf(vcpu).tasks.signal(event)) this.#options.dispatcher.wake(vcpu);
   }
 
   /** Makes the step that is happening take `cycles` more; used by ports, to bill what they do. */
@@ -92,58 +113,19 @@ export class ModelExecutor<Port> implements Executor {
 
   /** The tasks of `vcpu`, to be looked at. */
   tasks(vcpu: SchedulableVcpu): readonly Readonly<Task>[] {
-    const { ready, waiting } = this.#model(vcpu).tasks;
+    const { ready, waiting } = this.cpuOf(vcpu).tasks;
     return [...ready, ...waiting];
   }
 
-  visibleAt(vcpu: SchedulableVcpu, from: Cycle): Cycle {
-    const [task] = this.#model(vcpu).tasks.ready;
-    return from + (task?.remaining ?? 0) as Cycle;
-  }
-
-  run(vcpu: SchedulableVcpu, _cpu: PhysicalCpuId, from: Cycle, until: Cycle): Cycle {
-    const { tasks } = this.#model(vcpu);
-    this.#cycle = from;
-    this.#interrupted = false;
-    while (!this.#interrupted) {
-      const [task] = tasks.ready;
-      const left = Math.min(task?.remaining ?? 0, Math.max(0, until - this.#cycle));
-      if (task) task.remaining -= left;
-      this.#cycle = this.#cycle + left as Cycle;
-      const isDue = !task || task.remaining === 0;
-      if (!isDue || (this.#cycle >= until && this.#cycle > from)) break;
-      if (task) this.#proceed(vcpu, task);
-      else this.#options.dispatcher.block(vcpu);
-      if (until <= from) break;
-    }
-    // Whoever interrupts a step that happened at `from` finds its first cycle spent.
+  /** What the first of the tasks that are ready was on its way to takes effect; without one, the virtual CPU blocks. */
+  proceed(model: Model<Port>, now: Cycle): void {
+    const { tasks, vcpu } = model;
     const [task] = tasks.ready;
-    if (this.#interrupted && this.#cycle === from && until > from && task) {
-      task.remaining -= LEAST_STEP;
-      this.#cycle = this.#cycle + LEAST_STEP as Cycle;
-    }
-    return this.#cycle;
-  }
-
-  interrupt(): void {
-    this.#interrupted = true;
-  }
-
-  save(vcpu: SchedulableVcpu): SnapshotRecord {
-    return this.#model(vcpu).tasks.save();
-  }
-
-  restore(vcpu: SchedulableVcpu, record: SnapshotRecord): void {
-    this.#model(vcpu).tasks.restore(record);
-  }
-
-  /** What `task`, the first of those that are ready, was on its way to takes effect. */
-  #proceed(vcpu: SchedulableVcpu, task: Task): void {
-    const { tasks } = this.#model(vcpu);
+    if (!task) return this.#options.dispatcher.block(vcpu);
     const { next } = task;
     switch (next.does) {
       case "compute":
-        return this.#step(vcpu, task, next.then);
+        return this.#step(model, task, next.then, now);
       case "yield":
         tasks.ready.push(tasks.ready.shift()!);
         task.next = { does: "compute", cycles: 0 as Cycles, then: next.then };
@@ -151,13 +133,13 @@ export class ModelExecutor<Port> implements Executor {
       case "wait":
         if (tasks.signals.delete(next.event)) {
           task.timedOut = false;
-          return this.#step(vcpu, task, next.then);
+          return this.#step(model, task, next.then, now);
         }
         tasks.waiting.push(tasks.ready.shift()!);
-        return this.#arm(vcpu);
+        return model.arm();
       case "sleep":
         tasks.waiting.push(tasks.ready.shift()!);
-        return this.#arm(vcpu);
+        return model.arm();
       case "exit":
         tasks.ready.shift();
         return;
@@ -166,13 +148,14 @@ export class ModelExecutor<Port> implements Executor {
     }
   }
 
-  #step(vcpu: SchedulableVcpu, task: Task, name: string): void {
+  #step(model: Model<Port>, task: Task, name: string, now: Cycle): void {
+    const { vcpu, port } = model;
     this.#cost = 0;
     const context: StepContext<Port> = {
-      now: this.#cycle,
+      now,
       locals: task.locals,
       timedOut: task.timedOut,
-      port: this.#model(vcpu).port,
+      port,
       spawn: (program, step, locals) => this.spawn(vcpu, program, step, locals),
       charge: (cycles) => this.charge(cycles),
     };
@@ -183,19 +166,5 @@ export class ModelExecutor<Port> implements Executor {
     }
     task.next = next;
     task.remaining = Math.max(LEAST_STEP, Math.ceil(this.#cost + computes));
-  }
-
-  /** The timer follows the first task that gives up waiting. */
-  #arm(vcpu: SchedulableVcpu): void {
-    const { tasks, timer } = this.#model(vcpu);
-    const at = tasks.nextWake;
-    if (at === Infinity) timer.disarm();
-    else if (at !== timer.deadline) timer.armAt(at as Cycle);
-  }
-
-  #model(vcpu: SchedulableVcpu): Model<Port> {
-    const model = this.#models.get(vcpu);
-    invariant(model, `${vcpu.name} is not attached to the model executor`);
-    return model;
   }
 }

@@ -4,7 +4,12 @@
  */
 
 import type { Cycle, Cycles } from "../../clock/clock.ts";
-import { expectRecord, type SnapshotRecord, type SnapshotValue } from "../../lib/snapshot.ts";
+import {
+  copyOfValue,
+  expectRecord,
+  type SnapshotRecord,
+  type SnapshotValue,
+} from "../../lib/snapshot.ts";
 import type { Locals, Next } from "./model_program.ts";
 
 /** One task. */
@@ -55,8 +60,8 @@ export class TaskList {
       kind: KIND,
       version: 1,
       state: {
-        ready: structuredCopy(this.ready as unknown as SnapshotValue),
-        waiting: structuredCopy(this.waiting as unknown as SnapshotValue),
+        ready: copyOfValue(this.ready as unknown as SnapshotValue),
+        waiting: copyOfValue(this.waiting as unknown as SnapshotValue),
         signals: [...this.signals],
       },
     };
@@ -64,11 +69,11 @@ export class TaskList {
 
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, KIND, 1);
-    this.ready.splice(0, this.ready.length, ...structuredCopy(state.ready) as unknown as Task[]);
+    this.ready.splice(0, this.ready.length, ...copyOfValue(state.ready) as unknown as Task[]);
     this.waiting.splice(
       0,
       this.waiting.length,
-      ...structuredCopy(state.waiting) as unknown as Task[],
+      ...copyOfValue(state.waiting) as unknown as Task[],
     );
     this.signals.clear();
     for (const event of state.signals as readonly string[]) this.signals.add(event);
@@ -89,14 +94,4 @@ export class TaskList {
 
 function wakesAt({ next }: Task): number {
   return next.does === "wait" || next.does === "sleep" ? next.until ?? Infinity : Infinity;
-}
-
-/** A deep copy of plain data. */
-function structuredCopy(value: SnapshotValue): SnapshotValue {
-  if (value instanceof Uint8Array) return value.slice();
-  if (Array.isArray(value)) return value.map(structuredCopy);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => [key, structuredCopy(each)]),
-  );
 }
