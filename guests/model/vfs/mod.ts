@@ -1,0 +1,16 @@
+/**
+ * Files of modelled kernels: directories, inodes and blocks after ext3, a page cache, a journal, and the queue to a disk.
+ * It counts work and moves no bytes; whose disk it is, and what work costs, others say.
+ *
+ * ```ts ignore
+ * const fs = new FileSystem({ driver, blocks: 1 << 20, cachePages: 4096, frequencyHz, wake });
+ * const inode = fs.create("log", "file", now, meter);
+ * fs.write(inode, 0, 8192, now, meter);
+ * fs.sync(inode, meter); // `{ queue }`: call again after a wake-up there
+ * ```
+ */
+
+export type { BlockDriver, DriverRequest } from "./block_layer.ts";
+export * from "./file_system.ts";
+export { BLOCK_SECTORS, GROUP_BLOCKS, PAGE_BYTES } from "./limits.ts";
+export * from "./work.ts";
