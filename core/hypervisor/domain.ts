@@ -31,6 +31,8 @@ export class Domain {
   pauses = 0;
   /** Hypercalls that do not exist, by number. */
   readonly missing = new Map<number, number>();
+  /** What tools call it. */
+  name: string;
 
   constructor(
     readonly id: DomainId,
@@ -39,10 +41,7 @@ export class Domain {
     readonly area: DomainArea,
   ) {
     this.maxPages = options.maxPages;
-  }
-
-  get name(): string {
-    return this.options.name;
+    this.name = options.name;
   }
 
   get privileged(): boolean {

@@ -228,7 +228,7 @@ export class Hypervisor implements Snapshot {
   /** `SCHEDOP_block`: events are let in, and unless one waits the virtual CPU rests until one comes. */
   block(vcpu: Vcpu): void {
     this.upcalls.mask(vcpu, false);
-    if (this.upcalls.pending(vcpu)) return;
+    if (this.upcalls.pending(vcpu) || vcpu.nmiPending) return;
     this.dispatcher.block(vcpu.sched);
     this.ports.processors.requestStop();
   }
@@ -248,6 +248,13 @@ export class Hypervisor implements Snapshot {
     this.dispatcher.offline(vcpu.sched);
     this.ports.processors.requestStop();
     if (vcpu.domain.vcpus.every(({ up }) => !up)) this.shutDown(vcpu.domain, "poweroff");
+  }
+
+  /** `VCPUOP_send_nmi`, and `xl trigger ... nmi`: enters its kernel's handler of vector 2, whatever it masks. */
+  sendNmi(vcpu: Vcpu): void {
+    vcpu.nmiPending = true;
+    this.timers.endPoll(vcpu);
+    this.dispatcher.wake(vcpu.sched);
   }
 
   /** `VCPUOP_register_vcpu_info`: moves the virtual CPU's words to a frame of the guest's, once. */

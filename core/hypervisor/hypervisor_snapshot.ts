@@ -32,6 +32,8 @@ interface SavedVcpu {
   readonly userRoot: MachineFrame | null;
   readonly gdtFrames: readonly MachineFrame[];
   readonly ldt: { readonly address: number; readonly entries: number };
+  readonly nmiPending: boolean;
+  readonly nmiActive: boolean;
   readonly taskSwitched: boolean;
   readonly cr2: number;
   readonly cr4: number;
@@ -68,6 +70,8 @@ function saveVcpu(vcpu: Vcpu): SavedVcpu {
     userRoot: vcpu.userRoot,
     gdtFrames: [...vcpu.gdtFrames],
     ldt: { ...vcpu.ldt },
+    nmiPending: vcpu.nmiPending,
+    nmiActive: vcpu.nmiActive,
     taskSwitched: vcpu.taskSwitched,
     cr2: vcpu.cr2,
     cr4: vcpu.cr4,

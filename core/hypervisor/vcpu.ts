@@ -50,6 +50,9 @@ export class Vcpu {
   };
   /** Where the kernel's stack begins for entries from a program (`stack_switch`). */
   kernelStack = 0;
+  /** An NMI waits for delivery; one is being handled, until `iret`. */
+  nmiPending = false;
+  nmiActive = false;
   /** Whether the kernel runs, and not one of its programs. */
   kernelMode = true;
   /** Top-level tables of the kernel and of its programs. */

@@ -26,7 +26,6 @@ import { EthernetSwitch, formatMac, type MacAddress } from "../../devices/net/mo
 import type { DiskImage } from "../../devices/disk/mod.ts";
 import {
   BACK_ENDS,
-  type BackEndDriver,
   type BackEndHost,
   backEndProgram,
   BackEndService,
@@ -71,6 +70,9 @@ export interface StartPages {
   readonly storeFrame: MachineFrame;
   readonly storePort: EventPort;
   readonly memoryKib: number;
+  readonly maxmemKib: number;
+  /** Virtual CPUs that are to be up from the start. */
+  readonly onlineVcpus: number;
 }
 
 /** What belongs to one domain. */
@@ -89,11 +91,30 @@ interface Line {
   readonly port: EventPort;
 }
 
-interface Plugged {
-  readonly device: XenbusDevice;
-  readonly driver: BackEndDriver;
-  unplug(): void;
+/** A disk of a domain, as tools see it. */
+export interface PluggedDisk {
+  readonly kind: "vbd";
+  /** The virtual device's number. */
+  readonly number: number;
+  /** The back end's home in XenStore. */
+  readonly path: string;
+  readonly driver: BlockBackEnd;
 }
+
+/** A network card of a domain, as tools see it. */
+export interface PluggedCard {
+  readonly kind: "vif";
+  /** Its place among the cards. */
+  readonly number: number;
+  readonly path: string;
+  readonly mac: MacAddress;
+  readonly driver: NetBackEnd;
+}
+
+type Plugged = (PluggedDisk | PluggedCard) & {
+  readonly device: XenbusDevice;
+  unplug(): void;
+};
 
 const DOM0 = 0 as DomainId;
 const MAX_PORT = 4095;
@@ -149,13 +170,6 @@ export class DomainZero implements Snapshot {
   /** The bridges there are, in the order in which they were first named. */
   get bridges(): readonly EthernetSwitch[] {
     return [...this.#bridges.values()];
-  }
-
-  /** What went through each disk of a domain. */
-  diskCounters(id: DomainId): readonly BlockCounters[] {
-    return [...this.#households.get(id)?.devices.values() ?? []].flatMap(({ driver }) =>
-      driver instanceof BlockBackEnd ? [driver.counters] : []
-    );
   }
 
   /** A bridge; it comes into being when it is first named. */
@@ -222,7 +236,7 @@ export class DomainZero implements Snapshot {
     const host = this.#host;
     const driver = new BlockBackEnd({ host, frontDomain: id, name, disk: image, readonly, wake });
     const mode = readonly ? "r" : "w";
-    return this.#plug(id, "vbd", number, name, driver, {
+    return this.#plug(id, { kind: "vbd", number, driver }, name, {
       back: { "dev": vdev, "mode": mode, "type": "phy", "removable": "0", "bootable": "1" },
       front: { "virtual-device": String(number), "device-type": "disk" },
     });
@@ -251,7 +265,18 @@ export class DomainZero implements Snapshot {
       this.#macs.delete(mac);
       lan.detach(port);
     };
-    return this.#plug(id, "vif", index, name, driver, { back, front: nodes }, unplug);
+    const nodesOf = { back, front: nodes };
+    return this.#plug(id, { kind: "vif", number: index, driver, mac }, name, nodesOf, unplug);
+  }
+
+  /** The disks of a domain, by number. */
+  disksOf(id: DomainId): PluggedDisk[] {
+    return this.#devicesOf(id).filter((each) => each.kind === "vbd");
+  }
+
+  /** The network cards of a domain, by number. */
+  cardsOf(id: DomainId): PluggedCard[] {
+    return this.#devicesOf(id).filter((each) => each.kind === "vif");
   }
 
   /** Asks a guest to close its half of a device, which is gone when it has. Throws as {@link unplug}. */
@@ -326,18 +351,22 @@ export class DomainZero implements Snapshot {
     }
   }
 
+  #devicesOf(id: DomainId): Plugged[] {
+    const devices = [...this.#households.get(id)?.devices.values() ?? []];
+    return devices.sort((a, b) => a.number - b.number);
+  }
+
   #plug(
     id: DomainId,
-    kind: "vif" | "vbd",
-    number: number,
+    about: Omit<PluggedDisk, "path"> | Omit<PluggedCard, "path">,
     name: string,
-    driver: BackEndDriver,
     nodes: Parameters<typeof writeDevice>[3],
     unplugged: () => void = () => {},
   ): XenbusDevice {
     const household = this.#households.get(id);
     invariant(household, `domain ${id} has not been introduced`);
-    const paths = devicePaths(kind, id, number);
+    const { driver } = about;
+    const paths = devicePaths(about.kind, id, about.number);
     writeDevice(this.tools, id, paths, nodes);
     const wake = () => this.service.wake(name);
     const { store } = this;
@@ -352,7 +381,7 @@ export class DomainZero implements Snapshot {
       for (const half of [paths.back, paths.front]) this.tools.remove(half);
       unplugged();
     };
-    household.devices.set(path, { device, driver, unplug });
+    household.devices.set(path, { ...about, path, device, unplug });
     return device;
   }
 

@@ -71,7 +71,11 @@ export interface DomainConfig extends DomainDevices {
   readonly kernel: string | Uint8Array;
   readonly ramdisk?: Uint8Array;
   readonly memory: string;
+  /** How far it may balloon; default: `memory`. */
+  readonly maxmem?: string;
   readonly vcpus?: number;
+  /** Virtual CPUs that it has, though only the first `vcpus` of them are to be brought up; default: `vcpus`. */
+  readonly maxvcpus?: number;
   /** The kernel's command line. */
   readonly extra?: string;
 }
@@ -125,6 +129,12 @@ export class Host {
   readonly hypervisor: Hypervisor;
   readonly zero: DomainZero;
   readonly domains: HostDomain[] = [];
+  /**
+   * Called once for each domain that has shut down, between two slices of {@link run}: what becomes of it is policy, and
+   * without one it stays.
+   */
+  onShutdown: ((domain: HostDomain) => void | Promise<void>) | null = null;
+  readonly #ended = new WeakSet<HostDomain>();
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
   readonly #executor: PvExecutor;
@@ -173,11 +183,13 @@ export class Host {
   /** Creates a domain and lets it run from the next {@link run} on. */
   async create(config: DomainConfig): Promise<HostDomain> {
     const { kernel, initrd } = await images(config);
-    const maxPages = parseSize(config.memory) / PAGE_BYTES;
+    const pages = parseSize(config.memory) / PAGE_BYTES;
+    const maxPages = parseSize(config.maxmem ?? config.memory) / PAGE_BYTES;
     const commandLine = config.extra ?? "";
-    const vcpus = config.vcpus ?? 1;
-    return this.#start({ ...config, vcpus, maxPages }, (domain, ports) => {
-      const image = { kernel, initrd, commandLine, pages: maxPages, ...ports };
+    const onlineVcpus = config.vcpus ?? 1;
+    const vcpus = config.maxvcpus ?? onlineVcpus;
+    return this.#start({ ...config, vcpus, onlineVcpus, maxPages }, (domain, ports) => {
+      const image = { kernel, initrd, commandLine, pages, ...ports };
       return buildPvDomain(this.hypervisor, domain, image);
     });
   }
@@ -196,25 +208,27 @@ export class Host {
 
   /** Makes a domain of a record that {@link save} of this or another host gave, with new devices. */
   restoreDomain(record: SnapshotRecord, devices: DomainDevices = {}): HostDomain {
+    const summary = imageSummary(record);
     return this.#start(
-      { ...imageSummary(record), ...devices },
+      { ...summary, onlineVcpus: summary.vcpus, ...devices },
       (domain, ports) => loadImage(this.hypervisor, domain, record, ports),
     );
   }
 
   /** Makes a domain, has it filled, and connects it to what every domain has and to its devices. */
   #start(
-    config: { name: string; vcpus: number; maxPages: number } & DomainDevices,
+    config: { name: string; vcpus: number; onlineVcpus: number; maxPages: number } & DomainDevices,
     fill: (domain: Domain, ports: RestoredPorts) => RestoredFrames,
   ): HostDomain {
-    const { name, vcpus, maxPages } = config;
+    const { name, vcpus, onlineVcpus, maxPages } = config;
     const { hypervisor } = this;
     const domain = hypervisor.createDomain({ name, vcpus, maxPages, privileged: false });
     try {
       const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
       const frames = fill(domain, { consolePort, storePort });
-      const memoryKib = domain.pages * PAGE_BYTES / 1024;
-      const start = { ...frames, consolePort, storePort, memoryKib };
+      const kib = (pages: number) => pages * PAGE_BYTES / 1024;
+      const memory = { memoryKib: kib(domain.pages), maxmemKib: kib(maxPages) };
+      const start = { ...frames, consolePort, storePort, ...memory, onlineVcpus };
       const output = (bytes: Uint8Array) => this.#output(domain.id, bytes);
       const send = this.zero.introduce(domain, start, output);
       this.#plugDevices(domain, config);
@@ -266,6 +280,12 @@ export class Host {
     memory.writeRam(state.ram as Uint8Array);
   }
 
+  /** Plugs a network card in as a domain's number `index`. Throws as {@link DomainZero.plugVif}. */
+  plugVif({ id }: { readonly id: DomainId }, index: number, card: VifConfig): void {
+    const mac = card.mac === undefined ? macOf(id, index) : parseMac(card.mac);
+    this.zero.plugVif(id, index, { ...card, mac });
+  }
+
   /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of this host. */
   destroy(domain: HostDomain): void {
     const index = this.domains.indexOf(domain);
@@ -303,11 +323,20 @@ export class Host {
       if (options.untilShutdown && options.untilShutdown.domain.shutdown !== null) {
         return { kind: "powerOff" };
       }
+      await this.#tellEnded();
       if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
       if (performance.now() - breathe <= 30) continue;
       this.#flushConsoles();
       await new Promise((resolve) => setTimeout(resolve, 0));
       breathe = performance.now();
+    }
+  }
+
+  async #tellEnded(): Promise<void> {
+    for (const each of [...this.domains]) {
+      if (each.domain.shutdown === null || this.#ended.has(each)) continue;
+      this.#ended.add(each);
+      await this.onShutdown?.(each);
     }
   }
 
@@ -318,12 +347,9 @@ export class Host {
     return port;
   }
 
-  #plugDevices({ id }: Domain, { disk = [], vif = [] }: DomainDevices): void {
-    for (const each of disk) this.zero.plugDisk(id, each);
-    vif.forEach((each, index) => {
-      const mac = each.mac === undefined ? macOf(id, index) : parseMac(each.mac);
-      this.zero.plugVif(id, index, { ...each, mac });
-    });
+  #plugDevices(domain: Domain, { disk = [], vif = [] }: DomainDevices): void {
+    for (const each of disk) this.zero.plugDisk(domain.id, each);
+    vif.forEach((each, index) => this.plugVif(domain, index, each));
   }
 
   #flushConsoles(): void {

@@ -17,7 +17,10 @@ export interface DomainHome {
   readonly domain: DomainId;
   readonly name: string;
   readonly vcpus: number;
+  /** The first so many are to be up. */
+  readonly onlineVcpus: number;
   readonly memoryKib: number;
+  readonly maxmemKib: number;
   readonly consoleFrame: number;
   readonly consolePort: number;
   readonly storeFrame: number;
@@ -36,17 +39,20 @@ const GUEST_DIRECTORIES = ["data", "drivers", "feature", "attr", "error", "contr
 
 /** Writes a domain's home: the guest reads all of it, and writes where it is meant to. */
 export function writeHome(tools: StoreSession, home: DomainHome): void {
-  const { domain, vcpus } = home;
+  const { domain, vcpus, onlineVcpus } = home;
   const path = domainPath(domain);
   makeDirectory(tools, path, readableBy(domain));
   const cpus = Array.from(
     { length: vcpus },
-    (_, index): [string, string] => [`cpu/${index}/availability`, "online"],
+    (_, index): [string, string] => [
+      `cpu/${index}/availability`,
+      index < onlineVcpus ? "online" : "offline",
+    ],
   );
   writeAll(tools, path, {
     "name": home.name,
     "domid": String(domain),
-    "memory/static-max": String(home.memoryKib),
+    "memory/static-max": String(home.maxmemKib),
     "memory/target": String(home.memoryKib),
     "console/ring-ref": String(home.consoleFrame),
     "console/port": String(home.consolePort),

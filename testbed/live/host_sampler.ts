@@ -81,7 +81,7 @@ export class HostSampler {
       activity,
       memoryBytes: domain.pages * PAGE_BYTES,
       maxMemoryBytes: domain.maxPages * PAGE_BYTES,
-      disk: this.host.zero.diskCounters(id).reduce((sum, each) => ({
+      disk: this.host.zero.disksOf(id).reduce((sum, { driver: { counters: each } }) => ({
         reads: sum.reads + each.reads,
         writes: sum.writes + each.writes,
         readBytes: sum.readBytes + each.readBytes,

@@ -167,7 +167,8 @@ export const vcpuOp: Hypercall = (caller, args) => {
     case VCPUOP.register_vcpu_info:
       return registerInfo(caller, target, at);
     case VCPUOP.send_nmi:
-      return ERRNO.EINVAL;
+      hypervisor.sendNmi(target);
+      return 0;
     case VCPUOP.get_physid:
       return ERRNO.EINVAL;
     default:

@@ -38,6 +38,8 @@ const EMULATED_CPUID: readonly number[] = [...XEN_EMULATE_PREFIX, 0x0f, 0xa2];
 const SYSCALL_BYTES = 2;
 /** The opcode of CLI. */
 const CLI = 0xfa;
+/** The exception whose handler takes NMIs. */
+const NMI_VECTOR = 2;
 
 /** What traps of one physical CPU lead to. */
 export interface PvCpuParts {
@@ -62,8 +64,13 @@ export class PvCpu implements Ring0Owner {
 
   constructor(private readonly parts: PvCpuParts) {}
 
-  /** Before the guest goes on: an event that waits and is not masked enters its kernel. */
+  /** Before the guest goes on: an NMI, or an event that waits and is not masked, enters its kernel. */
   deliverUpcall(cpu: Cpu, vcpu: Vcpu): void {
+    if (vcpu.nmiPending && !vcpu.nmiActive) {
+      vcpu.nmiPending = false;
+      vcpu.nmiActive = true;
+      return this.#inject(cpu, vcpu, NMI_VECTOR, -1);
+    }
     const { upcalls } = this.parts;
     if (upcalls.masked(vcpu) || !upcalls.pending(vcpu)) return;
     const { address } = vcpu.callbacks.event;
@@ -126,7 +133,10 @@ export class PvCpu implements Ring0Owner {
       this.#enter(cpu, vcpu, callback.address, callback.masksEvents, -1);
     } else {
       if (state.low(RAX) !== HYPERCALL.iret) this.parts.hypercall(vcpu, state.u32[RAX >> 2]);
-      else this.#settle(vcpu, this.parts.switching.returnFromKernel(cpu, vcpu));
+      else {
+        vcpu.nmiActive = false;
+        this.#settle(vcpu, this.parts.switching.returnFromKernel(cpu, vcpu));
+      }
       this.parts.bill(vcpu, "hypercall");
     }
     if (vcpu.sched.state === "running") this.deliverUpcall(cpu, vcpu);
