@@ -30,7 +30,6 @@ import {
   backEndProgram,
   BackEndService,
   BlockBackEnd,
-  type BlockCounters,
   ConsoleBackEnd,
   NetBackEnd,
   type Rate,

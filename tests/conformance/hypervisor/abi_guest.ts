@@ -6,20 +6,19 @@
  * goes the whole way from the guest's registers.
  */
 
-import { SHUTDOWN, XEN_ELFNOTE } from "../../../core/abi/operations.ts";
+import { SHUTDOWN } from "../../../core/abi/operations.ts";
 import { start_info } from "../../../core/abi/xen.ts";
 import type { SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import { HYPERCALL, type HypercallName } from "../../../core/abi/hypercalls.ts";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
 import { assemble } from "../../../core/x86/assembler/mod.ts";
-import { elfImage } from "../../../guests/linux/test_images.ts";
 import { Host, type HostDomain } from "../../../testbed/host/host.ts";
+import { CODE, pvKernel, VIRT_BASE } from "./pv_kernel.ts";
 
-/** Where pseudo-physical address 0 is mapped. */
-export const VIRT_BASE = 0x4000_0000;
+export { VIRT_BASE };
+
 /** Pages for tests, by linear address: calls, then free space. */
-const CODE = VIRT_BASE + 0x1000;
 const CALLS = VIRT_BASE + 0x4000;
 const FLAG = VIRT_BASE + 0x3000;
 /** Eight pages of zeros that tests may use as they like. */
@@ -114,7 +113,11 @@ export class AbiGuest {
 
   /** Another such guest on a host. */
   static async join(host: Host): Promise<AbiGuest> {
-    const domain = await host.create({ name: "abi", kernel: kernel(), memory: "8MiB" });
+    const domain = await host.create({
+      name: "abi",
+      kernel: pvKernel(ASSEMBLED.bytes),
+      memory: "8MiB",
+    });
     const guest = new AbiGuest(host, domain);
     guest.poke64(CALLS, -1n);
     await guest.#finish();
@@ -261,35 +264,3 @@ export class AbiGuest {
 }
 
 const ASSEMBLED = assemble(SOURCE, { bits: 64, origin: CODE });
-
-function kernel(): Uint8Array<ArrayBuffer> {
-  const physical = CODE - VIRT_BASE;
-  const address = BigInt(CODE);
-  return elfImage({
-    segments: [
-      { address: physical, virtualAddress: address, data: ASSEMBLED.bytes, memoryBytes: 0xf000 },
-      {
-        type: 4,
-        address: 0,
-        data: notes([
-          [XEN_ELFNOTE.ENTRY, address],
-          [XEN_ELFNOTE.VIRT_BASE, BigInt(VIRT_BASE)],
-        ]),
-      },
-    ],
-    entry: address,
-  });
-}
-
-function notes(values: readonly (readonly [type: number, value: bigint])[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(24 * values.length));
-  values.forEach(([type, value], i) => {
-    const at = 24 * i;
-    view.setUint32(at, 4, true);
-    view.setUint32(at + 4, 8, true);
-    view.setUint32(at + 8, type, true);
-    [0x58, 0x65, 0x6e, 0].forEach((byte, n) => view.setUint8(at + 12 + n, byte));
-    view.setBigUint64(at + 16, value, true);
-  });
-  return new Uint8Array(view.buffer);
-}
