@@ -2,57 +2,54 @@
  * Cost profiles: what operations cost on a named machine, each figure with where it comes from.
  *
  * What real instructions cost follows from the instructions themselves; a profile prices what no instruction stands for:
- * the hypervisor's own work, and the operations of modelled kernels.
+ * the hypervisor's own work, and the primitive operations of modelled kernels. No price is that of a benchmark.
  */
 
 import type { Cycles } from "../clock.ts";
+import { CPU_COSTS } from "./costs/cpu.ts";
+import { DISK_COSTS } from "./costs/disk.ts";
+import { HOSTED_COSTS } from "./costs/hosted.ts";
+import { HYPERVISOR_COSTS } from "./costs/hypervisor.ts";
+import { KERNEL_COSTS } from "./costs/kernel.ts";
+import { NETWORK_COSTS } from "./costs/network.ts";
 
 /** What has a price, and for what unit. */
 export const COSTS = {
-  hypercall: "an entry into the hypervisor asked for by a guest, and the return",
-  trapBounce:
-    "an exception or interrupt of a guest that enters the hypervisor and is handed to the guest's kernel",
-  pageTableUpdate: "a page-table entry validated and written on behalf of a guest",
-  addressSpaceSwitch: "what a guest's change of address space costs beyond a native one",
-  domainSwitch: "a physical CPU goes from one virtual CPU to another: registers, address space",
-  cacheRefill: "a virtual CPU finds nothing of its own in the caches any more",
-  cacheDisplacement: "for how long others must run on a physical CPU to displace all of it",
-  requests: "a request taken from a ring, checked and answered",
-  frames: "a network frame through the hypervisor's bridge",
-  grantOperations: "a grant mapped, unmapped or claimed for a copy",
-  copiedBytes: "a byte copied between domains",
-  diskBytes: "a byte between memory and a disk",
-  events: "an event sent",
-  storeOperations: "an operation of XenStore",
-  nativeSystemCall: "a modelled kernel's cheapest system call",
-  nativeIo: "reading or writing one byte",
-  nativeStat: "stat",
-  nativeOpenClose: "open and close",
-  nativeSignalInstall: "installing a signal handler",
-  nativeSignalHandle: "catching a signal",
-  nativeFork: "fork and exit",
-  nativeExec: "fork and execve",
-  nativeShell: "fork and a shell that runs a program",
-  nativeProcessSwitch: "a switch between two processes",
-  nativeProtectionFault: "a protection fault",
-  nativePageFault: "a page fault on a page of a file",
-  nativeMmap: "mapping and unmapping a file",
-  nativeFileCreate: "creating an empty file",
-  nativeFileDelete: "deleting an empty file",
+  ...CPU_COSTS,
+  ...KERNEL_COSTS,
+  ...NETWORK_COSTS,
+  ...DISK_COSTS,
+  ...HYPERVISOR_COSTS,
+  ...HOSTED_COSTS,
 } as const;
 
 export type CostName = keyof typeof COSTS;
 
-/** How sure a figure is: printed in a source, worked out from printed ones, or supposed. */
-export type Basis = "measured" | "derived" | "assumed";
+/** How sure a figure is: printed in a source, worked out from printed ones, fitted to results, or supposed. */
+export type Basis = "measured" | "derived" | "fitted" | "assumed";
 
 /** The price of one unit. */
 export interface Price {
-  /** Cycles of the profile's clock for each unit. */
+  /** Cycles of the profile's clock for each unit; a fraction is meant where units come in great numbers. */
   readonly cycles: number;
   readonly basis: Basis;
   /** Table and row, or the reckoning. */
   readonly source: string;
+}
+
+/** The prices of one group of costs. */
+export type Prices<Group> = { readonly [Name in keyof Group]: Price };
+
+/** A published figure that prices were fitted to: it is no prediction. */
+export interface FittedCell {
+  /** For example `Table 3`. */
+  readonly table: string;
+  /** For example `Xen`. */
+  readonly row: string;
+  /** For example `fork`. */
+  readonly column: string;
+  /** The price that it gave. */
+  readonly cost: CostName;
 }
 
 /** The costs of one machine. */
@@ -62,6 +59,8 @@ export interface CostProfile {
   readonly about: string;
   readonly frequencyHz: number;
   readonly prices: Readonly<Record<CostName, Price>>;
+  /** The figures that prices were fitted to, besides those of whole rows named in `about`. */
+  readonly fittedCells: readonly FittedCell[];
 }
 
 /** A profile's prices in cycles of one machine's clock. */
@@ -79,5 +78,10 @@ export class CostTable {
   /** What `count` units cost, in whole cycles. */
   cost(name: CostName, count = 1): Cycles {
     return Math.round(this.#perUnit[name] * count) as Cycles;
+  }
+
+  /** Cycles of one unit, with fractions. */
+  each(name: CostName): number {
+    return this.#perUnit[name];
   }
 }

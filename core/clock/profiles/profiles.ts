@@ -14,6 +14,7 @@ export const FREE_PROFILE: CostProfile = {
     CostName,
     Price
   >,
+  fittedCells: [],
 };
 
 export const PROFILES: readonly CostProfile[] = [FREE_PROFILE, XEON_2003];

@@ -1,0 +1,17 @@
+/** Costs of virtual machines that are programs of a host system: binary translation, shadow tables, traced processes. */
+
+/** What has a price, and for what unit. */
+export const HOSTED_COSTS = {
+  translatedEntry:
+    "binary translation: a system call's way through the monitor, beyond a native one",
+  translatedCall: "binary translation: a call and return looked up, beyond a native one",
+  shadowFault:
+    "a fault taken by the monitor: the guest's tables walked, the shadow's entry written",
+  tracedWrite: "a write to a page table that the monitor watches, emulated",
+  shadowSwitch: "another shadow table for another address space",
+  shadowTable: "a shadow page table made or dropped",
+  worldSwitch: "from the monitor to the host system, or back",
+  ptraceStop:
+    "a traced process stopped, its tracer run and the process continued, beyond the host's own operations",
+  hostMapping: "one mapping made or removed in the address space of a host process",
+} as const;

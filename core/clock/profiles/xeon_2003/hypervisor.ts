@@ -1,0 +1,31 @@
+/** The hypervisor on `xeon-2003`. */
+
+import type { Prices } from "../cost_profile.ts";
+import type { HYPERVISOR_COSTS } from "../costs/hypervisor.ts";
+import { assumed, derived, fitted } from "./price.ts";
+
+/** See the module comment. */
+export const XEON_2003_HYPERVISOR: Prices<typeof HYPERVISOR_COSTS> = {
+  trapBounce: fitted(816, "Table 5, Xen, prot fault: 1.40 - 1.06 us is one bounce"),
+  hypercall: derived(816, "as trapBounce: a page fault is said to need two entries alike"),
+  pageTableUpdate: fitted(
+    1512,
+    "Table 5, Xen, page fault: 2.73 - 1.42 us is 3144 cycles, less a bounce and a hypercall",
+  ),
+  batchedUpdate: assumed(150, "a tenth of pageTableUpdate: no entry of its own, tables at hand"),
+  tableValidation: fitted(
+    14_000,
+    "Table 3, Xen, fork: what 198 - 110 us leave when all else is paid",
+  ),
+  addressSpaceSwitch: fitted(2880, "Table 4, Xen, 2p/0K: 1.97 - 0.77 us"),
+  domainSwitch: derived(2880, "as addressSpaceSwitch"),
+  cacheRefill: fitted(
+    789_000,
+    "Figure 6, 128 domains: 1.85 of Linux's 1.98 in slices of 5 ms is 330 us a switch, less domainSwitch",
+  ),
+  cacheDisplacement: assumed(7_890_000, "ten times cacheRefill: one access in ten misses"),
+  grantOperations: assumed(1512, "as pageTableUpdate: what the paper's page exchange does"),
+  copiedBytes: assumed(1, "no figure in the paper; a byte a cycle"),
+  events: assumed(200, "two bits and a test, beside the hypercall"),
+  storeOperations: assumed(24_000, "10 us; the paper's control plane has no figure"),
+};
