@@ -43,6 +43,50 @@ export type {
 } from "./testbed/machine_api.ts";
 export type { FunctionShare, GuestProfile, StackRun } from "./testbed/profile/guest_profile.ts";
 export { foldedStacks, speedscopeFile } from "./testbed/profile/speedscope.ts";
+export {
+  compareRuns,
+  csv,
+  defaultStorePath,
+  errorPercent,
+  growRecord,
+  newRecord,
+  recordOf,
+  RUN_STATUSES,
+  RunStore,
+  StoreError,
+  toCsv,
+  toJson,
+} from "./testbed/runs/mod.ts";
+export type {
+  Cell,
+  Column,
+  ComparedCell,
+  ComparedNumber,
+  Comparison,
+  Confidence,
+  DomainSample,
+  ExportedFile,
+  Figure,
+  FigureSource,
+  GrowingRecord,
+  LiveSample,
+  NumberedEvent,
+  ParameterValue,
+  Point,
+  RunEnd,
+  RunEvent,
+  RunHead,
+  RunId,
+  RunImage,
+  RunNews,
+  RunProgress,
+  RunRecord,
+  RunStatus,
+  RunSummary,
+  RunTable,
+  RunWriter,
+  Series,
+} from "./testbed/runs/mod.ts";
 export type { Scenario, ScenarioContext } from "./testbed/scenario.ts";
 export {
   type Bytes,
