@@ -1,12 +1,13 @@
 /**
  * A SCSI disk with tagged commands: it holds several at once and serves first the one that its heads reach first.
  *
- * It moves no bytes: who submits a command moves them (or only a reference to them) when it is done. Its write cache is
- * off, as SCSI disks came: a write that is done is on the surface.
+ * It moves no bytes: who submits a command moves them (or only a reference to them) when it is done. With its write cache
+ * on, a write is done when the buffer has it, and reaches the surface later; writes of the same sectors become one.
  */
 
 import type { Clock, Cycle, Timer } from "../../core/clock/clock.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import { SECTOR_BYTES } from "../disk/disk_image.ts";
 import { type DiskModel, ZonedGeometry } from "./geometry.ts";
 import { DiskMechanics, type MechanicsState } from "./mechanics.ts";
 
@@ -31,6 +32,14 @@ export interface DiskCounters {
 
 interface Waiting extends DiskCommand {
   readonly sinceNs: number;
+  /** Its submitter has been told already: the buffer has it. */
+  readonly cached: boolean;
+}
+
+/** A command that needs no moving part, and when it is done. */
+interface Buffered {
+  readonly command: DiskCommand;
+  readonly doneNs: number;
 }
 
 /** How a disk is plugged in. */
@@ -39,6 +48,8 @@ export interface ScsiDiskOptions {
   /** Names its timer. */
   readonly name: string;
   readonly model: DiskModel;
+  /** Default: off. */
+  readonly writeCache?: boolean;
   readonly completed: (command: DiskCommand) => void;
 }
 
@@ -58,20 +69,33 @@ export class ScsiDisk implements Snapshot {
   readonly #options: ScsiDiskOptions;
   readonly #mechanics: DiskMechanics;
   readonly #timer: Timer;
+  readonly #bufferTimer: Timer;
   #queue: Waiting[] = [];
   #serving: Waiting | null = null;
+  /** Oldest first: the bus carries one after the other. */
+  #buffered: Buffered[] = [];
 
   constructor(options: ScsiDiskOptions) {
     this.#options = options;
     this.geometry = new ZonedGeometry(options.model);
     this.#mechanics = new DiskMechanics(this.geometry);
-    this.#timer = options.clock.createTimer(`disk.${options.name}`, () => this.#complete());
+    const { clock, name } = options;
+    this.#timer = clock.createTimer(`disk.${name}`, () => this.#complete());
+    this.#bufferTimer = clock.createTimer(`disk.${name}.buffer`, () => this.#completeBuffered());
   }
 
   /** How many commands it would take now. */
   get room(): number {
-    const held = this.#queue.length + (this.#serving ? 1 : 0);
-    return Math.max(0, this.#options.model.tags - held);
+    const serving = this.#serving && !this.#serving.cached ? 1 : 0;
+    const waiting = this.#queue.filter(({ cached }) => !cached).length;
+    return Math.max(0, this.#options.model.tags - waiting - serving - this.#buffered.length);
+  }
+
+  /** Bytes that only the buffer has. */
+  get cachedBytes(): number {
+    const waiting = this.#queue.filter(({ cached }) => cached);
+    const serving = this.#serving?.cached ? this.#serving.count : 0;
+    return waiting.reduce((sum, { count }) => sum + count, serving) * SECTOR_BYTES;
   }
 
   /** Takes a command; throws `RangeError` for sectors it does not have, or if its queue is full. */
@@ -85,13 +109,20 @@ export class ScsiDisk implements Snapshot {
       );
     }
     if (this.room === 0) throw new RangeError(`the disk's queue is full: no room for tag ${tag}`);
-    this.#queue.push({ ...command, sinceNs: this.#nowNs });
+    const { model, writeCache = false } = this.#options;
+    const cached = writeCache && command.write &&
+      this.cachedBytes + count * SECTOR_BYTES <= model.bufferBytes / 2;
+    if (cached || (!command.write && this.#isCached(command))) this.#answerFromBuffer(command);
+    if (!command.write && this.#isCached(command)) return;
+    if (cached) this.#queue = this.#queue.filter((each) => !isRewritten(each, command));
+    this.#queue.push({ ...command, sinceNs: this.#nowNs, cached });
     if (!this.#serving) this.#next();
   }
 
   save(): SnapshotRecord {
     const state = {
       queue: this.#queue.map((each) => ({ ...each })),
+      buffered: this.#buffered.map(({ command, doneNs }) => ({ command: { ...command }, doneNs })),
       serving: this.#serving && { ...this.#serving },
       mechanics: this.#mechanics.save() as unknown as SnapshotRecord["state"],
       counters: { ...this.counters },
@@ -104,6 +135,7 @@ export class ScsiDisk implements Snapshot {
     const state = expectRecord(record, "scsiDisk", 1);
     this.#queue = (state.queue as unknown as Waiting[]).map((each) => ({ ...each }));
     this.#serving = state.serving as unknown as Waiting | null;
+    this.#buffered = [...state.buffered as unknown as Buffered[]];
     this.#mechanics.restore(state.mechanics as unknown as MechanicsState);
     Object.assign(this.counters, state.counters);
   }
@@ -143,7 +175,38 @@ export class ScsiDisk implements Snapshot {
     this.#serving = null;
     this.#next();
     const { tag, sector, count, write } = command;
-    this.#options.completed({ tag, sector, count, write });
+    if (!command.cached) this.#options.completed({ tag, sector, count, write });
+  }
+
+  /** Whether a write of just these sectors or more is in the buffer. */
+  #isCached({ sector, count }: DiskCommand): boolean {
+    return this.#queue.some((each) =>
+      each.cached && each.sector <= sector && sector + count <= each.sector + each.count
+    );
+  }
+
+  #answerFromBuffer(command: DiskCommand): void {
+    const { model } = this.#options;
+    const last = this.#buffered.at(-1)?.doneNs ?? 0;
+    const busNs = command.count * SECTOR_BYTES * 1e9 / model.busBytesPerSecond;
+    const doneNs = Math.max(this.#nowNs + model.commandNs, last) + busNs;
+    this.#buffered.push({ command, doneNs });
+    if (this.#buffered.length === 1) this.#armBuffer();
+  }
+
+  #armBuffer(): void {
+    const { clock } = this.#options;
+    const [first] = this.#buffered;
+    if (first) {
+      this.#bufferTimer.armAt(Math.ceil(first.doneNs * (clock.frequencyHz / 1e9)) as Cycle);
+    }
+  }
+
+  #completeBuffered(): void {
+    const { command } = this.#buffered.shift()!;
+    this.#armBuffer();
+    if (command.write === false) this.#count(command, 0);
+    this.#options.completed(command);
   }
 
   #count({ count, write }: DiskCommand, busyNs: number): void {
@@ -151,4 +214,10 @@ export class ScsiDisk implements Snapshot {
     this.counters[write ? "writtenSectors" : "readSectors"] += count;
     this.counters.busyNs += busyNs;
   }
+}
+
+/** Whether `earlier`, still in the buffer, is overwritten as a whole by `later`. */
+function isRewritten(earlier: Waiting, later: DiskCommand): boolean {
+  return earlier.cached && later.sector <= earlier.sector &&
+    earlier.sector + earlier.count <= later.sector + later.count;
 }

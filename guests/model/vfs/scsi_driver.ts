@@ -1,0 +1,56 @@
+/** The driver of a SCSI disk: what a kernel on bare hardware has below its block layer. */
+
+import type { Kernel } from "../kernel/kernel.ts";
+import type { DriverRequest } from "./block_layer.ts";
+import type { DiskDriver } from "./files.ts";
+
+/** The disk and its adapter. */
+export interface DiskPort {
+  /** How many commands it would take now. */
+  readonly room: number;
+  submit(
+    command: {
+      readonly tag: number;
+      readonly sector: number;
+      readonly count: number;
+      readonly write: boolean;
+    },
+  ): void;
+}
+
+/** Registers of the adapter: the doorbell of its mailbox; its interrupt's cause, and the acknowledgement. */
+const ACCESSES = { command: 1, interrupt: 2 };
+/** Cycles of the driver's own instructions: a command block filled, one taken apart. */
+const WORK = { command: 2400, done: 1600 };
+
+/** See the module comment. */
+export class ScsiDriver implements DiskDriver {
+  readonly line = "disk";
+  #done: number[] = [];
+
+  constructor(private readonly kernel: Kernel, private readonly port: DiskPort) {}
+
+  get room(): number {
+    return this.port.room;
+  }
+
+  start({ id, sector, count, write }: DriverRequest): void {
+    this.kernel.work(WORK.command);
+    this.kernel.charge("deviceAccess", ACCESSES.command);
+    this.port.submit({ tag: id, sector, count, write });
+  }
+
+  takeDone(): readonly number[] {
+    this.kernel.charge("deviceAccess", ACCESSES.interrupt);
+    this.kernel.work(WORK.done * this.#done.length);
+    const done = this.#done;
+    this.#done = [];
+    return done;
+  }
+
+  /** Called by the adapter: a command is done. */
+  completed(tag: number): void {
+    this.#done.push(tag);
+    this.kernel.interrupt(this.line);
+  }
+}
