@@ -13,5 +13,6 @@ export const ERRNO = {
   EMSGSIZE: -90,
   ENETUNREACH: -101,
   ECONNABORTED: -103,
+  ECONNRESET: -104,
   EINPROGRESS: -115,
 } as const;

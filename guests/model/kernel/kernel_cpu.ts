@@ -81,8 +81,9 @@ export class KernelCpu {
 
   /** The timer that was asked for has run out. */
   timerFired(): void {
-    if (this.#idle && !this.kernel.hasTimersFor(this)) this.tickAt = Infinity;
-    else this.raise(TIMER);
+    if (!this.#idle || this.kernel.hasTimersFor(this)) return this.raise(TIMER);
+    this.tickAt = Infinity;
+    this.armTimer();
   }
 
   /** Asks for the next timer interrupt. */

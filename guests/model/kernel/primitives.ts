@@ -41,6 +41,10 @@ export const PRIMITIVES = {
   translationRefills: "a page's translation found again after it was dropped",
   // Devices
   deviceAccess: "a register of a device read or written",
+  doorbells: "a device told that there is work for it",
+  framesSent: "a frame handed to a network device, for what lies between the driver and the cable",
+  framesReceived: "a frame taken from a network device, likewise",
+  frameBytes: "a byte of such a frame",
   eventSend: "another domain told of an event",
   grantOps: "a page granted to another domain, or taken back",
 } as const;

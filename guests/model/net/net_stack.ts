@@ -6,12 +6,12 @@
  */
 
 import {
+  copyOfValue,
   expectRecord,
   type Snapshot,
   type SnapshotRecord,
   type SnapshotValue,
 } from "../../../core/lib/snapshot.ts";
-import { plainCopy } from "./plain_copy.ts";
 import { FLAG, HEADER_BYTES, type HostAddress, NO_MARKS, type Packet, PROTOCOL } from "./packet.ts";
 import { DeadlineQueue } from "./deadline_queue.ts";
 import { newBlock, readableOf, roomOf, type TcpBlock, type TcpOptions } from "./tcp_block.ts";
@@ -124,6 +124,16 @@ export class NetStack implements Snapshot {
     this.#listeners.set(port, { port, backlog, options, accepted: [] });
   }
 
+  /** Nobody listens at a port any more; connections that wait there are reset. */
+  closeListener(port: number): void {
+    const waiting = this.#listeners.get(port)?.accepted ?? [];
+    this.#listeners.delete(port);
+    for (const id of waiting) {
+      const tcb = this.#blocks.get(id);
+      if (tcb) this.abort(tcb);
+    }
+  }
+
   /** The connection that has waited longest at a listening port, or `null`. */
   accept(port: number): TcpBlock | null {
     const id = this.#listeners.get(port)?.accepted.shift();
@@ -204,6 +214,16 @@ export class NetStack implements Snapshot {
     this.#datagramPorts.set(port, { port, queue: [] });
   }
 
+  /** Nobody takes datagrams for a port any more. */
+  unbindDatagrams(port: number): void {
+    this.#datagramPorts.delete(port);
+  }
+
+  /** Datagrams that wait at a port. */
+  datagramsAt(port: number): number {
+    return this.#datagramPorts.get(port)?.queue.length ?? 0;
+  }
+
   sendDatagram(
     fromPort: number,
     to: HostAddress,
@@ -263,9 +283,9 @@ export class NetStack implements Snapshot {
   }
 
   save(): SnapshotRecord {
-    const blocks = [...this.#blocks.values()].map((tcb) => plainCopy(tcb));
-    const listeners = [...this.#listeners.values()].map((each) => plainCopy(each));
-    const datagramPorts = [...this.#datagramPorts.values()].map((each) => plainCopy(each));
+    const blocks = [...this.#blocks.values()].map((tcb) => copyOf(tcb));
+    const listeners = [...this.#listeners.values()].map((each) => copyOf(each));
+    const datagramPorts = [...this.#datagramPorts.values()].map((each) => copyOf(each));
     const state = {
       blocks,
       listeners,
@@ -287,10 +307,10 @@ export class NetStack implements Snapshot {
     this.#byPeers.clear();
     this.#listeners.clear();
     this.#datagramPorts.clear();
-    for (const tcb of state.blocks) this.#add(plainCopy(tcb));
-    for (const each of state.listeners) this.#listeners.set(each.port, plainCopy(each));
+    for (const tcb of state.blocks) this.#add(copyOf(tcb));
+    for (const each of state.listeners) this.#listeners.set(each.port, copyOf(each));
     for (const each of state.datagramPorts) {
-      this.#datagramPorts.set(each.port, plainCopy(each));
+      this.#datagramPorts.set(each.port, copyOf(each));
     }
     this.#timeWaits.restore(state.timeWaits);
     Object.assign(this.counters, state.counters);
@@ -429,6 +449,11 @@ export class NetStack implements Snapshot {
     this.#alarmAt = next;
     this.owner.alarm(next);
   }
+}
+
+/** A deep copy of plain data that has a type of its own. */
+function copyOf<T extends object>(value: T): T & { readonly [field: string]: SnapshotValue } {
+  return copyOfValue(value as unknown as SnapshotValue) as unknown as ReturnType<typeof copyOf<T>>;
 }
 
 interface SavedStack {

@@ -6,7 +6,6 @@
 import type { SnapshotValue } from "../../../core/lib/snapshot.ts";
 import type { HostAddress } from "./packet.ts";
 import { PeerMap, type Peers } from "./peer_map.ts";
-import { plainCopy } from "./plain_copy.ts";
 
 /** What is known of a connection that is over. */
 export interface TimeWait extends Peers {
@@ -58,11 +57,11 @@ export class TimeWaits {
   save(): SnapshotValue {
     return this.#queue.slice(this.#first)
       .filter((each) => this.#byPeers.get(each) === each)
-      .map((each) => plainCopy(each));
+      .map((each) => ({ ...each }));
   }
 
   restore(saved: SnapshotValue): void {
-    this.#queue = (saved as unknown as readonly TimeWait[]).map((each) => plainCopy(each));
+    this.#queue = (saved as unknown as readonly TimeWait[]).map((each) => ({ ...each }));
     this.#first = 0;
     this.#byPeers.clear();
     for (const each of this.#queue) this.#byPeers.set(each, each);
