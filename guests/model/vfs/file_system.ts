@@ -132,7 +132,9 @@ export class FileSystem {
     if (number < 0) return number;
     const parent = this.lookup(parentOf(to), meter);
     if (parent < 0) return parent;
-    if (this.lookup(to, SILENT) >= 0) {
+    const there = this.lookup(to, SILENT);
+    if (there === number) return 0;
+    if (there >= 0) {
       const gone = this.unlink(to, now, meter);
       if (gone < 0) return gone;
     }

@@ -67,6 +67,7 @@ test("files are found by their paths, and missing ones are not", () => {
   ];
   const { ENOENT, ENOTDIR, EEXIST, ENOTEMPTY } = ERRNO;
   assertEquals(errors, [ENOENT, ENOTDIR, EEXIST, ENOENT, ENOTEMPTY, ENOENT]);
+  assertEquals([fs.rename("d/f", "d/f", 0, tally), fs.lookup("d/f", tally)], [0, inode]);
   assertEquals(fs.rename("d/f", "g", 0, tally), 0);
   assertEquals([fs.lookup("g", tally), fs.lookup("d/f", tally)], [inode, ENOENT]);
 });

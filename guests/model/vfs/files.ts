@@ -39,6 +39,8 @@ const WORK = { stat: 700, seek: 110, entry: 150, path: 160 };
 /** Bytes that a `stat` copies. */
 const STAT_BYTES = 88;
 const TIMERS = { old: "files: old pages", commit: "files: commit", dirty: "files: dirty pages" };
+/** A line of the processor's caches. */
+const LINE_BYTES = 64;
 /** What is transferred before others get in between. */
 const PART_BYTES = 65_536;
 /** Pages that are written back in the background at a time. */
@@ -202,7 +204,7 @@ export class Files implements KernelModule {
     if (typeof result !== "number") return this.#outcome(context, result);
     if (result < 0) return done > 0 ? done : result;
     file.position += result;
-    if (result > 0) this.#copied(result);
+    if (result > 0) this.#copiedPages(result);
     if (how === "write") this.#watchDirty();
     context.state.done = done + result;
     return result < part || done + result === Number(bytes) ? done + result : AGAIN;
@@ -219,6 +221,12 @@ export class Files implements KernelModule {
     this.kernel.work(WORK.path);
     this.#copied(String(path).length);
     return operation(String(path));
+  }
+
+  /** Between a process and the page cache, which is larger than any processor's. */
+  #copiedPages(bytes: number): void {
+    this.#copied(bytes);
+    this.kernel.charge("lineRefills", Math.ceil(bytes / LINE_BYTES));
   }
 
   #copied(bytes: number): void {
