@@ -30,3 +30,5 @@ export type { MachinePort, VirtualCpuPort } from "./kernel/ports.ts";
 export { flatPlatform, type Platform, type Primitive, PRIMITIVES } from "./kernel/primitives.ts";
 export type { Process } from "./kernel/process.ts";
 export { Pipes } from "./ipc/pipes.ts";
+export { SharedMemory } from "./ipc/shared_memory.ts";
+export { UnixSockets } from "./ipc/unix_sockets.ts";

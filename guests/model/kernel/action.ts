@@ -42,6 +42,8 @@ export interface StepContext {
   readonly now: Cycle;
   readonly pid: number;
   readonly locals: Locals;
+  /** Memory that processes share, by name. */
+  readonly segments: ReadonlyMap<string, Locals>;
   /** What the last system call returned: negative numbers are errors (`errno`). */
   readonly result: SnapshotValue;
   /** The last system call's result as a number; an object or a string counts as 0. */

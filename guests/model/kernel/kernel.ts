@@ -70,6 +70,8 @@ export class Kernel {
   readonly reports: Report[] = [];
   /** Who sleeps on which wait queue. */
   readonly sleepers = new Map<string, Process[]>();
+  /** What processes share, by name: plain data (`ipc/shared_memory.ts`). */
+  readonly segments = new Map<string, Locals>();
   /** How often each primitive was used, by its number. */
   readonly counts = new Float64Array(PRIMITIVE_NAMES.length);
   nextPid = 1;
@@ -319,6 +321,7 @@ export class Kernel {
       now,
       pid: process.pid,
       locals: process.locals,
+      segments: this.segments,
       result,
       value: typeof result === "number" ? result : 0,
     });
