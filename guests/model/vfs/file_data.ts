@@ -78,6 +78,24 @@ export class FileData {
     return bytes;
   }
 
+  /** Gives a file blocks, and clean pages if `cached` and while there is room; false if the disk is full. */
+  place(inode: Inode, sizeBytes: number, cached: boolean): boolean {
+    const { allocator, cache, inodes } = this.parts;
+    const pages = Math.ceil(sizeBytes / PAGE_BYTES);
+    const take = (index: number) => allocator.take(inodes.goal(inode, index)) ?? -1;
+    inode.sizeBytes = sizeBytes;
+    for (let index = 0; index < pages; index++) {
+      inode.blocks.push(take(index));
+      while (inode.pointers.length < pointerBlocks(index + 1)) inode.pointers.push(take(index));
+      if (inode.blocks[index] < 0 || inode.pointers.at(-1) === -1) return false;
+      if (!cached || cache.size >= cache.limitPages) continue;
+      const page = cache.add(inode.number, index)!;
+      page.upToDate = true;
+      page.block = inode.blocks[index];
+    }
+    return true;
+  }
+
   /** Starts writing a file's dirty pages; answers what to wait for while writes are on their way. */
   flush(inode: Inode, meter: FileMeter): MustWait | null {
     if (this.queueDirty(inode.number, null, meter) > 0) this.parts.layer.unplug(meter);

@@ -110,6 +110,23 @@ export class FileSystem {
     return inode.number;
   }
 
+  /**
+   * A file that was there before the system came up: it costs nothing, and its blocks are on the disk. `cached`: its pages
+   * are in memory too, as far as there is room. Answers its inode; throws `RangeError` if the disk is too small.
+   */
+  place(path: string, sizeBytes: number, cached: boolean): number {
+    const directories = componentsOf(path).slice(0, -1);
+    directories.forEach((_, depth) => {
+      this.create(directories.slice(0, depth + 1).join("/"), "directory", 0, SILENT);
+    });
+    const number = this.create(path, "file", 0, SILENT);
+    if (number < 0) throw new RangeError(`${path} cannot be placed: error ${number}`);
+    const placed = this.data.place(this.inodes.get(number)!, sizeBytes, cached);
+    if (!placed) throw new RangeError(`the disk has no room for ${sizeBytes} bytes of ${path}`);
+    this.journal.settle();
+    return number;
+  }
+
   /** Takes a name away; the file goes when nobody uses it any more. */
   unlink(path: string, now: number, meter: FileMeter): number {
     const number = this.lookup(path, meter);

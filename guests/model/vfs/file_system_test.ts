@@ -139,6 +139,21 @@ test("what is cached is read without the disk; what is not is read ahead, ever f
   assertEquals(counts.reduce((sum, each) => sum + each), 60);
 });
 
+test("what was there before costs nothing, and is read from memory or from the disk", () => {
+  const rig = new Rig();
+  const [warm, cold] = [
+    rig.fs.place("a/b/warm", 40_000, true),
+    rig.fs.place("a/cold", 4096, false),
+  ];
+  assertEquals(rig.fs.lookup("a/b/warm", rig.tally), warm);
+  const waits = [warm, cold].map((inode) =>
+    rig.finish(() => rig.fs.read(inode, 0, 4096, rig.tally))[0].length
+  );
+  assertEquals(waits, [0, 1]);
+  assertEquals(rig.finish(() => rig.fs.sync(warm, rig.tally)), [[], 0]);
+  assertEquals([rig.tally.counts.journalJoin, rig.driver.log.length], [0, 1]);
+});
+
 test("reading stops at the end, and holes need no disk", () => {
   const rig = new Rig();
   const inode = rig.file("f");

@@ -104,6 +104,13 @@ export class Journal {
     if (this.#blocks.size > 0) this.request(this.#running, meter);
   }
 
+  /** What has changed so far is on the disk already: for what was there before the system came up. */
+  settle(): void {
+    this.#blocks.clear();
+    this.#ordered.clear();
+    this.#running++;
+  }
+
   /** Does whatever can be done now: call it after blocks are through. */
   advance(meter: FileMeter): void {
     while (this.#commit && this.layer.isDone(this.#commit.ticket)) this.#next(this.#commit, meter);
