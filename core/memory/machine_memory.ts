@@ -26,6 +26,9 @@ export const FrameWatch = {
   dirty: 2,
 } as const;
 
+/** A further bit of what is noted of a linear page: it is not, or not for all accesses, at its own place in RAM. */
+export const MOVED = 4;
+
 /**
  * Stores to a page that holds no code any more, until it is no longer watched: code that patches itself again and
  * again then costs no withdrawal of direct access each time.
@@ -63,7 +66,7 @@ export interface MemoryPlan {
   /** Linear offset of a ROM area of `romBytes`, for images that {@link MachineMemory.mapRom} places. */
   readonly romBase: number;
   readonly romBytes: number;
-  /** Linear offset of {@link codeLinesBytes} bytes, a multiple of 8. */
+  /** Linear offset of {@link codeLinesBytes} bytes, a multiple of 8: what is noted of each page. */
   readonly codeLinesBase: number;
 }
 
@@ -74,9 +77,9 @@ function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; 
   return { first, count: Math.ceil(end / FRAME_BYTES) - first };
 }
 
-/** Bytes of linear memory in which a machine's code lines are noted (see code_lines.ts). */
+/** Bytes of linear memory in which a machine's code lines are noted (see code_lines.ts), and a byte of watches for each page. */
 export function codeLinesBytes(plan: Omit<MemoryPlan, "codeLinesBase">): number {
-  return linearPages(plan).count * CODE_LINES_BYTES_PER_PAGE;
+  return linearPages(plan).count * (CODE_LINES_BYTES_PER_PAGE + 1);
 }
 
 /** Guest-physical memory of one machine. */
@@ -85,10 +88,12 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly readMap: Int32Array;
   /** The same for stores: -1 also for ROM. */
   readonly writeMap: Int32Array;
-  /** Bits of FrameWatch by linear page number relative to RAM's first. */
+  /** Bits of FrameWatch, and MOVED, by linear page number relative to the first. */
   readonly #watch: Uint8Array;
   /** Stores since the last code of a page was gone, by the same numbers. */
   readonly #idleStores: Uint8Array;
+  /** Where the byte of watches of linear page 0 would be: bits of FrameWatch, and {@link MOVED}. */
+  readonly watchOfPage0: number;
   readonly #codeLines: CodeLines;
   readonly #firstLinearPage: number;
   readonly #u8: Uint8Array;
@@ -108,7 +113,9 @@ export class MachineMemory implements MmioBus, DmaBus {
     this.writeMap = new Int32Array(pages).fill(-1);
     const { first, count } = linearPages(plan);
     this.#firstLinearPage = first;
-    this.#watch = new Uint8Array(count);
+    const watchBase = plan.codeLinesBase + count * CODE_LINES_BYTES_PER_PAGE;
+    this.#watch = new Uint8Array(buffer, watchBase, count);
+    this.watchOfPage0 = watchBase - first;
     this.#idleStores = new Uint8Array(count);
     this.#codeLines = new CodeLines(buffer, plan.codeLinesBase, count);
     for (let page = 0; page < plan.lowRamBytes / FRAME_BYTES; page++) this.#mapRam(page);
@@ -134,7 +141,7 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   /** The watches (bits of FrameWatch) on linear page `linearPage`; without any, engines may store to it directly. */
   watches(linearPage: number): number {
-    return this.#watch[linearPage - this.#firstLinearPage];
+    return this.#watch[linearPage - this.#firstLinearPage] & ~MOVED;
   }
 
   /** Sets a watch on a linear page; direct write access to it is withdrawn everywhere. */
@@ -193,7 +200,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     if (offset + size > FRAME_BYTES) return this.#writeSplit(address, size, value);
     if (page < 0) return this.#writeMmio(address, size, value);
     const at = page * FRAME_BYTES + offset;
-    if (this.#watch[page - this.#firstLinearPage] !== 0) {
+    if (this.watches(page) !== 0) {
       // Boot loaders patch the same operands into their BIOS calls again and again: nothing changes then.
       if (this.#load(at, size) === (size === 4 ? value >>> 0 : value & (0x100 ** size - 1))) return;
       this.#barrier(page, offset, size);
@@ -284,7 +291,7 @@ export class MachineMemory implements MmioBus, DmaBus {
     }
     for (let page = first; page < last; page++) {
       this.#mmio.set(page, { base, name, device });
-      if (page < this.readMap.length) this.readMap[page] = this.writeMap[page] = -1;
+      if (page < this.readMap.length) this.setPage(page, -1, -1);
     }
     this.#remapped();
   }
@@ -348,6 +355,11 @@ export class MachineMemory implements MmioBus, DmaBus {
   private setPage(page: number, readPage: number, writePage: number): void {
     this.readMap[page] = readPage;
     this.writeMap[page] = writePage;
+    if (!this.#isRam(page)) return;
+    const own = this.#ownPage(page);
+    const index = own - this.#firstLinearPage;
+    if (readPage === own && writePage === own) this.#watch[index] &= ~MOVED;
+    else this.#watch[index] |= MOVED;
   }
 
   #isRam(page: number): boolean {
@@ -355,9 +367,14 @@ export class MachineMemory implements MmioBus, DmaBus {
       (page >= 0x100000 && page < this.readMap.length);
   }
 
+  /** The linear page of RAM that belongs to a frame. */
+  #ownPage(frame: number): number {
+    const index = frame < 0x100000 ? frame : frame - 0x100000 + this.plan.lowRamBytes / FRAME_BYTES;
+    return this.plan.ramBase / FRAME_BYTES + index;
+  }
+
   #mapRam(page: number): void {
-    const index = page < 0x100000 ? page : page - 0x100000 + this.plan.lowRamBytes / FRAME_BYTES;
-    const linear = this.plan.ramBase / FRAME_BYTES + index;
+    const linear = this.#ownPage(page);
     this.setPage(page, linear, linear);
   }
 
@@ -375,7 +392,7 @@ export class MachineMemory implements MmioBus, DmaBus {
 
   #barrier(linearPage: number, offset: number, length: number): void {
     const index = linearPage - this.#firstLinearPage;
-    let watch = this.#watch[index];
+    let watch = this.#watch[index] & ~MOVED;
     if (watch === 0) return;
     if ((watch & FrameWatch.code) !== 0 && !this.#codeLines.touches(index, offset, length)) {
       this.#missedCode(index);

@@ -51,18 +51,14 @@ export class RadixWalk {
   readonly offsets = new Int32Array(6);
   readonly low = new Int32Array(6);
   readonly high = new Int32Array(6);
-  /** The level at which the walk began, and the one behind the last that it visited. */
-  first = 0;
+  /** The level behind the last that the walk visited. */
   depth = 0;
   /** The leaf's page: log2 of its size, and its first guest-physical frame. */
   pageShift = 0;
   pageFrame = 0;
-  /** AND of the low halves and OR of the high halves of all entries with flags, above and in the last level. */
+  /** AND of the low halves and OR of the high halves of all entries with flags. */
   allLow = 0;
   anyHigh = 0;
-  /** The same of the entries above the last one. */
-  upperLow = 0;
-  upperHigh = 0;
 
   /**
    * Walks `format` for the address (low, high) from the table at byte `rootOffset` of frame `rootFrame`. Returns
@@ -76,44 +72,13 @@ export class RadixWalk {
     low: number,
     high: number,
   ): number {
-    this.allLow = -1;
-    this.anyHigh = 0;
-    this.first = 0;
-    return this.#descend(reader, format, rootFrame, rootOffset, low, high);
-  }
-
-  /**
-   * As {@link walk}, from the table of the last level in `frame`; `upperLow` and `upperHigh` are what the walk
-   * that found it had.
-   */
-  resume(
-    reader: TableReader,
-    format: RadixFormat,
-    frame: number,
-    upperLow: number,
-    upperHigh: number,
-    low: number,
-    high: number,
-  ): number {
-    this.allLow = upperLow;
-    this.anyHigh = upperHigh;
-    this.first = format.levels.length - 1;
-    return this.#descend(reader, format, frame, 0, low, high);
-  }
-
-  #descend(
-    reader: TableReader,
-    format: RadixFormat,
-    firstFrame: number,
-    firstOffset: number,
-    low: number,
-    high: number,
-  ): number {
     const { levels } = format;
     const wide = format.entryBytes === 8;
-    let frame = firstFrame;
-    let offset = firstOffset;
-    for (let i = this.first; i < levels.length; i++) {
+    let frame = rootFrame;
+    let offset = rootOffset;
+    this.allLow = -1;
+    this.anyHigh = 0;
+    for (let i = 0; i < levels.length; i++) {
       const level = levels[i];
       offset += bitsOf(low, high, level.shift, level.indexBits) << (wide ? 3 : 2);
       const entryLow = reader.readTable(frame, offset);
@@ -131,8 +96,6 @@ export class RadixWalk {
       if ((entryLow & reservedLow) !== 0 || (entryHigh & level.reservedHigh) !== 0) {
         return WalkOutcome.reserved;
       }
-      this.upperLow = this.allLow;
-      this.upperHigh = this.anyHigh;
       if (level.hasFlags) this.allLow &= entryLow;
       this.anyHigh |= entryHigh;
       frame = ((entryHigh & HIGH_FRAME_MASK) << (32 - FRAME_SHIFT)) | (entryLow >>> FRAME_SHIFT);

@@ -6,7 +6,7 @@
 import type { WasmType } from "../lib/wasm/opcodes.ts";
 import type { FunctionWriter } from "../lib/wasm/writer.ts";
 import type { PlaceWidth } from "../x86/ir/ir.ts";
-import { CPU } from "../x86/cold/runtime.ts";
+import { CPU } from "../x86/cold/handler_code.ts";
 import {
   type FieldName,
   GENERAL_REGISTERS,

@@ -17,7 +17,8 @@ import {
   HANDLER_TABLE_ENTRIES,
   Record,
 } from "../x86/cold/record.ts";
-import { HANDLER, WARM_EXECUTIONS } from "../x86/cold/runtime.ts";
+import { HANDLER } from "../x86/cold/handler_code.ts";
+import { WARM_EXECUTIONS } from "../x86/cold/runtime.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { decodeMode } from "../x86/decode/mode.ts";
 import type { Engine } from "../x86/engine.ts";

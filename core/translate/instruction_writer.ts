@@ -7,7 +7,7 @@ import { unreachable } from "../lib/assert.ts";
 import type { FunctionWriter } from "../lib/wasm/writer.ts";
 import { ExpressionWriter } from "../x86/cold/expressions.ts";
 import { LOADS, pushHostAddress, pushTlbHit, SEGMENT, STORES } from "../x86/cold/memory_access.ts";
-import { CPU } from "../x86/cold/runtime.ts";
+import { CPU } from "../x86/cold/handler_code.ts";
 import type { I64, Place, PlaceWidth, SegmentRef, Statement } from "../x86/ir/ir.ts";
 import { TlbEntry } from "../x86/paging/tlb.ts";
 import {

@@ -5,7 +5,7 @@
 
 import type { FunctionWriter } from "../lib/wasm/writer.ts";
 import { FixedHandler, Record } from "../x86/cold/record.ts";
-import { BUDGET, CPU, dispatch, pushIp, pushState, RECORD } from "../x86/cold/runtime.ts";
+import { BUDGET, CPU, dispatch, pushIp, pushState, RECORD } from "../x86/cold/handler_code.ts";
 import { offsetOf } from "../x86/state/layout.ts";
 
 /** How a region is left; the cold tier's handler is what nobody has to ask for. */

@@ -22,7 +22,7 @@
 import type { FunctionWriter } from "../lib/wasm/writer.ts";
 import { FRAME_BYTES } from "../memory/machine_memory.ts";
 import { Record, RECORD_BYTES } from "../x86/cold/record.ts";
-import { BUDGET, CPU, pushIp, RECORD } from "../x86/cold/runtime.ts";
+import { BUDGET, CPU, pushIp, RECORD } from "../x86/cold/handler_code.ts";
 import { offsetOf } from "../x86/state/layout.ts";
 import { ModeKey } from "../x86/system/mode.ts";
 import { type Component, components } from "./control_flow.ts";

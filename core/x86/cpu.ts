@@ -12,7 +12,7 @@ import type { CpuModel } from "./model/cpu_model.ts";
 import { Mmu } from "./paging/mmu.ts";
 import type { QuickWays } from "./quick/quick_ways.ts";
 import type { CpuState } from "./state/cpu_state.ts";
-import { Status } from "./state/layout.ts";
+import { Care, Status } from "./state/layout.ts";
 import { MsrFile } from "./system/msr_file.ts";
 
 /**
@@ -76,8 +76,7 @@ export class Cpu {
   apic!: LocalApic;
   /** Quick ways into and out of handlers, or null: then all goes the plain way. */
   quickWays: QuickWays | null = null;
-  /** Null on a bare machine. */
-  owner: Ring0Owner | null = null;
+  #owner: Ring0Owner | null = null;
 
   /** `tlbBase` is the linear offset of the area for the CPU's TLBs. */
   constructor(
@@ -91,6 +90,17 @@ export class Cpu {
     this.mmu = new Mmu(state, ports.memory, tlbBase);
     this.msrs = new MsrFile(model);
     this.mmu.onBreakpoint = () => ports.requestStop();
+  }
+
+  /** Null on a bare machine. */
+  get owner(): Ring0Owner | null {
+    return this.#owner;
+  }
+
+  set owner(owner: Ring0Owner | null) {
+    this.#owner = owner;
+    const { state } = this;
+    state.care = owner === null ? state.care & ~Care.owner : state.care | Care.owner;
   }
 
   get memory(): MachineMemory {

@@ -35,7 +35,7 @@ import { ReferenceEngine } from "./reference/reference_engine.ts";
 import type { Sampler } from "./sampling.ts";
 import { Eflags } from "./state/bits.ts";
 import { openCpuState } from "./state/cpu_state.ts";
-import { Activity, offsetOf, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
+import { Activity, offsetOf, PLACE_FIELDS, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
 import {
   accessRefused,
   deliverPending,
@@ -329,7 +329,7 @@ export class Processors implements Snapshot {
     this.#slots.forEach((slot, i) => {
       const saved = (cpus as readonly Record<string, SnapshotRecord | number>[])[i];
       const { cpu } = slot;
-      const place = { dataTlb: cpu.state.dataTlb, codeTlb: cpu.state.codeTlb };
+      const place = Object.fromEntries(PLACE_FIELDS.map((name) => [name, cpu.state[name]]));
       this.#passOver(slot, saved.cycle as number);
       cpu.state.restore(saved.state as SnapshotRecord);
       Object.assign(cpu.state, place);

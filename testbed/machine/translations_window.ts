@@ -6,7 +6,7 @@
 import { functionText } from "../../core/lib/wasm/text.ts";
 import { FRAME_BYTES, type MachineMemory } from "../../core/memory/machine_memory.ts";
 import { HotEngine, type RegionBlock, type TranslatedRegion } from "../../core/translate/mod.ts";
-import { HANDLER } from "../../core/x86/cold/runtime.ts";
+import { HANDLER } from "../../core/x86/cold/handler_code.ts";
 import { programText } from "../../core/x86/ir/text.ts";
 import type { Processors } from "../../core/x86/processors.ts";
 import { ModeKey } from "../../core/x86/system/mod.ts";

@@ -159,6 +159,7 @@ export const WITH_IMMEDIATE = {
   br_if: 0x0d,
   br_table: 0x0e,
   call: 0x10,
+  call_indirect: 0x11,
   return_call: 0x12,
   return_call_indirect: 0x13,
   "local.get": 0x20,

@@ -27,6 +27,7 @@ export function constant(value: number | bigint): Value {
 
 export const add = binary("i64.add");
 export const sub = binary("i64.sub");
+export const mul = binary("i64.mul");
 export const and = binary("i64.and");
 export const or = binary("i64.or");
 export const xor = binary("i64.xor");
@@ -42,6 +43,14 @@ export const not = (a: Condition): Condition => (code) => {
   a(code);
   code.op("i32.eqz");
 };
+
+/** How many bits of a value are 1. */
+export function ones(value: Value): Value {
+  return (code) => {
+    value(code);
+    code.op("i64.popcnt");
+  };
+}
 
 /** Bits [first + count - 1 .. first] of a value. */
 export function bits(value: Value, first: number, count: number): Value {
@@ -85,6 +94,11 @@ export class Routine {
     });
   }
 
+  /** Parameter `index`, which is an i64. */
+  wide(index: number): Value {
+    return (code) => code.get(index);
+  }
+
   /** Computes a value once. */
   let(value: Value): Value {
     const local = this.code.local("i64");
@@ -94,10 +108,10 @@ export class Routine {
   }
 
   /** Stores the low `width` bits of a value at a linear offset. */
-  store(address: Value, width: 32 | 64, value: Value, offset = 0): void {
+  store(address: Value, width: 16 | 32 | 64, value: Value, offset = 0): void {
     address(this.code);
     value(this.code);
-    this.code.memory(width === 64 ? "i64.store" : "i64.store32", offset);
+    this.code.memory(width === 64 ? "i64.store" : `i64.store${width}`, offset);
   }
 
   /** Returns 0 if the condition holds. */
@@ -140,6 +154,33 @@ export class Routine {
         code.set(local);
       },
     };
+  }
+
+  /** Writes code that {@link leave}, called within it, goes to the end of. `depth` counts what was opened since. */
+  block(body: (leave: (depth: number) => void) => void): void {
+    const { code } = this;
+    code.block("block");
+    body((depth) => code.branch(depth));
+    code.op("end");
+  }
+
+  /** Repeats `body` while the condition holds. */
+  while(condition: Condition, body: () => void): void {
+    const { code } = this;
+    code.block("block");
+    code.block("loop");
+    not(condition)(code);
+    code.branchIf(1);
+    body();
+    code.branch(0);
+    code.op("end");
+    code.op("end");
+  }
+
+  /** Returns a small number other than 0 and 1. */
+  return(result: number): void {
+    this.code.i32(result);
+    this.code.op("return");
   }
 
   /** Ends the function with success. */

@@ -107,6 +107,7 @@ class BodyReader {
       case "i32.const":
       case "i64.const":
         return ` ${this.#signed()}`;
+      case "call_indirect":
       case "return_call_indirect": {
         const type = this.unsigned();
         invariant(this.unsigned() === 0, "calls go through table 0");

@@ -32,6 +32,7 @@ const IMMEDIATES: readonly (readonly [write: (code: FunctionWriter) => void, tex
   [(code) => code.branchTable([2, 1], 0), "br_table 2 1 0"],
   [(code) => code.call(5), "call 5"],
   [(code) => code.returnCall(6), "return_call 6"],
+  [(code) => code.callIndirect(3), "call_indirect (type 3)"],
   [(code) => code.returnCallIndirect(7), "return_call_indirect (type 7)"],
   [(code) => code.memory("i64.load", 0), "i64.load align=1"],
   [(code) => code.memory("i64.load8_u", 0), "i64.load8_u"],

@@ -187,6 +187,13 @@ export class FunctionWriter {
     this.#code.unsigned(functionIndex);
   }
 
+  /** Calls through table 0; the entry's index is on the stack, behind the arguments. */
+  callIndirect(typeIndex: number): void {
+    this.#code.byte(WITH_IMMEDIATE.call_indirect);
+    this.#code.unsigned(typeIndex);
+    this.#code.unsigned(0);
+  }
+
   /** Replaces the running function by another one. */
   returnCall(functionIndex: number): void {
     this.#code.byte(WITH_IMMEDIATE.return_call);

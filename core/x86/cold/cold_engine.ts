@@ -12,13 +12,20 @@ import type { Cpu } from "../cpu.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm } from "../ir/instruction.ts";
 import type { Engine } from "../engine.ts";
+import { compileQuickFunctions } from "../quick/quick_functions.ts";
 import type { ReferenceEngine } from "../reference/reference_engine.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
 import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
 import { writeHandler } from "./handler.ts";
-import { FIRST_FORM_HANDLER, FixedHandler, HANDLER_TABLE_ENTRIES } from "./record.ts";
-import { defineRuntime, HANDLER } from "./runtime.ts";
+import {
+  FIRST_FORM_HANDLER,
+  FIRST_QUICK_ENTRY,
+  FixedHandler,
+  HANDLER_TABLE_ENTRIES,
+} from "./record.ts";
+import { HANDLER } from "./handler_code.ts";
+import { defineRuntime } from "./runtime.ts";
 
 const BUDGET = offsetOf("budget") >> 2;
 const FAST_PATHS = offsetOf("fastPaths") >> 2;
@@ -69,6 +76,11 @@ export class ColdEngine implements Engine {
       (bound) => this.#handlerOf(bound),
       parts.overlay ?? null,
     );
+    compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, {
+      handle: this.table,
+      entries: HANDLER_TABLE_ENTRIES,
+      firstEntry: FIRST_QUICK_ENTRY,
+    });
     this.#compile([], true);
   }
 

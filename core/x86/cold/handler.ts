@@ -15,10 +15,11 @@ import {
   type PlaceWidth,
   type Statement,
 } from "../ir/ir.ts";
+import { quickEntry } from "../quick/quick_functions.ts";
 import { offsetOf } from "../state/layout.ts";
 import { ExpressionWriter } from "./expressions.ts";
 import { ARGUMENT0, LOADS, MemoryAccessWriter, RESULT, STORES } from "./memory_access.ts";
-import { Record, RECORD_BYTES } from "./record.ts";
+import { FIRST_QUICK_ENTRY, Record, RECORD_BYTES } from "./record.ts";
 import {
   BUDGET,
   CPU,
@@ -29,8 +30,8 @@ import {
   returnIfSpent,
   returnIfStopped,
   returnOnFault,
-  type Runtime,
-} from "./runtime.ts";
+} from "./handler_code.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** How a program leaves its handler at the end of its statements. */
 type Exit = "next record" | "look up nextRip";
@@ -245,7 +246,11 @@ class HandlerWriter {
     });
     pushState(code);
     code.i32(this.systemId(statement.name));
-    code.call(this.runtime.system);
+    const quick = quickEntry(statement.name);
+    if (quick >= 0) {
+      code.i32(FIRST_QUICK_ENTRY + quick);
+      code.call(this.runtime.quickSystem);
+    } else code.call(this.runtime.system);
     returnOnFault(code);
     if (statement.result.uses === 0) return;
     code.get(CPU);

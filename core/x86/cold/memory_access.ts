@@ -10,7 +10,8 @@ import { DATA_ENTRIES, TlbEntry } from "../paging/tlb.ts";
 import { offsetOf, SEGMENT_REGISTERS } from "../state/layout.ts";
 import type { ExpressionWriter } from "./expressions.ts";
 import { Record } from "./record.ts";
-import { CPU, pushState, RECORD, returnOnFault, type Runtime } from "./runtime.ts";
+import { CPU, pushState, RECORD, returnOnFault } from "./handler_code.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Offsets of a segment's parts from its first part. */
 export const SEGMENT = {

@@ -6,6 +6,8 @@
  * memory operand without one is the state's `zero` field; that of a RIP-relative operand is `blockRip`.
  */
 
+import { QUICK_ENTRIES } from "../quick/quick_functions.ts";
+
 /** Byte offsets of a record's parts. */
 export const Record = {
   /** u16: entry of the handler table. */
@@ -64,7 +66,9 @@ export const FixedHandler = {
   /** The same, and links the record, a direct jump, to what is found. */
   link: 4,
 } as const;
-export const FIRST_FORM_HANDLER = 5;
+/** Behind them stand the quick functions (quick_functions.ts), then the handlers of forms. */
+export const FIRST_QUICK_ENTRY = 5;
+export const FIRST_FORM_HANDLER: number = FIRST_QUICK_ENTRY + QUICK_ENTRIES;
 /** Where the entries of translations begin. */
 export const FIRST_TRANSLATION = 16384;
 

@@ -10,19 +10,20 @@
 import type { FunctionWriter, ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
 import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
 import { offsetOf, Status } from "../state/layout.ts";
+import { QUICK_FUNCTION, TRANSLATE } from "../quick/quick_functions.ts";
+import { type MissedAccess, writeMissedAccess } from "./missed_access.ts";
 import {
-  type CodePageAccess,
-  loadForStore,
-  storeBesideCode,
-  writeCodePageAccess,
-} from "./code_pages.ts";
+  BUDGET,
+  CPU,
+  dispatch,
+  HANDLER,
+  pushIp,
+  pushState,
+  RECORD,
+  reloadBudget,
+  returnIfSpent,
+} from "./handler_code.ts";
 import { LOOKUP_ENTRIES, LookupEntry, MODE_KEY_SHIFT, Record } from "./record.ts";
-
-/** (cpu, record, budget). */
-export const HANDLER: Signature = { parameters: ["i64", "i64", "i32"], results: [] };
-export const CPU = 0;
-export const RECORD = 1;
-export const BUDGET = 2;
 
 /** Imported functions and their signatures; all take the CPU's number first. */
 const IMPORTS = {
@@ -46,6 +47,8 @@ export interface Runtime {
   readonly raise: number;
   readonly slow: { readonly read: number; readonly readForWrite: number; readonly write: number };
   readonly system: number;
+  /** As `system`, with the table entry of a quick twin to try first. */
+  readonly quickSystem: number;
   readonly fallThrough: number;
   readonly stale: number;
   readonly count: number;
@@ -70,22 +73,21 @@ export function defineRuntime(module: ModuleWriter, places: RuntimePlaces): Runt
   const leave = defineLeave(module, sync);
   const next = defineLookup(module, imports.findBlock, lookupBase, handlerType, false);
   const link = defineLookup(module, imports.findBlock, lookupBase, handlerType, true);
+  const system = defineSystem(module, sync, imports.system);
+  const slow = (access: MissedAccess, target: number) =>
+    defineSlow(module, sync, target, access, codeLinesOfPage0);
   const runtime: Runtime = {
     next,
     link,
     leave,
     raise: defineRaise(module, sync),
     slow: {
-      read: defineSlow(module, sync, imports.readSlow, null),
-      readForWrite: defineSlow(module, sync, imports.readForWriteSlow, loadForStore),
-      write: defineSlow(
-        module,
-        sync,
-        imports.writeSlow,
-        (code, access) => storeBesideCode(code, access, codeLinesOfPage0),
-      ),
+      read: slow("read", imports.readSlow),
+      readForWrite: slow("readForWrite", imports.readForWriteSlow),
+      write: slow("write", imports.writeSlow),
     },
-    system: defineSystem(module, sync, imports.system),
+    system,
+    quickSystem: defineQuickSystem(module, system),
     fallThrough: defineContinuation(module, next, Record.offset),
     stale: defineContinuation(module, next, Record.offset),
     count: defineCount(module, imports.hot, next, handlerType),
@@ -93,76 +95,6 @@ export function defineRuntime(module: ModuleWriter, places: RuntimePlaces): Runt
   };
   defineEnter(module, next);
   return runtime;
-}
-
-/** Pushes `(blockRip + offset in the record) & ipMask`. */
-export function pushIp(code: FunctionWriter, part: number): void {
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("blockRip"));
-  code.get(RECORD);
-  code.memory("i64.load16_u", part);
-  code.op("i64.add");
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("ipMask"));
-  code.op("i64.and");
-}
-
-/** Continues with the handler of the record in RECORD. */
-export function dispatch(code: FunctionWriter, handlerType: number): void {
-  code.get(CPU);
-  code.get(RECORD);
-  code.get(BUDGET);
-  code.get(RECORD);
-  code.memory("i32.load16_u", Record.handler);
-  code.returnCallIndirect(handlerType);
-}
-
-/** Returns to the engine if the budget is used up, with `rip` as the state has it. */
-export function returnIfSpent(code: FunctionWriter): void {
-  code.get(BUDGET);
-  code.i32(0);
-  code.op("i32.le_s");
-  code.block("if");
-  code.get(CPU);
-  code.get(BUDGET);
-  code.memory("i32.store", offsetOf("budget"));
-  code.op("return");
-  code.op("end");
-}
-
-/** Returns to the engine if the instruction that has just ended asked for it by the state's `status`. */
-export function returnIfStopped(code: FunctionWriter): void {
-  code.get(CPU);
-  code.memory("i32.load", offsetOf("status"));
-  code.block("if");
-  code.get(CPU);
-  code.get(BUDGET);
-  code.memory("i32.store", offsetOf("budget"));
-  code.op("return");
-  code.op("end");
-}
-
-/** Pushes the arguments that handlers and runtime functions share. */
-export function pushState(code: FunctionWriter): void {
-  code.get(CPU);
-  code.get(RECORD);
-  code.get(BUDGET);
-}
-
-/** Pops the 1 or 0 of a call into TypeScript: reloads the budget, or returns with the exception pending. */
-export function returnOnFault(code: FunctionWriter): void {
-  code.op("i32.eqz");
-  code.block("if");
-  code.op("return");
-  code.op("end");
-  reloadBudget(code);
-}
-
-/** Reloads the budget after TypeScript may have changed it. */
-export function reloadBudget(code: FunctionWriter): void {
-  code.get(CPU);
-  code.memory("i32.load", offsetOf("budget"));
-  code.set(BUDGET);
 }
 
 /** Completes the state for TypeScript: `rip`, `nextRip`, `budget`. */
@@ -392,20 +324,27 @@ function enterBlock(code: FunctionWriter, rip: number, found: number, linking: b
 }
 
 /**
- * (cpu, record, budget, linear, size): syncs and calls a slow path; its 1 or 0. On pages that are slow for their code
- * alone `beside`, if given, may do it without.
+ * (cpu, record, budget, linear, size): does an access whose fast path failed, itself where it can; else syncs and calls a
+ * slow path; its 1 or 0.
  */
 function defineSlow(
   module: ModuleWriter,
   sync: number,
   target: number,
-  beside: ((code: FunctionWriter, access: CodePageAccess) => void) | null,
+  access: MissedAccess,
+  codeLinesOfPage0: number,
 ): number {
   const { index, writer: code } = module.define({
     parameters: ["i64", "i64", "i32", "i64", "i32"],
     results: ["i32"],
   });
-  if (beside !== null) writeCodePageAccess(code, 3, 4, (access) => beside(code, access));
+  writeMissedAccess(code, access, {
+    linear: 3,
+    size: 4,
+    sync,
+    translateType: module.type(TRANSLATE),
+    codeLinesOfPage0,
+  });
   code.get(CPU);
   code.get(RECORD);
   code.get(BUDGET);
@@ -420,6 +359,28 @@ function defineSlow(
   code.op("i32.wrap_i64");
   code.get(4);
   code.call(target);
+  return index;
+}
+
+/** (cpu, record, budget, function, table entry): as `system`, if the quick function at the entry gives up. */
+function defineQuickSystem(module: ModuleWriter, system: number): number {
+  const { index, writer: code } = module.define({
+    parameters: ["i64", "i64", "i32", "i32", "i32"],
+    results: ["i32"],
+  });
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.get(CPU);
+  code.get(4);
+  code.callIndirect(module.type(QUICK_FUNCTION));
+  code.block("if");
+  code.i32(1);
+  code.op("return");
+  code.op("end");
+  pushState(code);
+  code.get(3);
+  code.call(system);
   return index;
 }
 

@@ -2,15 +2,23 @@
 
 import { FRAME_BYTES, type MachineMemory } from "../../memory/machine_memory.ts";
 import type { CpuState } from "../state/cpu_state.ts";
+import { offsetOf } from "../state/layout.ts";
 import { Access, type LocalPage } from "./access.ts";
+
+const LOCAL_FRAME = offsetOf("localFrame") >> 2;
 
 /** One CPU's mover; its local device is before all shared memory. */
 export class FieldMover {
   #device: LocalPage | null = null;
-  /** Frame of the local device's page, or -1. */
-  localFrame = -1;
 
-  constructor(private readonly state: CpuState, private readonly memory: MachineMemory) {}
+  constructor(private readonly state: CpuState, private readonly memory: MachineMemory) {
+    this.findLocalFrame();
+  }
+
+  /** Frame of the local device's page, or -1. */
+  get localFrame(): number {
+    return this.state.i32[LOCAL_FRAME];
+  }
 
   set localDevice(device: LocalPage | null) {
     this.#device = device;
@@ -20,7 +28,7 @@ export class FieldMover {
   /** Looks where the local device's page is now. */
   findLocalFrame(): void {
     const page = this.#device?.page ?? -1;
-    this.localFrame = page < 0 ? -1 : page / FRAME_BYTES;
+    this.state.i32[LOCAL_FRAME] = page < 0 ? -1 : page / FRAME_BYTES;
   }
 
   /** Moves `bytes` within one frame, in the widest aligned units of at most four. */

@@ -1,8 +1,6 @@
 /**
- * Walks of the page tables that CR3 points to, behind a second stage where one is in force.
- *
- * Like a processor's paging-structure caches (SDM vol. 3, "Paging-Structure Caches"), the walker remembers the tables
- * of the last level that it found, until whatever drops translations drops them too: most walks read one entry.
+ * Walks of the page tables that CR3 points to, behind a second stage where one is in force. Most are not made here but
+ * by their quick twin (translation.ts in quick/).
  */
 
 import { FRAME_BYTES, FRAME_SHIFT, type MachineMemory } from "../../memory/machine_memory.ts";
@@ -20,8 +18,6 @@ const CR3 = offsetOf("cr3") >> 2;
 const A20_MASK = offsetOf("a20Mask") >> 2;
 /** CR3 bits 39..32 are all that exist above bit 31. */
 const CR3_HIGH_MASK = 0xff;
-/** Tables remembered, a power of two. */
-const REMEMBERED = 64;
 /** Where PAE paging's table of four pointers starts within its frame. */
 const POINTER_TABLE_OFFSET = 0xfe0;
 
@@ -34,50 +30,11 @@ export class GuestWalker implements TableReader {
   /** The second stage in force, or null on a bare machine. */
   secondStage: SecondStage | null = null;
 
-  /** Remembered tables: the part of the address that leads to them, their frames, and what the way there allows. */
-  readonly #regions = new Int32Array(REMEMBERED);
-  readonly #frames = new Int32Array(REMEMBERED);
-  readonly #lows = new Int32Array(REMEMBERED);
-  readonly #highs = new Int32Array(REMEMBERED);
-  /** Those of an earlier generation are forgotten. */
-  readonly #generations = new Int32Array(REMEMBERED);
-  #generation = 1;
-  /** Region of the walk that {@link find} made last. */
-  #region = 0;
-
   constructor(private readonly state: CpuState, private readonly memory: MachineMemory) {}
 
   /** Walks for the address (low, high); returns a WalkOutcome, and the rest in {@link walk}. */
   find(format: RadixFormat, low: number, high: number): number {
-    const { walk } = this;
-    const last = format.levels[format.levels.length - 1];
-    const shift = last.shift + last.indexBits;
-    const region = (low >>> shift) | (high << (32 - shift));
-    const i = region & (REMEMBERED - 1);
-    this.#region = region;
-    if (this.#generations[i] === this.#generation && this.#regions[i] === region) {
-      const frame = this.#frames[i];
-      return walk.resume(this, format, frame, this.#lows[i], this.#highs[i], low, high);
-    }
-    return this.#walkFrom(walk, format, low, high);
-  }
-
-  /** Forgets all tables. */
-  forget(): void {
-    this.#generation = (this.#generation + 1) | 0;
-  }
-
-  /** Remembers the table of the last level that the last walk went through, if it did, all of whose A bits are set. */
-  #remember(format: RadixFormat): void {
-    const { walk } = this;
-    const last = format.levels.length - 1;
-    if (walk.depth <= last || walk.first === last || this.secondStage !== null) return;
-    const i = this.#region & (REMEMBERED - 1);
-    this.#generations[i] = this.#generation;
-    this.#regions[i] = this.#region;
-    this.#frames[i] = walk.frames[last];
-    this.#lows[i] = walk.upperLow;
-    this.#highs[i] = walk.upperHigh;
+    return this.#walkFrom(this.walk, format, low, high);
   }
 
   /** Where an address leads, without a trace; -1 if it is not mapped. The result is guest-physical. */
@@ -124,7 +81,7 @@ export class GuestWalker implements TableReader {
    */
   setAccessed(format: RadixFormat, dirty: boolean): boolean {
     const { walk } = this;
-    for (let i = walk.first; i < walk.depth; i++) {
+    for (let i = 0; i < walk.depth; i++) {
       if (!format.levels[i].hasFlags) continue;
       const wanted = i === walk.depth - 1 && dirty ? 0x60 : 0x20;
       if ((walk.low[i] & wanted) === wanted) continue;
@@ -134,7 +91,6 @@ export class GuestWalker implements TableReader {
       const address = gatedFrame(frame, this.state.u32[A20_MASK]) * FRAME_BYTES + walk.offsets[i];
       this.memory.write(address, 4, (walk.low[i] | wanted) >>> 0);
     }
-    this.#remember(format);
     return true;
   }
 }

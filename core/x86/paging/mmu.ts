@@ -10,7 +10,7 @@ import type { MachineMemory } from "../../memory/machine_memory.ts";
 import { FRAME_BYTES, FRAME_SHIFT, FrameWatch } from "../../memory/machine_memory.ts";
 import { type RadixFormat, WalkOutcome } from "../../memory/radix_walker.ts";
 import type { CpuState } from "../state/cpu_state.ts";
-import { offsetOf, Status } from "../state/layout.ts";
+import { Care, offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
 import { Access, gatedFrame, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
 import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
@@ -70,6 +70,7 @@ export class Mmu {
       this.#bankVmIds.push(i === 0 ? 0 : -1);
     }
     this.#bank = this.#banks[0];
+    this.#tellBank();
     memory.observe({
       onWatch: (linearPage) => {
         const onlyForCode = memory.watches(linearPage) === FrameWatch.code;
@@ -85,7 +86,6 @@ export class Mmu {
     const { cr0, cr4, efer } = this.state;
     this.#format = formats.pagingFormat(cr0, cr4, efer);
     this.#wide = (efer & Efer.LMA) !== 0;
-    this.walker.forget();
     this.#selectBank();
     this.levelChanged();
   }
@@ -113,6 +113,7 @@ export class Mmu {
 
   set secondStage(stage: SecondStage | null) {
     this.walker.secondStage = stage;
+    this.#takeCare(Care.secondStage, stage !== null);
   }
 
   /**
@@ -126,6 +127,12 @@ export class Mmu {
   /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
   setBreakpoints(breakpoints: readonly DataBreakpoint[]): void {
     if (this.#breakpoints.replace(breakpoints)) this.flushEverything();
+    this.#takeCare(Care.breakpoints, this.#breakpoints.any);
+  }
+
+  #takeCare(bit: number, yes: boolean): void {
+    const { state } = this;
+    state.care = yes ? state.care | bit : state.care & ~bit;
   }
 
   /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
@@ -145,20 +152,17 @@ export class Mmu {
 
   /** Drops all translations of the current VM id; global pages stay if `keepGlobal`. */
   flush(keepGlobal: boolean): void {
-    this.walker.forget();
     this.#bank.flush(keepGlobal);
   }
 
   /** Drops the translations of the page that holds the address (INVLPG). */
   flushPage(low: number, high: number): void {
-    this.walker.forget();
     this.#bank.drop(low, high);
   }
 
   /** Drops all translations of all VM ids. */
   flushEverything(): void {
     this.#mover.findLocalFrame();
-    this.walker.forget();
     for (const bank of this.#banks) bank.flush(false);
   }
 
@@ -466,6 +470,11 @@ export class Mmu {
     }
     this.#bankIndex = index;
     this.#bank = this.#banks[index];
+    this.#tellBank();
+  }
+
+  #tellBank(): void {
+    this.state.tlbBank = BigInt(this.bankBase);
   }
 }
 

@@ -38,8 +38,8 @@ export const TlbEntry = {
 export const TlbBits = { valid: 1, writable: 2, global: 4, holdsCode: 8 } as const;
 
 /** In an entry's bits: its index stands in the log of filled entries that are not global, or are. */
-const LOGGED_LOCAL = 0x80;
-const LOGGED_GLOBAL = 0x100;
+export const LOGGED_LOCAL = 0x80;
+export const LOGGED_GLOBAL = 0x100;
 
 /** In a tag: the page needs the slow path. */
 export const SLOW_TAG = 0x800;
@@ -54,13 +54,35 @@ export const CODE_BYTES: number = CODE_ENTRIES << TlbEntry.sizeShift;
 /** Views of memory: the index of a data TLB within its bank. */
 export const View = { supervisor: 0, user: 1, supervisorSmap: 2, userAligned: 3 } as const;
 export const DATA_VIEWS = 4;
-const CODE_VIEWS = 2;
+export const CODE_VIEWS = 2;
 
 /** VM ids whose translations are kept at once. */
 export const BANKS = 4;
-export const BANK_BYTES: number = DATA_VIEWS * DATA_BYTES + CODE_VIEWS * CODE_BYTES;
+/** Bytes of a bank's entries; behind them lie the logs of its tables, data TLBs first. */
+export const ENTRIES_BYTES: number = DATA_VIEWS * DATA_BYTES + CODE_VIEWS * CODE_BYTES;
+/** Where the parts of a table's log lie: how many entries of each kind were filled, and their numbers (u16 each). */
+export const TlbLog = {
+  locals: 0,
+  globals: 4,
+  local: 64,
+  global: 64 + 2 * DATA_ENTRIES,
+} as const;
+export const LOG_BYTES: number = TlbLog.global + 2 * DATA_ENTRIES;
+export const BANK_BYTES: number = ENTRIES_BYTES + (DATA_VIEWS + CODE_VIEWS) * LOG_BYTES;
 /** Bytes that the TLBs of one CPU take. */
 export const TLB_SIZE_BYTES: number = BANKS * BANK_BYTES;
+
+/** The tables of a bank: where they and their logs lie in it; those of data come first, by view. */
+export const TABLES: readonly {
+  readonly at: number;
+  readonly log: number;
+  readonly entries: number;
+}[] = Array.from({ length: DATA_VIEWS + CODE_VIEWS }, (_, i) => {
+  const log = ENTRIES_BYTES + i * LOG_BYTES;
+  return i < DATA_VIEWS
+    ? { at: i * DATA_BYTES, log, entries: DATA_ENTRIES }
+    : { at: DATA_VIEWS * DATA_BYTES + (i - DATA_VIEWS) * CODE_BYTES, log, entries: CODE_ENTRIES };
+});
 
 /** One direct-mapped table and the logs of what was filled since it was last empty. */
 export class TlbTable {
@@ -68,14 +90,20 @@ export class TlbTable {
   /** Global entries are logged apart, so that a flush which keeps them does not even look at them. */
   readonly #local: Uint16Array;
   readonly #global: Uint16Array;
-  #locals = 0;
-  #globals = 0;
+  /** Lengths of the two logs. */
+  readonly #lengths: Uint32Array;
 
-  /** `base` is the table's linear offset, where all bytes are 0; `entries` a power of two. */
-  constructor(buffer: ArrayBufferLike, readonly base: number, readonly entries: number) {
+  /** `base` and `log` are the linear offsets of the table and its log, where all bytes are 0; `entries` a power of two. */
+  constructor(
+    buffer: ArrayBufferLike,
+    readonly base: number,
+    log: number,
+    readonly entries: number,
+  ) {
     this.#words = new Int32Array(buffer, base, entries * 8);
-    this.#local = new Uint16Array(entries);
-    this.#global = new Uint16Array(entries);
+    this.#local = new Uint16Array(buffer, log + TlbLog.local, entries);
+    this.#global = new Uint16Array(buffer, log + TlbLog.global, entries);
+    this.#lengths = new Uint32Array(buffer, log, 2);
     // A tag of 0 fits page 0 alone, which is looked for in the first entry, and in the last by an access that
     // crosses the end of the address space. The memory of all others is not touched.
     this.#invalidate(0, 0);
@@ -119,10 +147,10 @@ export class TlbTable {
     const words = this.#words;
     let logged = words[at + 7] & (LOGGED_LOCAL | LOGGED_GLOBAL);
     if ((bits & TlbBits.global) !== 0) {
-      if ((logged & LOGGED_GLOBAL) === 0) this.#global[this.#globals++] = index;
+      if ((logged & LOGGED_GLOBAL) === 0) this.#global[this.#lengths[1]++] = index;
       logged |= LOGGED_GLOBAL;
     } else {
-      if ((logged & LOGGED_LOCAL) === 0) this.#local[this.#locals++] = index;
+      if ((logged & LOGGED_LOCAL) === 0) this.#local[this.#lengths[0]++] = index;
       logged |= LOGGED_LOCAL;
     }
     words[at] = directRead ? page : page | SLOW_TAG;
@@ -171,25 +199,25 @@ export class TlbTable {
   /** Drops all translations; global ones stay if `keepGlobal`. */
   flush(keepGlobal: boolean): void {
     const words = this.#words;
-    for (let i = 0; i < this.#locals; i++) {
+    for (let i = 0; i < this.#lengths[0]; i++) {
       const at = this.#local[i] * 8;
       const bits = words[at + 7];
       if ((bits & TlbBits.valid) !== 0 && (bits & TlbBits.global) !== 0) {
         words[at + 7] = bits & ~LOGGED_LOCAL;
       } else this.#invalidate(at, bits & LOGGED_GLOBAL);
     }
-    this.#locals = 0;
+    this.#lengths[0] = 0;
     if (keepGlobal) return;
-    for (let i = 0; i < this.#globals; i++) this.#invalidate(this.#global[i] * 8, 0);
-    this.#globals = 0;
+    for (let i = 0; i < this.#lengths[1]; i++) this.#invalidate(this.#global[i] * 8, 0);
+    this.#lengths[1] = 0;
   }
 
   /** Sends stores to linear page `linearPage` through the slow path from now on; `onlyForCode` as `holdsCode`. */
   slowWrites(linearPage: number, onlyForCode: boolean): void {
-    for (let i = 0; i < this.#locals; i++) {
+    for (let i = 0; i < this.#lengths[0]; i++) {
       this.#slowWrite(this.#local[i] * 8, linearPage, onlyForCode);
     }
-    for (let i = 0; i < this.#globals; i++) {
+    for (let i = 0; i < this.#lengths[1]; i++) {
       this.#slowWrite(this.#global[i] * 8, linearPage, onlyForCode);
     }
   }
@@ -236,15 +264,11 @@ export class TlbBank {
   readonly code: readonly TlbTable[];
 
   constructor(buffer: ArrayBufferLike, base: number) {
-    this.data = Array.from(
-      { length: DATA_VIEWS },
-      (_, view) => new TlbTable(buffer, base + view * DATA_BYTES, DATA_ENTRIES),
+    const tables = TABLES.map(({ at, log, entries }) =>
+      new TlbTable(buffer, base + at, base + log, entries)
     );
-    this.code = Array.from(
-      { length: CODE_VIEWS },
-      (_, view) =>
-        new TlbTable(buffer, base + DATA_VIEWS * DATA_BYTES + view * CODE_BYTES, CODE_ENTRIES),
-    );
+    this.data = tables.slice(0, DATA_VIEWS);
+    this.code = tables.slice(DATA_VIEWS);
   }
 
   flush(keepGlobal: boolean): void {

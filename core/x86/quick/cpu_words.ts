@@ -21,6 +21,7 @@ import {
   hasAny,
   load,
   not,
+  ones,
   or,
   type Routine,
   select,
@@ -47,7 +48,9 @@ import {
   type SegmentRegister,
   STATE_FIELDS,
 } from "../state/layout.ts";
+import { EFLAGS_FIXED } from "../system/flags_image.ts";
 import { ModeKey } from "../system/mode.ts";
+import { entryOf, requireCanonical } from "./tlb_words.ts";
 
 /** Descriptor bits: P, S, the type's parts, DPL, L, D/B, G; as positions in 64 bits. */
 const ACCESSED = 1n << 40n;
@@ -71,14 +74,12 @@ const READ_FIRST = [
 
 /** One CPU's state within a routine. */
 export class CpuWords {
-  readonly cpu: Value;
   readonly tlb: Value;
   readonly #old: ReadonlyMap<FieldName, Value>;
 
-  /** Parameters 0 and 1 of the routine are the linear offsets of the state and of its TLB bank. */
-  constructor(readonly r: Routine) {
-    this.cpu = r.parameter(0);
-    this.tlb = r.parameter(1);
+  /** `cpu` is the linear offset of the state. */
+  constructor(readonly r: Routine, readonly cpu: Value) {
+    this.tlb = r.let(this.field("tlbBank"));
     this.#old = new Map(READ_FIRST.map((name) => [name, r.let(this.field(name))]));
   }
 
@@ -99,9 +100,8 @@ export class CpuWords {
   /** Linear offset of `bytes` bytes at a linear address; gives up unless `view` reaches them directly. */
   direct(address: Value, bytes: Value, view: Value, write = false): Value {
     const { r } = this;
-    const index = and(shr(address, constant(12)), constant(DATA_ENTRIES - 1));
     const table = add(this.tlb, shl(view, constant(DATA_SHIFT)));
-    const entry = r.let(add(table, shl(index, constant(TlbEntry.sizeShift))));
+    const entry = r.let(entryOf(table, DATA_ENTRIES, address));
     const tag = load(entry, 64, write ? TlbEntry.writeTag : TlbEntry.readTag);
     const lastPage = and(add(address, sub(bytes, constant(1))), constant(-4096));
     r.giveUpIf(differ(tag, lastPage));
@@ -234,11 +234,39 @@ export class CpuWords {
     return equal(or(place, xor(this.field(`${segment}Access`), constant(7))), constant(0));
   }
 
-  /** Gives up unless bits 63..47 of an address are equal. */
+  /** EFLAGS with its status flags, as `readFlags` composes it. */
+  eflags(): Value {
+    const { r } = this;
+    const carry = r.let(this.field("carrySource"));
+    const sign = r.let(this.field("signSource"));
+    const flag = (condition: Condition, bit: number) =>
+      select(condition, constant(bit), constant(0));
+    return r.let([
+      or(this.field("flags"), constant(EFLAGS_FIXED)),
+      shr(carry, constant(63)),
+      shl(shr(xor(carry, shl(carry, constant(1))), constant(63)), constant(11)),
+      shl(bits(carry, 3, 1), constant(4)),
+      flag(equal(this.field("zeroSource"), constant(0)), Eflags.ZF),
+      shl(shr(sign, constant(63)), constant(7)),
+      flag(not(hasAny(ones(bits(sign, 0, 8)), 1)), Eflags.PF),
+    ].reduce(or));
+  }
+
+  /** Sets the six status flags from an EFLAGS image, as `writeStatusFlags` does. */
+  setStatusFlags(image: Value): void {
+    const flag = (bit: number, yes: number | bigint, no: number | bigint) =>
+      select(hasAny(image, bit), constant(yes), constant(no));
+    this.set("zeroSource", flag(Eflags.ZF, 0, 1));
+    this.set("signSource", or(flag(Eflags.PF, 0, 1), flag(Eflags.SF, 1n << 63n, 0)));
+    const carry = and(image, constant(Eflags.CF));
+    const overflow = bits(image, 11, 1);
+    const top = or(shl(carry, constant(63)), shl(xor(carry, overflow), constant(62)));
+    this.set("carrySource", or(flag(Eflags.AF, 8, 0), top));
+  }
+
+  /** Gives up unless an address is canonical. */
   requireCanonical(address: Value): void {
-    const top = this.r.let(add(shr(address, constant(47)), constant(1)));
-    // All zeros become 1, all ones (17 bits) become 0x20000.
-    this.r.giveUpUnless(either(equal(top, constant(1)), equal(top, constant(0x2_0000))));
+    requireCanonical(this.r, address);
   }
 }
 

@@ -61,9 +61,9 @@ class Entry {
   level!: Value;
 
   constructor(readonly r: Routine) {
-    this.words = new CpuWords(r);
+    this.words = new CpuWords(r, r.parameter(0));
     const parameter = (name: (typeof ENTRY_PARAMETERS)[number]) =>
-      r.parameter(2 + ENTRY_PARAMETERS.indexOf(name));
+      r.parameter(1 + ENTRY_PARAMETERS.indexOf(name));
     this.vector = parameter("vector");
     this.software = parameter("software");
     this.hasErrorCode = parameter("hasErrorCode");

@@ -5,14 +5,15 @@
 import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
 import { Routine } from "../../lib/wasm/routine.ts";
 import { ModuleWriter } from "../../lib/wasm/writer.ts";
+import { CpuWords } from "./cpu_words.ts";
 import { ENTRY_PARAMETERS, writeLongEntry, writeProtectedEntry } from "./entry.ts";
 import { writeLongReturn, writeProtectedReturn } from "./return.ts";
 
 /**
- * Takes the linear offsets of a CPU's state and of its TLB bank, and for entries what {@link ENTRY_PARAMETERS}
- * names. Returns 1 when all is done but `rip`, or 0 with nothing changed.
+ * Takes the linear offset of a CPU's state, and for entries what {@link ENTRY_PARAMETERS} names. Returns 1 when all
+ * is done but `rip`, or 0 with nothing changed.
  */
-export type QuickWay = (cpu: number, tlb: number, ...parameters: number[]) => number;
+export type QuickWay = (cpu: number, ...parameters: number[]) => number;
 
 /** The quick ways of a machine; `protected` is with 32-bit paging structures or none, outside long mode. */
 export interface QuickWays {
@@ -25,16 +26,23 @@ export interface QuickWays {
 const ROUTINES: Readonly<Record<keyof QuickWays, readonly [(r: Routine) => void, number]>> = {
   protectedEntry: [writeProtectedEntry, ENTRY_PARAMETERS.length],
   longEntry: [writeLongEntry, ENTRY_PARAMETERS.length],
-  protectedReturn: [writeProtectedReturn, 0],
-  longReturn: [writeLongReturn, 0],
+  protectedReturn: [returnBy(writeProtectedReturn), 0],
+  longReturn: [returnBy(writeLongReturn), 0],
 };
+
+function returnBy(write: (words: CpuWords) => void): (r: Routine) => void {
+  return (r) => {
+    write(new CpuWords(r, r.parameter(0)));
+    r.done();
+  };
+}
 
 /** Compiles the quick ways for the CPUs whose states lie in `linear`. */
 export function compileQuickWays(host: WasmHost, linear: LinearMemory): QuickWays {
   const module = new ModuleWriter(linear.buffer.byteLength / 65536, 1);
   for (const [name, [write, parameters]] of Object.entries(ROUTINES)) {
     const { index, writer } = module.define({
-      parameters: Array.from({ length: 2 + parameters }, () => "i32"),
+      parameters: Array.from({ length: 1 + parameters }, () => "i32"),
       results: ["i32"],
     });
     write(new Routine(writer));

@@ -18,10 +18,7 @@ import {
   not,
   notAbove,
   or,
-  type Routine,
   select,
-  shl,
-  shr,
   type Value,
   xor,
 } from "../../lib/wasm/routine.ts";
@@ -30,15 +27,15 @@ import type { SegmentRegister } from "../state/layout.ts";
 import { ENABLES } from "../system/debug_conditions.ts";
 import { EFLAGS_FIXED } from "../system/flags_image.ts";
 import { COMMON_FLAGS, LEVEL0_FLAGS, WIDE_FLAGS } from "../system/interrupt_return.ts";
-import { CpuWords, levelOf, limitOf } from "./cpu_words.ts";
+import { type CpuWords, levelOf, limitOf } from "./cpu_words.ts";
 
 /** Segments that a return to an outer level may drop. */
 const DATA_SEGMENTS = ["es", "ds", "fs", "gs"] as const;
 const WORD = constant(0xffffffffn);
 
 /** Writes the return of protected mode with 32-bit operands. */
-export function writeProtectedReturn(r: Routine): void {
-  const words = new CpuWords(r);
+export function writeProtectedReturn(words: CpuWords): void {
+  const { r } = words;
   const cpl = words.old("cpl");
   r.giveUpUnless(hasAny(words.old("ssAttributes"), Attribute.big));
   r.giveUpIf(differ(words.old("ssFirst"), constant(0)));
@@ -69,12 +66,11 @@ export function writeProtectedReturn(r: Routine): void {
   enter(words, selector, code, target);
   loadFlags(words, image);
   words.updateLevel(false);
-  r.done();
 }
 
 /** Writes the return of 64-bit mode with 64-bit operands. */
-export function writeLongReturn(r: Routine): void {
-  const words = new CpuWords(r);
+export function writeLongReturn(words: CpuWords): void {
+  const { r } = words;
   const cpl = words.old("cpl");
   words.requireCanonical(words.old("rsp"));
   const frame = words.direct(words.old("rsp"), constant(40), words.levelView(cpl));
@@ -99,7 +95,6 @@ export function writeLongReturn(r: Routine): void {
   enter(words, selector, code, target);
   loadFlags(words, image);
   words.updateLevel(true);
-  r.done();
 }
 
 /** The descriptor of a code segment that a return to privilege level `level` may go to. */
@@ -159,12 +154,5 @@ function loadFlags(words: CpuWords, image: Value): void {
   const mask = r.let(or(or(constant(always), withIf), atZero));
   const kept = and(old, xor(mask, constant(-1)));
   words.set("flags", or(or(kept, and(image, mask)), constant(EFLAGS_FIXED)));
-  const flag = (bit: number, yes: number | bigint, no: number | bigint) =>
-    select(hasAny(image, bit), constant(yes), constant(no));
-  words.set("zeroSource", flag(Eflags.ZF, 0, 1));
-  words.set("signSource", or(flag(Eflags.PF, 0, 1), flag(Eflags.SF, 1n << 63n, 0)));
-  const carry = and(image, constant(Eflags.CF));
-  const overflow = and(shr(image, constant(11)), constant(1));
-  const top = or(shl(carry, constant(63)), shl(xor(carry, overflow), constant(62)));
-  words.set("carrySource", or(flag(Eflags.AF, 8, 0), top));
+  words.setStatusFlags(image);
 }

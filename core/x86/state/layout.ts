@@ -117,6 +117,9 @@ const FIELDS = [
   field("mmxTrap", "u32", "vector that an MMX instruction raises now (6 or 7), or 0"),
   field("sseTrap", "u32", "vector that an SSE instruction raises now (6 or 7), or 0"),
   field("fastPaths", "u32", "1 when fast paths may be taken, 0 forces their plain twins"),
+  field("care", "u32", "why quick ways must leave something to their plain twins: see Care"),
+  field("tlbBank", "i64", "linear offset of the TLB bank that the VM id selects"),
+  field("localFrame", "u32", "frame of the page that only this CPU sees, or 0xffffffff"),
   field("codeLast", "i64", "highest valid offset in CS, for instruction fetch"),
   // Arguments and result of calls from generated code into TypeScript.
   field("argument0", "v128", "first argument"),
@@ -268,6 +271,19 @@ export const Status = {
   /** The second translation stage refused an access, and the instruction was abandoned. */
   refused: 3,
 } as const;
+
+/** Bits of the `care` field; each says that there is such a thing. */
+export const Care = {
+  /** An owner of ring 0, who is asked before sensitive instructions. */
+  owner: 1,
+  /** A second translation stage. */
+  secondStage: 2,
+  /** A data breakpoint. */
+  breakpoints: 4,
+} as const;
+
+/** Fields that say where a CPU's parts lie and what surrounds it: no part of what a snapshot brings back. */
+export const PLACE_FIELDS = ["dataTlb", "codeTlb", "tlbBank", "care", "localFrame"] as const;
 
 /** Values of the `inhibit` field; that of MOV SS holds off debug traps too. */
 export const Inhibit = { none: 0, sti: 1, movSs: 2 } as const;

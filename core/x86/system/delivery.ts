@@ -161,7 +161,7 @@ function enterGate(cpu: Cpu, delivery: Delivery): void {
 
 /** Tries the quick way; see cpu_words.ts in quick/. */
 function enterQuickly(cpu: Cpu, delivery: Delivery): boolean {
-  const { state: { base, u32 }, quickWays, mmu } = cpu;
+  const { state: { base, u32 }, quickWays } = cpu;
   if (quickWays === null || u32[FAST_PATHS] === 0) return false;
   const { vector, software, errorCode, returnLow, returnHigh, flags } = delivery;
   const isLong = isLongActive(cpu);
@@ -170,7 +170,6 @@ function enterQuickly(cpu: Cpu, delivery: Delivery): boolean {
   const hasErrorCode = errorCode < 0 ? 0 : 1;
   return way(
     base,
-    mmu.bankBase,
     vector,
     software ? 1 : 0,
     hasErrorCode,

@@ -28,11 +28,15 @@ const GS_BASE = offsetOf("gsBase");
 const KERNEL_GS_BASE = offsetOf("kernelGsBase");
 
 /** Attributes of the flat segments that these instructions load without reading a descriptor. */
-const FLAT = {
+export const FLAT = {
   code64: 0xa09b,
   code32: 0xc09b,
   data: 0xc093,
 } as const;
+
+/** EFLAGS bits that SYSCALL and SYSRET load, and those that SYSRET takes from R11: RF and VM come back clear. */
+export const SYSCALL_FLAGS = 0x3f7fd5;
+export const SYSRET_IMAGE = 0x3c7fd7;
 
 /** SYSCALL. */
 export function systemCall(cpu: Cpu): void {
@@ -47,11 +51,11 @@ export function systemCall(cpu: Cpu): void {
     state.setHalves(R11, flags & ~Eflags.RF, 0);
     const target = long ? LSTAR : CSTAR;
     state.setHalves(NEXT_RIP, state.low(target), state.high(target));
-    writeFlags(state, flags & ~(state.low(FMASK) | Eflags.RF), 0x3f7fd5);
+    writeFlags(state, flags & ~(state.low(FMASK) | Eflags.RF), SYSCALL_FLAGS);
     loadFlat(cpu, Segment.cs, selector, FLAT.code64);
   } else {
     state.setHalves(NEXT_RIP, state.low(STAR), 0);
-    writeFlags(state, flags & ~(Eflags.VM | Eflags.IF | Eflags.RF), 0x3f7fd5);
+    writeFlags(state, flags & ~(Eflags.VM | Eflags.IF | Eflags.RF), SYSCALL_FLAGS);
     loadFlat(cpu, Segment.cs, selector, FLAT.code32);
   }
   loadFlat(cpu, Segment.ss, selector + 8, FLAT.data);
@@ -78,8 +82,7 @@ export function systemReturn(cpu: Cpu): void {
   const cs = ((wide ? base + 16 : base) & 0xffff) | 3;
   state.setHalves(NEXT_RIP, state.low(RCX), wide ? state.high(RCX) : 0);
   if (isLongActive(cpu)) {
-    // RF and VM come back clear.
-    writeFlags(state, state.low(R11) & 0x3c7fd7, 0x3f7fd5);
+    writeFlags(state, state.low(R11) & SYSRET_IMAGE, SYSCALL_FLAGS);
   } else state.flags |= Eflags.IF;
   loadFlat(cpu, Segment.cs, cs, (wide ? FLAT.code64 : FLAT.code32) | 0x60);
   loadFlat(cpu, Segment.ss, ((base + 8) & 0xffff) | 3, FLAT.data | 0x60);

@@ -143,10 +143,10 @@ function returnProtected(cpu: Cpu, bytes: ItemBytes): void {
 
 /** Tries the quick way; see cpu_words.ts in quick/. */
 function returnQuickly(cpu: Cpu, bytes: ItemBytes): boolean {
-  const { state: { base, u32 }, quickWays, mmu } = cpu;
+  const { state: { base, u32 }, quickWays } = cpu;
   if (quickWays === null || u32[FAST_PATHS] === 0) return false;
-  if (!isLongActive(cpu)) return bytes === 4 && quickWays.protectedReturn(base, mmu.bankBase) !== 0;
-  return bytes === 8 && isLong(cpu) && quickWays.longReturn(base, mmu.bankBase) !== 0;
+  if (!isLongActive(cpu)) return bytes === 4 && quickWays.protectedReturn(base) !== 0;
+  return bytes === 8 && isLong(cpu) && quickWays.longReturn(base) !== 0;
 }
 
 /**
