@@ -1,11 +1,12 @@
 /** The `xenarium` command: puts the testbed, the scenarios and the measurements together. */
 
+import { dirname } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { hostTerminal } from "./testbed/commands/host_terminal.ts";
 import { runProgram } from "./testbed/commands/program.ts";
-import { scenarioShelf } from "./testbed/commands/scenario_shelf.ts";
 import type { Services } from "./testbed/commands/services.ts";
+import { ownScenarios, scenarioShelf } from "./testbed/scenarios/scenario_shelf.ts";
 
 /** What each command needs is loaded when it is used, so that help and completion answer at once. */
 const services: Services = {
@@ -20,7 +21,7 @@ const services: Services = {
       return await confirm({ message: question, default: false });
     },
   },
-  scenarios: scenarioShelf(new URL("./scenarios/", import.meta.url)),
+  scenarios: ownScenarios,
   benches: scenarioShelf(new URL("./bench/", import.meta.url)),
 
   async createMachine(options) {
@@ -44,6 +45,16 @@ const services: Services = {
       base: pathToFileURL(`${Deno.cwd()}/`),
       files,
     });
+  },
+
+  async runStore(file) {
+    const { defaultStorePath, RunStore } = await import("./testbed/runs/mod.ts");
+    return RunStore.open(file ?? defaultStorePath(Deno.env));
+  },
+
+  writeText(path, text) {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.writeTextFileSync(path, text);
   },
 
   openText(path) {

@@ -64,12 +64,10 @@ export type {
   ComparedNumber,
   Comparison,
   Confidence,
-  DomainSample,
   ExportedFile,
   Figure,
   FigureSource,
   GrowingRecord,
-  LiveSample,
   NumberedEvent,
   ParameterValue,
   Point,
@@ -87,7 +85,38 @@ export type {
   RunWriter,
   Series,
 } from "./testbed/runs/mod.ts";
-export type { Scenario, ScenarioContext } from "./testbed/scenario.ts";
+export {
+  accepted,
+  checkSettings,
+  DEFAULT_SEED,
+  defineScenario,
+  MAX_SEED,
+  ownScenarios,
+  PROGRAM_VERSION,
+  settingText,
+  startRun,
+} from "./testbed/scenarios/mod.ts";
+export type { DomainSample, HostSample, LinkSample, RunSpan } from "./testbed/live/host_sample.ts";
+export type { ConsoleKey, LiveNews } from "./testbed/live/live_watch.ts";
+export type {
+  ComparisonSink,
+  FoundScenario,
+  Measurement,
+  Parameter,
+  ParameterTable,
+  Scenario,
+  ScenarioContext,
+  ScenarioShelf,
+  SeriesSink,
+  SeriesSpec,
+  Settings,
+  StartedRun,
+  StartOptions,
+  TableSink,
+  TableSpec,
+  Traced,
+  ValuesOf,
+} from "./testbed/scenarios/mod.ts";
 export {
   type Bytes,
   formatDuration,

@@ -10,7 +10,7 @@ import { qemu32, qemu64 } from "./engines/qemu.ts";
 import { v86 } from "./engines/v86.ts";
 import { guestImage, KERNELS, roundsOf } from "./guest/image.ts";
 import type { Kernel } from "./guest/kernel.ts";
-import type { Scenario, ScenarioContext } from "../testbed/scenario.ts";
+import type { Scenario, ScenarioContext } from "../testbed/scenarios/scenario.ts";
 import { table } from "../testbed/tables.ts";
 
 /** Ours between the peers, so that a machine whose load changes is fairer to all. */

@@ -29,6 +29,7 @@ const HARDWARE = ["core/lib", "core/abi", "core/memory", "core/clock", "core/tra
 
 /** The floors, lowest first. */
 export const FLOORS: readonly Floor[] = [
+  { at: "deno.json", level: 0, packages: [] },
   { at: "core/lib", level: 0, packages: [] },
   { at: "core/abi", level: 1, packages: [] },
   { at: "core/memory", level: 1, packages: [] },

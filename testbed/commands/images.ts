@@ -5,7 +5,8 @@ import { closest } from "../suggestion.ts";
 import { table } from "../tables.ts";
 import { formatSize } from "../units.ts";
 import { withProgress } from "./progress.ts";
-import type { ImageRow, Services } from "./services.ts";
+import type { ImageRow } from "../images/image_catalogue.ts";
+import type { Services } from "./services.ts";
 
 const EXAMPLES = `
 Examples:

@@ -5,7 +5,10 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import { bootCommand } from "./boot.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { imagesCommand } from "./images.ts";
+import { messageOf } from "../scenarios/execute_run.ts";
+import { quietly } from "./quietly.ts";
 import { benchCommand, runCommand, startCommand } from "./run.ts";
+import { runsCommand } from "./runs.ts";
 import type { Services } from "./services.ts";
 
 const EXAMPLES = `
@@ -40,11 +43,13 @@ export function buildProgram(
   const { terminal } = services;
   const program = new Command("xenarium")
     .description("a scriptable virtualization testbed")
+    .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
   const commands = [
     startCommand(services, finish),
     bootCommand(services, finish),
     runCommand(services, finish),
+    runsCommand(services),
     imagesCommand(services),
     new Command("repl")
       .description("TypeScript at a prompt, with machines that can be looked at")
@@ -55,27 +60,6 @@ export function buildProgram(
   for (const command of commands) program.addCommand(command);
   // The package is typed for plain commander; the object is the same.
   completion(program as unknown as Parameters<typeof completion>[0]);
-  for (const command of withSubcommands(program)) {
-    command
-      .exitOverride()
-      .showSuggestionAfterError()
-      .configureOutput({
-        writeOut: (text) => terminal.write(text),
-        writeErr: (text) => terminal.writeError(text),
-      });
-  }
+  quietly(program, terminal);
   return program;
-}
-
-function* withSubcommands(command: CommandUnknownOpts): IterableIterator<CommandUnknownOpts> {
-  yield command;
-  for (const child of command.commands) yield* withSubcommands(child);
-}
-
-/** What a user can act on: the message and its causes, not where in this program it came up. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isBug = error.name === "InvariantError";
-  const cause = error.cause === undefined ? "" : `: ${messageOf(error.cause)}`;
-  return `${isBug ? error.stack ?? error.message : error.message}${cause}`;
 }

@@ -2,7 +2,8 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { MachineOptions } from "../machine_api.ts";
 import { MachineStandIn, type ScriptStep } from "../machine_stand_in.ts";
 import { runProgram } from "./program.ts";
-import type { ImageCatalogue, ImageRow, Services } from "./services.ts";
+import type { ImageCatalogue, ImageRow } from "../images/image_catalogue.ts";
+import type { Services } from "./services.ts";
 
 interface Setting {
   readonly script?: readonly ScriptStep[];
@@ -71,10 +72,14 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
     images: () => Promise.resolve(images),
     scenarios: {
       names: () => Promise.resolve(["start"]),
-      load: () =>
+      load: (name) =>
         Promise.resolve({
-          summary: "a tiny kernel",
-          run: ({ print }) => Promise.resolve(print("told")),
+          name,
+          url: "",
+          scenario: {
+            summary: "a tiny kernel",
+            run: ({ print }) => Promise.resolve(print("told")),
+          },
         }),
     },
     repl: () => Promise.resolve(0),
@@ -82,10 +87,16 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
       names: () => Promise.resolve(["boot_debian", "sieve"]),
       load: (name) =>
         Promise.resolve({
-          summary: `measures ${name}`,
-          run: ({ print }) => Promise.resolve(print(name)),
+          name,
+          url: "",
+          scenario: {
+            summary: `measures ${name}`,
+            run: ({ print }) => Promise.resolve(print(name)),
+          },
         }),
     },
+    runStore: () => Promise.reject(new Error("these commands keep nothing")),
+    writeText: (path, text) => void files.set(path, [text]),
     openText: (path) => {
       const lines: string[] = [];
       files.set(path, lines);
@@ -262,7 +273,7 @@ Deno.test("images are listed, shown and added", async () => {
 });
 
 Deno.test("run tells a scenario, or lists what there is; start runs the default one", async () => {
-  assertEquals((await xenarium(["run", "start"])).out, "told\n");
+  assertEquals((await xenarium(["run", "start", "--no-store"])).out, "told\n");
   assertMatch((await xenarium(["run"])).out, /start +a tiny kernel/);
   assertEquals((await xenarium(["start"])).out, "told\n");
 });

@@ -1,7 +1,8 @@
 /** A bar for long work on a terminal; lines of text elsewhere. */
 
 import { Presets, SingleBar } from "cli-progress";
-import type { OnProgress, Terminal } from "./services.ts";
+import type { OnProgress } from "../images/image_catalogue.ts";
+import type { Terminal } from "./services.ts";
 
 /** Shows the progress of `work`; the bar goes to standard error and is gone afterwards. */
 export async function withProgress<T>(

@@ -1,7 +1,9 @@
 /** What the command line reaches for; `main.ts` plugs in the real ones, tests plug in stand-ins. */
 
+import type { ImageCatalogue } from "../images/image_catalogue.ts";
 import type { CreateMachine } from "../machine_api.ts";
-import type { Scenario } from "../scenario.ts";
+import type { RunStore } from "../runs/run_store.ts";
+import type { ScenarioShelf } from "../scenarios/scenario_shelf.ts";
 
 /** The terminal, or whatever the standard streams are. */
 export interface Terminal {
@@ -24,36 +26,6 @@ export interface Questions {
   confirm(question: string): Promise<boolean>;
 }
 
-/** One image of the store. */
-export interface ImageRow {
-  readonly name: string;
-  readonly summary: string;
-  readonly sizeBytes: number;
-  /** More about it, as name and value. */
-  readonly details: readonly (readonly [name: string, value: string])[];
-}
-
-/** A step of something long: how much of it is done. */
-export type OnProgress = (step: string, done: number, total: number) => void;
-
-/** The image store as the command line sees it. */
-export interface ImageCatalogue {
-  /** Names that `add` knows how to get. */
-  readonly known: readonly string[];
-  add(name: string, onProgress: OnProgress): Promise<ImageRow>;
-  list(): Promise<ImageRow[]>;
-  /** Throws `RangeError` if there is none of that name. */
-  show(name: string): Promise<ImageRow>;
-  remove(name: string): Promise<void>;
-}
-
-/** The scenarios there are; each is loaded when it is asked for. */
-export interface ScenarioShelf {
-  names(): Promise<string[]>;
-  /** By name, or by the path of a file; throws `RangeError` if there is none. */
-  load(nameOrPath: string): Promise<Scenario>;
-}
-
 /** Everything that a command may need. */
 export interface Services {
   readonly terminal: Terminal;
@@ -65,6 +37,10 @@ export interface Services {
   readonly benches: ScenarioShelf;
   /** Runs the REPL; resolves with an exit code. */
   repl(files: readonly string[]): Promise<number>;
+  /** Opens the run store in `file`, or in its usual place; rejects with `StoreError` if that is none. */
+  runStore(file?: string): Promise<RunStore>;
+  /** Writes a text file, with the folders above it. */
+  writeText(path: string, text: string): void;
   /** Opens a text file for writing, emptied. */
   openText(path: string): TextSink;
 }

@@ -1,6 +1,6 @@
 /** The image cache as the `images` command sees it: names to add, and rows to print. */
 
-import type { ImageCatalogue, ImageRow, OnProgress } from "../commands/services.ts";
+import type { ImageCatalogue, ImageRow, OnProgress } from "./image_catalogue.ts";
 import { addDebian, debianFlavourOf, debianFlavours, debianImageName } from "./debian.ts";
 import { type CommandRunner, hostRunner } from "./command_runner.ts";
 import { type ImageRecord, ImageStore } from "./image_store.ts";

@@ -6,6 +6,7 @@
  */
 
 import { unreachable } from "../../core/lib/assert.ts";
+import type { LiveNews } from "../live/live_watch.ts";
 import type {
   Cell,
   ComparedCell,
@@ -48,33 +49,8 @@ export interface RunEnd {
   readonly error: string | null;
 }
 
-/** What one domain had used of its host by an instant; counters grow from the domain's creation on. */
-export interface DomainSample {
-  readonly id: number;
-  readonly name: string;
-  readonly vcpus: number;
-  readonly memoryKib: number;
-  /** CPU time so far, in simulated nanoseconds. */
-  readonly cpuNs: number;
-  readonly netReceivedBytes: number;
-  readonly netSentBytes: number;
-  readonly diskReadBytes: number;
-  readonly diskWrittenBytes: number;
-}
-
-/** What live pages show besides events: seen by whoever listens, kept nowhere. */
-export interface LiveSample {
-  readonly kind: "sample";
-  /** The host's name within the run. */
-  readonly host: string;
-  /** Simulated nanoseconds since the host's start. */
-  readonly timeNs: number;
-  readonly cpus: number;
-  readonly domains: readonly DomainSample[];
-}
-
-/** What a listener of a run gets. */
-export type RunNews = RunEvent | LiveSample;
+/** What a listener of a run gets: what stays in its record, and what is seen while it goes on. */
+export type RunNews = RunEvent | LiveNews;
 
 type Growing<T, K extends keyof T> =
   & Omit<T, K>

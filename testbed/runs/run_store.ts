@@ -165,9 +165,9 @@ export class RunWriter {
     if (event.kind === "ended") {
       const { status, finishedMs, traceHash, error } = event.end;
       this.#database.prepare(`
-        UPDATE runs SET status = ?, finishedMs = ?, traceHash = ?, error = ?,
-          fraction = CASE ? WHEN 'complete' THEN 1 ELSE fraction END WHERE number = ?`)
-        .run(status, finishedMs, traceHash, error, status, this.#number);
+        UPDATE runs SET status = ?1, finishedMs = ?2, traceHash = ?3, error = ?4,
+          fraction = iif(?1 = 'complete', 1, fraction), step = iif(?1 = 'complete', '', step)
+        WHERE number = ?5`).run(status, finishedMs, traceHash, error, this.#number);
       this.#lock.release();
     }
     return this.#seq;

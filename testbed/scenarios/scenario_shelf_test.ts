@@ -21,8 +21,8 @@ async function withShelf(
 Deno.test("a folder's scenarios are listed by name and loaded by name or by path", () =>
   withShelf(async (shelf, folder) => {
     assertEquals(await shelf.names(), ["bad", "good"]);
-    assertEquals((await shelf.load("good")).summary, "good");
-    assertEquals((await shelf.load(`${folder}/good.ts`)).summary, "good");
+    assertEquals((await shelf.load("good")).scenario.summary, "good");
+    assertEquals((await shelf.load(`${folder}/good.ts`)).scenario.summary, "good");
   }));
 
 Deno.test("what is no scenario is refused with what would be right", () =>

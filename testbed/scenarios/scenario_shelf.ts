@@ -1,9 +1,29 @@
 /** Scenarios as files of a folder, and as files of the user's. */
 
 import { pathToFileURL } from "node:url";
-import { isScenario, type Scenario } from "../scenario.ts";
 import { suggest } from "../suggestion.ts";
-import type { ScenarioShelf } from "./services.ts";
+import { isScenario, type Scenario } from "./scenario.ts";
+
+/** A scenario, and where it came from. */
+export interface FoundScenario {
+  /** Its name, or the path by which it was asked for. */
+  readonly name: string;
+  /** Its module: another thread can import it. */
+  readonly url: string;
+  readonly scenario: Scenario;
+}
+
+/** The scenarios there are; each is loaded when it is asked for. */
+export interface ScenarioShelf {
+  names(): Promise<string[]>;
+  /** By name, or by the path of a file; throws `RangeError` if there is none, `TypeError` if the file is none. */
+  load(nameOrPath: string): Promise<FoundScenario>;
+}
+
+/** The scenarios that come with Xenarium. */
+export const ownScenarios: ScenarioShelf = scenarioShelf(
+  new URL("../../scenarios/", import.meta.url),
+);
 
 /** The scenarios in `folder` (a URL with a slash at its end), by the names of their files. */
 export function scenarioShelf(folder: URL): ScenarioShelf {
@@ -34,14 +54,14 @@ export function scenarioShelf(folder: URL): ScenarioShelf {
   };
 }
 
-async function loadFile(url: URL, shown: string): Promise<Scenario> {
+async function loadFile(url: URL, shown: string): Promise<FoundScenario> {
   try {
     await Deno.stat(url);
   } catch {
     throw new RangeError(`there is no file ${shown}`);
   }
   const { default: scenario }: { default?: unknown } = await import(url.href);
-  if (isScenario(scenario)) return scenario;
+  if (isScenario(scenario)) return { name: shown, url: url.href, scenario };
   throw new TypeError(
     `${shown} is no scenario: expected a default export { summary, run(context) }`,
   );
