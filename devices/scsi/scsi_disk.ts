@@ -148,13 +148,29 @@ export class ScsiDisk implements Snapshot {
   #next(): void {
     if (this.#queue.length === 0) return;
     const now = this.#nowNs;
-    const [command] = this.#queue.splice(this.#choose(now), 1);
+    const [chosen] = this.#queue.splice(this.#choose(now), 1);
+    const command = chosen.cached ? this.#gather(chosen) : chosen;
     this.#serving = command;
     const { sector, count, write } = command;
     const done = this.#mechanics.serve(now, sector, count, write);
     this.#count(command, done - now);
     const { clock } = this.#options;
     this.#timer.armAt(Math.ceil(done * (clock.frequencyHz / 1e9)) as Cycle);
+  }
+
+  /** A write from the buffer, and those that touch it: the surface gets them in one go. */
+  #gather(command: Waiting): Waiting {
+    let first = command.sector;
+    let end = first + command.count;
+    for (;;) {
+      const next = this.#queue.findIndex(({ cached, sector, count }) =>
+        cached && sector <= end && sector + count >= first
+      );
+      if (next < 0) return { ...command, sector: first, count: end - first };
+      const [{ sector, count }] = this.#queue.splice(next, 1);
+      first = Math.min(first, sector);
+      end = Math.max(end, sector + count);
+    }
   }
 
   /** The index of the command to serve: the nearest, unless the oldest has waited too long. */

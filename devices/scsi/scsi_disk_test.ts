@@ -114,6 +114,16 @@ test("with the write cache on a write is done when the buffer has it, and rewrit
   assertEquals([disk.counters.writes, disk.cachedBytes], [2, 0]);
 });
 
+test("writes in the buffer that follow each other reach the surface in one go", () => {
+  const { disk, run } = rig(true);
+  disk.submit({ tag: 0, sector: 100_000_000, count: 8, write: true });
+  for (let tag = 1; tag < 9; tag++) {
+    disk.submit({ tag, sector: 5000 + tag * 8, count: 16, write: true });
+  }
+  run(1e9);
+  assertEquals([disk.counters.writes, disk.counters.writtenSectors], [2, 8 + 72]);
+});
+
 test("what only the buffer has is read from there, and a full buffer makes writes wait", () => {
   const { disk, done, run } = rig(true);
   disk.submit({ tag: 0, sector: 0, count: 8184, write: true });

@@ -6,7 +6,14 @@
  * memory that it takes, and the calls that it makes. `osdb.ts` is its client.
  */
 
-import { type Action, call, compute, type Locals, type Program } from "../kernel/action.ts";
+import {
+  type Action,
+  call,
+  compute,
+  type Locals,
+  type Program,
+  type StepContext,
+} from "../kernel/action.ts";
 import { drawBelow } from "./draw.ts";
 
 /** A page of the server, in bytes (`BLCKSZ`). */
@@ -31,6 +38,9 @@ export const DATABASE_FILES = {
   log: LOG_BYTES / DATABASE_PAGE,
 } as const;
 type DatabaseFile = keyof typeof DATABASE_FILES;
+const FILES = Object.keys(DATABASE_FILES) as readonly DatabaseFile[];
+/** Pages that no file has more of: a page's key is its file's number times this, and its own. */
+const FILE_PAGES = 1 << 20;
 const INDEXES = ["index0", "index1", "index2", "index3", "index4"] as const;
 
 /** Cycles of the server's own instructions, on a 2.4 GHz Pentium 4. */
@@ -46,6 +56,8 @@ const CYCLES = {
   /** A tuple or an entry of an index added to a page. */
   insert: 14_000,
 } as const;
+/** Cycles to find a page in its buffer. */
+const LOOK_CYCLES = 300;
 /** Pages of `updates` that a select without an index looks at. */
 const SCAN_PAGES = 180;
 /** Pages of memory that an execution takes and gives back. */
@@ -63,9 +75,9 @@ export type Statement = "simple" | "select" | "update" | "commit";
 
 /** What back ends share. */
 interface Shared {
-  /** `file:page` of each buffer, least recently used first. */
-  buffers: string[];
-  dirty: { [page: string]: boolean };
+  /** The key of the page in each buffer, least recently used first. */
+  buffers: number[];
+  dirty: { [key: number]: boolean };
   /** Bytes of log made, and those that are on the disk. */
   logEnd: number;
   logSynced: number;
@@ -105,10 +117,9 @@ export const postmaster: Program = {
 
 /** A back end: its files are opened once, then statements are served until the client goes. */
 function backEnd(): Program["steps"] {
-  const names = Object.keys(DATABASE_FILES);
   return {
     open: ({ locals }) => {
-      const name = names[locals.opened as number];
+      const name = FILES[locals.opened as number];
       return name === undefined
         ? compute(1000, "idle")
         : call("open", { path: `data/${name}` }, "opened");
@@ -154,16 +165,15 @@ function selecting(): Program["steps"] {
       const bytes = EXECUTION_PAGES * 4096;
       return { does: "touch", address: value, bytes, write: true, then: "scan" };
     },
-    scan: ({ locals }) => {
-      locals.page = 0;
-      return page(locals, "updates", 0, "scanned");
+    scan: (context) => {
+      context.locals.page = 0;
+      return page(context, "updates", 0, "nextPage", CYCLES.scanPage);
     },
-    scanned: () => compute(CYCLES.scanPage, "nextPage"),
-    nextPage: ({ locals }) => {
-      const next = locals.page = (locals.page as number) + 1;
+    nextPage: (context) => {
+      const next = context.locals.page = (context.locals.page as number) + 1;
       return next < SCAN_PAGES
-        ? page(locals, "updates", next, "scanned")
-        : call("munmap", { address: locals.memory }, "reply");
+        ? page(context, "updates", next, "nextPage", CYCLES.scanPage)
+        : call("munmap", { address: context.locals.memory }, "reply");
     },
   };
 }
@@ -171,40 +181,41 @@ function selecting(): Program["steps"] {
 /** An update: the tuple found by an index, its new version added, and an entry in each index. */
 function updating(): Program["steps"] {
   return {
-    update: ({ locals }) => {
-      locals.index = 0;
-      return page(locals, "index0", 0, "rootFound");
+    update: (context) => {
+      context.locals.index = 0;
+      return page(context, "index0", 0, "rootFound");
     },
-    rootFound: ({ locals }) => {
-      const leaf = 1 + drawBelow(locals, DATABASE_FILES.index0 - 1);
-      return page(locals, "index0", leaf, "leafFound", CYCLES.searchPage);
+    rootFound: (context) => {
+      const leaf = 1 + drawBelow(context.locals, DATABASE_FILES.index0 - 1);
+      return page(context, "index0", leaf, "leafFound", CYCLES.searchPage);
     },
-    leafFound: ({ locals }) => {
-      const old = drawBelow(locals, DATABASE_FILES.updates);
-      return page(locals, "updates", old, "oldFound", CYCLES.searchPage);
+    leafFound: (context) => {
+      const old = drawBelow(context.locals, DATABASE_FILES.updates);
+      return page(context, "updates", old, "oldFound", CYCLES.searchPage);
     },
-    oldFound: ({ locals, segments }) => {
-      dirty(sharedOf(segments), locals);
-      return page(locals, "updates", DATABASE_FILES.updates - 1, "newMade", CYCLES.insert);
+    oldFound: (context) => {
+      dirty(context);
+      return page(context, "updates", DATABASE_FILES.updates - 1, "newMade", CYCLES.insert);
     },
-    newMade: ({ locals, segments }) => {
-      dirty(sharedOf(segments), locals);
+    newMade: (context) => {
+      dirty(context);
       return compute(CYCLES.insert, "indexes");
     },
-    indexes: ({ locals, segments }) => {
-      const index = INDEXES[locals.index as number];
-      if (index) return page(locals, index, 0, "entry", CYCLES.searchPage);
-      sharedOf(segments).logEnd += LOG_RECORD;
+    indexes: (context) => {
+      const index = INDEXES[context.locals.index as number];
+      if (index) return page(context, index, 0, "entry", CYCLES.searchPage);
+      sharedOf(context.segments).logEnd += LOG_RECORD;
       return compute(CYCLES.insert, "reply");
     },
-    entry: ({ locals }) => {
+    entry: (context) => {
+      const { locals } = context;
       const index = INDEXES[locals.index as number];
       locals.index = (locals.index as number) + 1;
       const leaf = 1 + drawBelow(locals, DATABASE_FILES[index] - 1);
-      return page(locals, index, leaf, "entered", CYCLES.searchPage);
+      return page(context, index, leaf, "entered", CYCLES.searchPage);
     },
-    entered: ({ locals, segments }) => {
-      dirty(sharedOf(segments), locals);
+    entered: (context) => {
+      dirty(context);
       return compute(CYCLES.insert, "indexes");
     },
   };
@@ -237,50 +248,62 @@ function committing(): Program["steps"] {
   };
 }
 
-/** A page comes into a shared buffer: the least recently used one goes, written first if it is dirty. */
+/** How a page comes into a shared buffer that another one leaves. */
 function paging(): Program["steps"] {
   return {
-    wanted: ({ locals, segments }) => {
-      const { buffers, dirty } = sharedOf(segments);
-      const key = locals.key as string;
-      const place = buffers.indexOf(key);
-      if (place >= 0) {
-        buffers.splice(place, 1);
-        buffers.push(key);
-        return compute(locals.after as number, locals.then as string);
-      }
-      const victim = buffers.length >= SHARED_BUFFERS ? buffers.shift()! : null;
-      buffers.push(key);
-      if (victim === null || !dirty[victim]) return seek(locals, key, "readPage");
-      delete dirty[victim];
-      return seek(locals, victim, "writePage");
-    },
     writePage: ({ locals }) => call("write", { fd: locals.fd, bytes: DATABASE_PAGE }, "written"),
-    written: ({ locals }) => seek(locals, locals.key as string, "readPage"),
+    written: ({ locals }) => seek(locals, locals.key as number, "readPage"),
     readPage: ({ locals }) => call("read", { fd: locals.fd, bytes: DATABASE_PAGE }, "paged"),
     paged: ({ locals }) => compute(locals.after as number, locals.then as string),
   };
 }
 
-/** Looks at a page: `then` follows, after so many cycles of work on it. */
-function page(locals: Locals, file: DatabaseFile, number: number, then: string, after = 0): Action {
-  Object.assign(locals, { key: `${file}:${number}`, then, after });
-  return compute(300, "wanted");
+/**
+ * Looks at a page: `then` follows, after so many cycles of work on it. If no buffer has it the least recently used one goes,
+ * written first if it is dirty.
+ */
+function page(
+  { locals, segments }: Pick<StepContext, "locals" | "segments">,
+  file: DatabaseFile,
+  number: number,
+  then: string,
+  after = LOOK_CYCLES,
+): Action {
+  const { buffers, dirty } = sharedOf(segments);
+  const key = keyOf(file, number);
+  const place = buffers.indexOf(key);
+  locals.key = key;
+  if (place >= 0) {
+    buffers.splice(place, 1);
+    buffers.push(key);
+    return compute(after, then);
+  }
+  locals.then = then;
+  locals.after = after;
+  const victim = buffers.length >= SHARED_BUFFERS ? buffers.shift()! : -1;
+  buffers.push(key);
+  if (victim < 0 || !dirty[victim]) return seek(locals, key, "readPage");
+  delete dirty[victim];
+  return seek(locals, victim, "writePage");
 }
 
 /** The page that was looked at last is changed. */
-function dirty(shared: Shared, locals: Locals): void {
-  shared.dirty[locals.key as string] = true;
+function dirty({ locals, segments }: Pick<StepContext, "locals" | "segments">): void {
+  sharedOf(segments).dirty[locals.key as number] = true;
 }
 
-function seek(locals: Locals, key: string, then: string): Action {
-  const [file, number] = key.split(":");
-  locals.fd = fileOf(locals, file as DatabaseFile);
-  return call("lseek", { fd: locals.fd, position: Number(number) * DATABASE_PAGE }, then);
+function seek(locals: Locals, key: number, then: string): Action {
+  const number = key % FILE_PAGES;
+  locals.fd = (locals.files as number[])[(key - number) / FILE_PAGES];
+  return call("lseek", { fd: locals.fd, position: number * DATABASE_PAGE }, then);
+}
+
+function keyOf(file: DatabaseFile, number: number): number {
+  return FILES.indexOf(file) * FILE_PAGES + number;
 }
 
 function fileOf(locals: Locals, file: DatabaseFile): number {
-  return (locals.files as number[])[Object.keys(DATABASE_FILES).indexOf(file)];
+  return (locals.files as number[])[FILES.indexOf(file)];
 }
 
 /** A statement as a client sends it. */
