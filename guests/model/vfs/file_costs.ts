@@ -38,6 +38,11 @@ const COSTS: Readonly<Record<FileWork, Cost>> = {
   requestDone: { cycles: 3000, calls: 20, locked: 8 },
 };
 
+/** Cycles of `count` units of a kind of work on a native kernel for one CPU. */
+export function fileCycles(kind: FileWork, count: number): number {
+  return COSTS[kind].cycles * count;
+}
+
 /** Charges `kernel` for file work. */
 export class KernelMeter implements FileMeter {
   /** How much was done so far, by kind. */

@@ -16,6 +16,8 @@ export interface DiskPort {
       readonly write: boolean;
     },
   ): void;
+  /** Cycles of this CPU that a host system has spent on commands since it was asked last. */
+  takeHostCycles?(): number;
 }
 
 /** Registers of the adapter: the doorbell of its mailbox; its interrupt's cause, and the acknowledgement. */
@@ -42,7 +44,7 @@ export class ScsiDriver implements DiskDriver {
 
   takeDone(): readonly number[] {
     this.kernel.charge("deviceAccess", ACCESSES.interrupt);
-    this.kernel.work(WORK.done * this.#done.length);
+    this.kernel.work(WORK.done * this.#done.length + (this.port.takeHostCycles?.() ?? 0));
     const done = this.#done;
     this.#done = [];
     return done;
