@@ -68,7 +68,7 @@ Deno.test("a destroyed domain gives all its memory back, and the next one starts
 Deno.test("what cannot be plugged in is said so", async () => {
   const { zero, id } = await furnished();
   const image = new DiskImage(zeroBase(512));
-  assertThrows(() => zero.plugDisk(id, { vdev: "hda", image }), SyntaxError, "xvda");
+  assertThrows(() => zero.plugDisk(id, { vdev: "hde", image }), SyntaxError, "xvda");
   assertThrows(() => zero.askToUnplug(id, "/nowhere"), RangeError, "/nowhere");
   const mac = parseMac("00:16:3e:00:00:01");
   assertThrows(() => zero.plugVif(id, 1, { mac }), RangeError, "vif1.0");

@@ -2,6 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { ERRNO } from "../../../core/abi/errno.ts";
+import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
+import { VCPUOP } from "../../../core/abi/operations.ts";
 import { VCPU_INFO } from "../../../core/abi/xen.ts";
 import { AbiGuest, SCRATCH, SNIPPETS, VIRT_BASE } from "./abi_guest.ts";
 
@@ -50,6 +52,15 @@ for (const { what, code, vector, error, rip } of RAISED) {
     );
   });
 }
+
+Deno.test("an NMI enters the guest's kernel at its handler of vector 2, though events are masked", async () => {
+  const guest = await AbiGuest.start();
+  const code =
+    `mov eax, ${HYPERCALL.vcpu_op}\nmov edi, ${VCPUOP.send_nmi}\nxor esi, esi\nsyscall\nret`;
+  await guest.run(code, { 2: 0 });
+  const { rip, cs } = guest.frame(false);
+  assertEquals([guest.trapsTaken, rip, cs & 0xffffn], [1, BigInt(SNIPPETS) + 14n, KERNEL_CS]);
+});
 
 Deno.test("a page fault leaves its address in vcpu_info", async () => {
   const guest = await AbiGuest.start();
