@@ -34,12 +34,14 @@ const services: Services = {
 
   async repl(files) {
     const { historyPath } = await import("./testbed/repl/history.ts");
+    const { hosts } = await import("./testbed/host_registry.ts");
     const { machines } = await import("./testbed/machine_registry.ts");
     const { runShell } = await import("./testbed/repl/shell.ts");
     return await runShell({
       input: process.stdin,
       output: process.stdout,
       machines,
+      hosts,
       globals: await import("./mod.ts"),
       historyPath: historyPath(Deno.env),
       base: pathToFileURL(`${Deno.cwd()}/`),

@@ -10,7 +10,8 @@
  * ```
  */
 
-export { Host } from "./testbed/boot_host.ts";
+export { Host, toolstack } from "./testbed/boot_host.ts";
+export type { DomainSettings, SavedDomain, Toolstack } from "./testbed/toolstack/mod.ts";
 export type {
   DomainConfig,
   DomainDevices,

@@ -1,6 +1,7 @@
 /** `Host` for the public face: what hosts are made of is loaded when the first one is booted. */
 
 import { hosts } from "./host_registry.ts";
+import type { Toolstack } from "./toolstack/mod.ts";
 import type { Host as HostOfDomains, HostOptions } from "./host/host.ts";
 
 /** A machine under the hypervisor, with domain 0 and the domains that a script creates. */
@@ -24,3 +25,18 @@ export const Host = {
     return host;
   },
 } as const;
+
+/**
+ * The toolstack of a host: what `xl` does, as methods.
+ *
+ * ```ts
+ * import { Host, toolstack } from "@xenarium/xenarium";
+ *
+ * const tools = await toolstack(await Host.boot({ memory: "512MiB" }));
+ * // await tools.create("web1.cfg"); tools.memSet("web1", "64"); tools.shutdown("web1");
+ * console.log(tools.host.domains.length); // 0
+ * ```
+ */
+export async function toolstack(host: Host): Promise<Toolstack> {
+  return (await import("./toolstack/mod.ts")).Toolstack.of(host);
+}

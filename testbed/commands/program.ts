@@ -10,12 +10,14 @@ import { quietly } from "./quietly.ts";
 import { benchCommand, runCommand, startCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import type { Services } from "./services.ts";
+import { xlCommand } from "./xl.ts";
 
 const EXAMPLES = `
 Examples:
   xenarium start                          a tiny kernel of our own; needs no download
   xenarium images add debian              get Debian's kernel
   xenarium boot --kernel debian           boot it to a shell
+  xenarium xl                             a host with domains, managed as by Xen's xl
   xenarium repl                           build machines line by line
   source <(xenarium complete bash)        completion in this shell`;
 
@@ -50,6 +52,7 @@ export function buildProgram(
     bootCommand(services, finish),
     runCommand(services, finish),
     runsCommand(services),
+    xlCommand(services, finish),
     imagesCommand(services),
     new Command("repl")
       .description("TypeScript at a prompt, with machines that can be looked at")

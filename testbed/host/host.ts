@@ -138,6 +138,7 @@ export class Host {
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
   readonly #executor: PvExecutor;
+  #interrupted: AbortController | null = null;
 
   private constructor(options: HostOptions) {
     const cpus = options.cpus ?? 1;
@@ -297,11 +298,24 @@ export class Host {
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
   async run(options: HostRunOptions = {}): Promise<StopReason> {
+    const interrupted = this.#interrupted = new AbortController();
+    const signals = [interrupted.signal, options.signal].filter((signal) => signal !== undefined);
     try {
-      return await this.#run(options);
+      return await this.#run({ ...options, signal: AbortSignal.any(signals) });
     } finally {
+      this.#interrupted = null;
       this.#flushConsoles();
     }
+  }
+
+  /** Whether {@link run} is under way. */
+  get running(): boolean {
+    return this.#interrupted !== null;
+  }
+
+  /** Has {@link run} return as soon as it can, as its signal would. */
+  interrupt(): void {
+    this.#interrupted?.abort();
   }
 
   async #run(options: HostRunOptions): Promise<StopReason> {
@@ -314,6 +328,7 @@ export class Host {
       if (options.signal?.aborted) return { kind: "aborted" };
       const before = clock.now;
       this.dispatcher.advance(Math.min(limit, before + SLICE_CYCLES) as Cycle);
+      await this.#tellEnded();
       if (
         options.untilText !== undefined && options.console?.text.includes(options.untilText, from)
       ) {
@@ -323,7 +338,6 @@ export class Host {
       if (options.untilShutdown && options.untilShutdown.domain.shutdown !== null) {
         return { kind: "powerOff" };
       }
-      await this.#tellEnded();
       if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
       if (performance.now() - breathe <= 30) continue;
       this.#flushConsoles();

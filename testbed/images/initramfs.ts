@@ -28,6 +28,7 @@ export interface InitramfsInput {
   readonly extra?: readonly CpioEntry[];
 }
 
+/** As process 1 it takes the signals by which busybox's `poweroff` and `reboot` ask for their work. */
 const INIT = `#!/bin/busybox sh
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin HOME=/root TERM=linux PS1='${SHELL_PROMPT}'
 /bin/busybox mount -t proc proc /proc
@@ -73,7 +74,10 @@ if [ -n "$script" ]; then
   echo "xenarium: $script ended with status $?"
 fi
 cd /root
-setsid cttyhack sh
+setsid cttyhack sh < /dev/console &
+trap 'sync; poweroff -f' USR2
+trap 'sync; reboot -f' TERM
+wait $!
 echo 'xenarium: the shell has ended'
 sync
 poweroff -f

@@ -19,6 +19,8 @@ import {
   listTrace,
 } from "../views.ts";
 
+import type { Attachable, XlSessions } from "./xl_command.ts";
+
 /** What a command works on. */
 export interface CommandContext {
   readonly machines: MachineRegistry;
@@ -26,8 +28,9 @@ export interface CommandContext {
   selected: string | null;
   /** The profile that was started of each machine. */
   readonly profiles: WeakMap<Machine, GuestProfile>;
-  /** Connects the terminal to a machine's console and runs the machine, until the user leaves. */
-  attach(machine: Machine): Promise<string>;
+  /** Connects the terminal to a console and runs its machine, until the user leaves. */
+  attach(target: Attachable): Promise<string>;
+  readonly xl: XlSessions;
 }
 
 /** One dot command. */
@@ -145,6 +148,12 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     usage: ".screen",
     help: "show the text screen",
     run: (_words, context) => chosen(context).screen().join("\n"),
+  },
+  xl: {
+    usage: ".xl [-h host] verb ...",
+    help:
+      "manage the domains of the newest host (or of another) as Xen's xl does; .xl help lists the verbs",
+    run: (words, { xl }) => xl.run(words),
   },
   devices: {
     usage: ".devices",

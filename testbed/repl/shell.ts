@@ -7,7 +7,7 @@ import { type REPLServer, start } from "node:repl";
 import { Recoverable } from "node:repl";
 import { inspect } from "node:util";
 import { ConsoleKeys } from "../commands/console_keys.ts";
-import type { Machine } from "../machine_api.ts";
+import type { HostRegistry } from "../host_registry.ts";
 import type { MachineRegistry } from "../machine_registry.ts";
 import { describeStop } from "../views.ts";
 import { complete } from "./completion.ts";
@@ -16,12 +16,14 @@ import { Evaluator } from "./evaluator.ts";
 import { readHistory, writeHistory } from "./history.ts";
 import { KeyRouter, type TerminalInput } from "./key_router.ts";
 import { isUnfinished } from "./source_text.ts";
+import { type Attachable, XlSessions } from "./xl_command.ts";
 
 /** What the shell is plugged into. */
 export interface ShellOptions {
   readonly input: TerminalInput;
   readonly output: NodeJS.WritableStream & { isTTY?: boolean };
   readonly machines: MachineRegistry;
+  readonly hosts: HostRegistry;
   /** Names that lines can use at once, for example everything that `mod.ts` exports. */
   readonly globals: Readonly<Record<string, unknown>>;
   /** The file of the history, or `null` for none. */
@@ -70,7 +72,8 @@ class Shell {
       machines: options.machines,
       selected: null,
       profiles: new WeakMap(),
-      attach: (machine) => this.#attach(machine),
+      attach: (target) => this.#attach(target),
+      xl: new XlSessions(options.hosts, (target) => this.#attach(target)),
     };
   }
 
@@ -181,8 +184,10 @@ class Shell {
 
   /** Ctrl-C: stops running machines, else clears the line. */
   #onInterrupt(): void {
-    const running = [...this.options.machines].filter((machine) => machine.running);
-    for (const machine of running) machine.interrupt();
+    const { machines, hosts } = this.options;
+    const all = [...machines, ...[...hosts].map(([, host]) => host)];
+    const running = all.filter((each) => each.running);
+    for (const each of running) each.interrupt();
     if (this.#busy) return this.#interrupt();
     this.#server.clearBufferedCommand();
     (this.#server as unknown as { line: string }).line = "";
@@ -191,18 +196,18 @@ class Shell {
     this.#prompt();
   }
 
-  async #attach(machine: Machine): Promise<string> {
+  async #attach(target: Attachable): Promise<string> {
     const { output } = this.options;
-    if (machine.running) throw new RangeError(`${machine.name} is running; Ctrl-C stops it first`);
-    output.write(machine.console.text);
-    const stopOutput = machine.console.onOutput((bytes) => output.write(bytes));
+    if (target.running) throw new RangeError(`${target.name} is running; Ctrl-C stops it first`);
+    output.write(target.console.text);
+    const stopOutput = target.console.onOutput((bytes) => output.write(bytes));
     const keys = new ConsoleKeys(true, {
-      send: (bytes) => machine.console.send(bytes),
-      quit: () => machine.interrupt(),
+      send: (bytes) => target.console.send(bytes),
+      quit: () => target.interrupt(),
     });
     const giveBack = this.#keys.take((bytes) => keys.type(bytes));
     try {
-      return `\n${describeStop(await machine.run())}`;
+      return `\n${describeStop(await target.run())}`;
     } finally {
       giveBack();
       stopOutput();

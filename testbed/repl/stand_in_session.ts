@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import type { MachineOptions } from "../machine_api.ts";
+import { HostRegistry } from "../host_registry.ts";
 import { MachineRegistry } from "../machine_registry.ts";
 import { MachineStandIn } from "../machine_stand_in.ts";
 import { runShell } from "./shell.ts";
@@ -16,6 +17,7 @@ const code = await runShell({
   input: process.stdin,
   output: process.stdout,
   machines,
+  hosts: new HostRegistry(),
   globals: {
     createMachine(options: MachineOptions = {}) {
       const machine = new MachineStandIn({ name: machines.nextName(), ...options }, [

@@ -2,7 +2,7 @@
  * The toolstack: domains from `xl.cfg` files, and everything that `xl` does to them, as methods, as verbs, as listings.
  *
  * ```ts ignore
- * const tools = new Toolstack(await Host.boot({ memory: "1GiB" }));
+ * const tools = Toolstack.of(await Host.boot({ memory: "1GiB" }));
  * await tools.create("web1.cfg");
  * console.log(listDomains(tools));
  * ```
@@ -17,6 +17,7 @@ export {
   type Verb,
   verbHelp,
   VERBS,
+  wordsOf,
   type XlSession,
 } from "./verbs.ts";
 export {
@@ -24,3 +25,4 @@ export {
   domainSettings,
   type ShutdownAction,
 } from "./xl_cfg/domain_settings.ts";
+export { savedDomainFiles } from "./saved_domain_files.ts";

@@ -46,7 +46,16 @@ export interface SavedDomain {
 export class Toolstack extends DomainControls {
   readonly #charges = new WeakMap<HostDomain, Charge>();
 
-  constructor(host: Host) {
+  static readonly #known = new WeakMap<Host, Toolstack>();
+
+  /** The toolstack of a host: each has one. */
+  static of(host: Host): Toolstack {
+    let tools = Toolstack.#known.get(host);
+    if (!tools) Toolstack.#known.set(host, tools = new Toolstack(host));
+    return tools;
+  }
+
+  private constructor(host: Host) {
     super(host);
     host.onShutdown = (domain) => this.#ended(domain);
   }

@@ -19,14 +19,15 @@ import {
   top,
   type TopMemory,
 } from "./listings.ts";
+import { SESSION_VERBS } from "./session_verbs.ts";
 import type { SavedDomain, Toolstack } from "./toolstack.ts";
 import { domainSettings } from "./xl_cfg/domain_settings.ts";
 
 /** What verbs work on. */
 export interface XlSession {
   readonly tools: Toolstack;
-  /** Other hosts of this process by name: where `migrate` goes. */
-  readonly hosts: ReadonlyMap<string, Toolstack>;
+  /** The toolstack of another host of this process, where `migrate` goes; rejects if there is none of that name. */
+  destination(host: string): Promise<Toolstack>;
   readonly top: TopMemory;
   /** Files of saved domains. */
   readonly files: SavedDomainFiles;
@@ -117,8 +118,9 @@ function scheduling(
   };
 }
 
-/** The verbs by name. */
+/** xl's verbs, and those of a session in simulated time, by name. */
 export const VERBS: Readonly<Record<string, Verb>> = {
+  ...SESSION_VERBS,
   list: listing("list the domains", listDomains),
   "vcpu-list": listing("list virtual CPUs, where they run and may run", listVcpus),
   uptime: listing("how long domains have been there", listUptimes),
@@ -180,13 +182,8 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     usage: "Domain Host",
     words: [2, 2],
     help: "move a domain to another host of this process",
-    async run({ tools, hosts, signal }, [domain, host]) {
-      const destination = hosts.get(host);
-      if (!destination) {
-        const names = [...hosts.keys()].join(", ") || "none";
-        throw new RangeError(`there is no host ${host} to migrate to; there are: ${names}`);
-      }
-      await tools.migrate(domain, destination, { signal });
+    async run({ tools, destination, signal }, [domain, host]) {
+      await tools.migrate(domain, await destination(host), { signal });
     },
   },
   console: {
@@ -320,6 +317,14 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     },
   },
 };
+
+/** The words of a command line; quotes keep spaces. Throws `SyntaxError` for a quote that does not end. */
+export function wordsOf(line: string): string[] {
+  const words = line.match(/"[^"]*"|'[^']*'|[^\s"']+|["']/g) ?? [];
+  const open = words.find((word) => word === '"' || word === "'");
+  if (open) throw new SyntaxError(`a quote does not end: ${line}`);
+  return words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+}
 
 /** Runs one command, its verb first. Throws what would be right: the verb, its usage, or what it refuses. */
 export async function runVerb(session: XlSession, command: readonly string[]): Promise<string> {

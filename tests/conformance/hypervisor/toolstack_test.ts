@@ -42,10 +42,10 @@ async function withTools(
       await Deno.writeFile(`${directory}/${name}.elf`, bytes);
     }
     await Deno.writeFile(`${directory}/disk.img`, new Uint8Array(1 << 16));
-    const tools = new Toolstack(await Host.boot({ memory: "64MiB", cpus: 2, scheduler }));
+    const tools = Toolstack.of(await Host.boot({ memory: "64MiB", cpus: 2, scheduler }));
     const session: XlSession = {
       tools,
-      hosts: new Map(),
+      destination: (name) => Promise.reject(new RangeError(`no host ${name}`)),
       top: { cycle: 0, running: new Map() },
       files: { write: () => Promise.reject(), read: () => Promise.reject() },
       console: () => Promise.resolve(""),
@@ -222,7 +222,7 @@ Deno.test("what becomes of one domain on another host", () =>
     await assertRejects(
       () => runVerb(session, ["migrate", "endless", "elsewhere"]),
       RangeError,
-      "there are: none",
+      "no host elsewhere",
     );
     const forCycles = 1_000_000 as Cycles;
     await assertRejects(

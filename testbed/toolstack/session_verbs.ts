@@ -1,0 +1,50 @@
+/** Verbs that xl has no need of: simulated time passes only while somebody asks for it, and consoles can be scripted. */
+
+import type { Cycles } from "../../core/clock/clock.ts";
+import { formatDuration, parseDuration } from "../units.ts";
+import { describeStop } from "../views.ts";
+import type { Verb } from "./verbs.ts";
+
+/** What a wait is given unless it says otherwise. */
+const PATIENCE = "300s";
+
+/** The verbs by name. */
+export const SESSION_VERBS: Readonly<Record<string, Verb>> = {
+  run: {
+    usage: "Duration",
+    words: [1, 1],
+    help: "let simulated time pass, for example 500ms",
+    async run({ tools, signal }, [duration]) {
+      const { clock } = tools.host.hardware;
+      const forCycles = cyclesOf(duration, clock.frequencyHz);
+      const stop = await tools.run({ forCycles, signal });
+      return `${formatDuration(clock.nowNs)}: ${describeStop(stop)}`;
+    },
+  },
+  wait: {
+    usage: "[-t Duration] Domain Text",
+    words: [2, 64],
+    help: `run until a domain's console prints a text, ${PATIENCE} at most`,
+    options: { timeout: { type: "string", short: "t" } },
+    async run({ tools, signal }, [domain, ...text], { timeout = PATIENCE }) {
+      const { console } = tools.domain(domain);
+      await console.waitFor(text.join(" "), { timeoutSimulated: timeout as string, signal });
+    },
+  },
+  send: {
+    usage: "Domain Text",
+    words: [2, 64],
+    help: "type a line at a domain's console",
+    run: ({ tools }, [domain, ...text]) => tools.domain(domain).console.send(`${text.join(" ")}\n`),
+  },
+  log: {
+    usage: "Domain",
+    words: [1, 1],
+    help: "show what a domain's console has printed",
+    run: ({ tools }, [domain]) => tools.domain(domain).console.text,
+  },
+};
+
+function cyclesOf(duration: string, frequencyHz: number): Cycles {
+  return Math.round(parseDuration(duration) * frequencyHz / 1e9) as Cycles;
+}
