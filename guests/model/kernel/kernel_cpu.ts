@@ -140,6 +140,7 @@ export class KernelCpu {
   #step(process: Process, now: Cycle): void {
     const { kernel } = this;
     kernel.returning(process);
+    if (process.state === "zombie") return this.#leave();
     const action = kernel.stepOf(process, now);
     switch (action.does) {
       case "compute":
@@ -156,10 +157,8 @@ export class KernelCpu {
         kernel.charge("systemCall");
         return this.#enterCall(process);
       case "exit":
-        this.current = null;
         kernel.exit(process, action.status);
-        this.#debt += Math.max(LEAST, kernel.takeCost());
-        return;
+        return this.#leave();
       default:
         unreachable(action, "action of a process");
     }
@@ -177,24 +176,20 @@ export class KernelCpu {
     const { kernel } = this;
     const call = process.call!;
     const outcome = kernel.enter(this, process, call);
-    if (outcome === BLOCKED) {
-      invariant(process.state === "asleep", `${call.name} blocks without a wait queue`);
-      this.current = null;
-      this.#debt += Math.max(LEAST, kernel.takeCost());
-      return;
-    }
-    // An ending or `execve` has no call to come back from.
-    if (process.state === "zombie") {
-      this.current = null;
-      this.#debt += Math.max(LEAST, kernel.takeCost());
-      return;
-    }
+    invariant(outcome !== BLOCKED || process.state === "asleep", `${call.name} blocks on nothing`);
+    if (outcome === BLOCKED || process.state === "zombie") return this.#leave();
     if (outcome !== AGAIN) {
       process.result = outcome;
       process.call = null;
     }
     process.inKernel = true;
     process.remaining = Math.max(LEAST, kernel.takeCost());
+  }
+
+  /** `current` sleeps or is gone; what it did on its way is still to be paid. */
+  #leave(): void {
+    this.current = null;
+    this.#debt += Math.max(LEAST, this.kernel.takeCost());
   }
 
   save(): SnapshotRecord {

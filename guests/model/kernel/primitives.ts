@@ -22,6 +22,7 @@ export const PRIMITIVES = {
   // Processes
   processSwitch: "registers and kernel stack of another process",
   addressSpaceSwitch: "the address space of another process",
+  coldSpaces: "such a switch to one that was not among the last eight",
   runQueueEntries: "a process looked at by the scheduler",
   signalFrames: "a signal's frame put on the stack, and the handler entered",
   signalReturns: "the way back from a signal's handler",
@@ -29,6 +30,7 @@ export const PRIMITIVES = {
   entryWrites: "a page-table entry written singly",
   entryBatch: "a page-table entry written among many, in tables that are in use",
   newEntries: "a page-table entry written into a table that no CPU uses yet",
+  droppedEntries: "a page-table entry cleared in a table that no CPU uses any more",
   tablesMade: "a page becomes a page table",
   tablesFreed: "a page table becomes a page",
   spacesMade: "a top-level table comes into use",
@@ -70,7 +72,31 @@ export interface Platform {
   price(primitive: Primitive, count: number): number;
 }
 
-/** A platform on which each use costs the same whatever the others: prices by primitive, those left out are 0. */
+/** What uses in great numbers cost besides: `cycles` for each `units` of them, or part of it. */
+export interface BatchPrice {
+  readonly units: number;
+  readonly cycles: number;
+}
+
+/** A platform of one price for each primitive, and of batches. */
+export function pricedPlatform(
+  name: string,
+  isSmp: boolean,
+  prices: Readonly<Record<Primitive, number>>,
+  batches: Readonly<Partial<Record<Primitive, BatchPrice>>> = {},
+): Platform {
+  return {
+    name,
+    isSmp,
+    price: (primitive, count) => {
+      const batch = count > 0 ? batches[primitive] : undefined;
+      const extra = batch ? Math.ceil(count / batch.units) * batch.cycles : 0;
+      return prices[primitive] * count + extra;
+    },
+  };
+}
+
+/** A platform for tests and trials: prices by primitive, those left out are 0. */
 export function flatPlatform(
   name: string,
   isSmp: boolean,

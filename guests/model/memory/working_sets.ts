@@ -1,0 +1,111 @@
+/**
+ * What processes find in the caches of a CPU: lines of the second-level cache, translations, and address spaces that were
+ * used a short while ago.
+ */
+
+import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { KernelCpu } from "../kernel/kernel_cpu.ts";
+import type { AddressSpace, Area } from "./address_space.ts";
+import { Cache, linesOf } from "./cache.ts";
+
+/** Bytes that the kernel uses of each page of its own for a process when it is switched to. */
+const OWN_BYTES = 26 * 64;
+/** The kernel's own code and data that a switch and a system call use: pages 1 to 10, past all frames. */
+const KERNEL_PAGES = 10;
+const KERNEL_FRAMES = 2 ** 30;
+const PAGE_BYTES = 4096;
+/** Entries for data in the translation buffer of a Pentium 4. */
+const TRANSLATIONS = 64;
+/** Address spaces that count as used recently. */
+const RECENT_SPACES = 8;
+
+interface View {
+  readonly cache: Cache;
+  /** Address spaces by age, latest last. */
+  recent: number[];
+  /** Switches of address spaces so far. */
+  switches: number;
+}
+
+/** See the module comment. */
+export class WorkingSets {
+  readonly #views = new Map<number, View>();
+
+  constructor(private readonly kernel: Kernel) {}
+
+  /** `cpu` goes to the address space of process `memory`. */
+  enterSpace(cpu: KernelCpu, memory: number): void {
+    const view = this.#view(cpu.id);
+    const { kernel } = this;
+    kernel.charge("addressSpaceSwitch");
+    view.switches++;
+    const place = view.recent.indexOf(memory);
+    if (place < 0) kernel.charge("coldSpaces");
+    else view.recent.splice(place, 1);
+    view.recent.push(memory);
+    if (view.recent.length > RECENT_SPACES) view.recent.shift();
+  }
+
+  /** The kernel's own pages for a process are used. */
+  useOwn(cpu: KernelCpu, { own }: AddressSpace): void {
+    const { cache } = this.#view(cpu.id);
+    let missing = 0;
+    for (const frame of own) missing += cache.touch(frame, linesOf(OWN_BYTES));
+    for (let page = 0; page < KERNEL_PAGES; page++) {
+      missing += cache.touch(KERNEL_FRAMES + page, linesOf(PAGE_BYTES));
+    }
+    if (missing > 0) this.kernel.charge("lineRefills", missing);
+  }
+
+  /** So many bytes of a page of an area are used. */
+  use(cpu: KernelCpu, area: Area, index: number, bytes: number): void {
+    const missing = this.#view(cpu.id).cache.touch(area.frames[index], linesOf(bytes));
+    if (missing > 0) this.kernel.charge("lineRefills", missing);
+  }
+
+  /** So many pages of an area are about to be used: the first time since the switch their translations are looked up. */
+  translate(cpu: KernelCpu, area: Area, pages: number): void {
+    const view = this.#view(cpu.id);
+    if (area.usedAt === view.switches) return;
+    area.usedAt = view.switches;
+    this.kernel.charge("translationRefills", Math.min(pages, TRANSLATIONS));
+  }
+
+  save(): SnapshotRecord {
+    const views = [...this.#views].map(([cpu, { cache, recent, switches }]) => ({
+      cpu,
+      recent: [...recent],
+      switches,
+      cache: { ...cache.save() },
+    }));
+    return { kind: "working sets", version: 1, state: { views } };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const { views } = expectRecord(record, "working sets", 1);
+    this.#views.clear();
+    for (const saved of views as unknown as readonly SavedView[]) {
+      const cache = new Cache();
+      cache.restore(saved.cache);
+      const { cpu, switches } = saved;
+      this.#views.set(cpu, { cache, recent: [...saved.recent], switches });
+    }
+  }
+
+  #view(cpu: number): View {
+    let view = this.#views.get(cpu);
+    if (!view) {
+      view = { cache: new Cache(), recent: [], switches: 0 };
+      this.#views.set(cpu, view);
+    }
+    return view;
+  }
+}
+
+interface SavedView {
+  readonly cpu: number;
+  readonly recent: readonly number[];
+  readonly switches: number;
+  readonly cache: SnapshotRecord;
+}

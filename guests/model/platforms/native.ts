@@ -1,0 +1,49 @@
+/** A kernel on bare hardware. */
+
+import type { CostTable } from "../../../core/clock/profiles/cost_profile.ts";
+import { type Platform, pricedPlatform, type Primitive } from "../kernel/primitives.ts";
+
+/** What each use of a primitive costs on bare hardware. */
+export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive, number> {
+  return {
+    work: 1,
+    calls: 0,
+    locked: isSmp ? costs.each("lockedOperation") : 0,
+    systemCall: costs.each("systemCall"),
+    fault: costs.each("exception"),
+    interrupt: costs.each("interrupt"),
+    timerTick: costs.each("timerTick"),
+    timerProgram: costs.each("timerProgram"),
+    interProcessor: costs.each("interProcessorInterrupt"),
+    userCopies: costs.each("userCopy"),
+    copiedBytes: costs.each("copiedKernelByte"),
+    processSwitch: costs.each("processSwitch"),
+    addressSpaceSwitch: costs.each("spaceFlush"),
+    coldSpaces: 0,
+    runQueueEntries: costs.each("runQueueEntry"),
+    signalFrames: costs.each("signalFrame"),
+    signalReturns: costs.each("signalReturn"),
+    entryWrites: costs.each("entryWrite"),
+    entryBatch: costs.each("entryWrite"),
+    newEntries: costs.each("entryWrite"),
+    droppedEntries: costs.each("entryWrite"),
+    tablesMade: costs.each("tableMade"),
+    tablesFreed: costs.each("tableFreed"),
+    spacesMade: costs.each("spaceMade"),
+    spacesFreed: costs.each("spaceFreed"),
+    pageFlushes: costs.each("pageFlush"),
+    spaceFlushes: costs.each("spaceFlush"),
+    clearedPages: costs.each("clearedPage"),
+    copiedPages: costs.each("copiedPage"),
+    lineRefills: costs.each("lineRefill"),
+    translationRefills: costs.each("translationRefill"),
+    deviceAccess: costs.each("deviceRegister"),
+    eventSend: 0,
+    grantOps: 0,
+  };
+}
+
+/** See the module comment. `cpus`: how many the kernel is built for. */
+export function native(costs: CostTable, cpus: number): Platform {
+  return pricedPlatform("native", cpus > 1, nativePrices(costs, cpus > 1));
+}

@@ -1,0 +1,34 @@
+/**
+ * A kernel that is a process of a native one, as user-mode Linux with the skas3 patch: its programs are host processes that it
+ * traces. Each of their system calls and faults stops them twice, and their memory is mappings that the kernel has the host make.
+ */
+
+import type { CostTable } from "../../../core/clock/profiles/cost_profile.ts";
+import { type Platform, pricedPlatform } from "../kernel/primitives.ts";
+import { nativePrices } from "./native.ts";
+
+/** The tracer's calls at a stop: `wait4`, registers read and written, and the one that lets the process go on. */
+const CALLS_PER_STOP = 4;
+
+/** See the module comment. */
+export function userModeLinux(costs: CostTable): Platform {
+  const host = nativePrices(costs, false);
+  const hostSwitch = host.processSwitch + host.addressSpaceSwitch;
+  const stop = 2 * hostSwitch + CALLS_PER_STOP * host.systemCall + costs.each("ptraceStop");
+  const mapping = costs.each("hostMapping");
+  return pricedPlatform("user-mode-linux", false, {
+    ...host,
+    systemCall: 2 * stop,
+    fault: host.fault + 2 * stop,
+    // A host signal.
+    interrupt: host.signalFrames + host.signalReturns + 2 * host.systemCall,
+    timerProgram: host.systemCall,
+    // Each copy saves the signal mask, in case it faults.
+    userCopies: host.userCopies + host.systemCall,
+    addressSpaceSwitch: host.addressSpaceSwitch + stop,
+    entryBatch: host.entryBatch + mapping,
+    newEntries: host.newEntries + mapping,
+    droppedEntries: host.droppedEntries + mapping,
+    deviceAccess: host.systemCall,
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * A kernel that knows it runs on Xen (SOSP 2003, section 3.3): system calls go straight to it, exceptions are handed on by the
+ * hypervisor, page tables are the hardware's own and every change of them is validated, singly or in batches.
+ */
+
+import type { CostTable } from "../../../core/clock/profiles/cost_profile.ts";
+import { type Platform, pricedPlatform } from "../kernel/primitives.ts";
+import { nativePrices } from "./native.ts";
+
+/** Updates that one hypercall takes (section 4.2: 8 MB of address space). */
+const BATCH = 2048;
+
+/** See the module comment. */
+export function xenPv(costs: CostTable, cpus: number): Platform {
+  const native = nativePrices(costs, cpus > 1);
+  const hypercall = costs.each("hypercall");
+  const bounce = costs.each("trapBounce");
+  const validation = hypercall + costs.each("tableValidation");
+  return pricedPlatform("xen-pv", cpus > 1, {
+    ...native,
+    fault: native.fault + bounce,
+    interrupt: native.interrupt + bounce,
+    timerProgram: hypercall,
+    interProcessor: hypercall + costs.each("events"),
+    addressSpaceSwitch: native.addressSpaceSwitch + costs.each("addressSpaceSwitch"),
+    entryWrites: hypercall + costs.each("pageTableUpdate"),
+    entryBatch: costs.each("batchedUpdate"),
+    tablesMade: native.tablesMade + validation,
+    tablesFreed: native.tablesFreed + validation,
+    spacesMade: native.spacesMade + validation,
+    spacesFreed: native.spacesFreed + validation,
+    // A single entry's update flushes its page.
+    pageFlushes: 0,
+    spaceFlushes: native.spaceFlushes + hypercall,
+    deviceAccess: hypercall,
+    eventSend: hypercall + costs.each("events"),
+    grantOps: hypercall + costs.each("grantOperations"),
+  }, { entryBatch: { units: BATCH, cycles: hypercall } });
+}
