@@ -11,6 +11,8 @@ import { Memory } from "./memory/memory.ts";
 /** What a Linux is made of. */
 export interface LinuxOptions extends KernelOptions {
   readonly memoryBytes: number;
+  /** Decides what is left to chance: which frames of memory come first. */
+  readonly seed?: number;
 }
 
 /** A kernel, and those of its modules that others build upon. */
@@ -26,7 +28,11 @@ export interface Linux {
 export function createLinux(options: LinuxOptions): Linux {
   const kernel = new Kernel(options);
   const descriptors = new Descriptors(kernel);
-  const memory = new Memory(kernel, Math.floor(options.memoryBytes / PAGE_BYTES));
+  const memory = new Memory(
+    kernel,
+    Math.floor(options.memoryBytes / PAGE_BYTES),
+    options.seed ?? 0,
+  );
   const signals = new Signals(kernel);
   const pipes = new Pipes(kernel, descriptors);
   memory.onViolation = (process) => signals.force(process, "SIGSEGV");

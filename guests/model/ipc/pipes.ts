@@ -96,7 +96,7 @@ export class Pipes implements KernelModule {
     const count = Math.min(Number(bytes), pipe.bytes);
     this.#moved(count);
     pipe.bytes -= count;
-    kernel.wakeQueue(pipe.emptied);
+    kernel.wakeQueue(pipe.emptied, Infinity, true);
     return count;
   }
 
@@ -109,7 +109,7 @@ export class Pipes implements KernelModule {
     if (count > 0) {
       this.#moved(count);
       pipe.bytes += count;
-      kernel.wakeQueue(pipe.filled);
+      kernel.wakeQueue(pipe.filled, Infinity, true);
     }
     if (done + count === Number(bytes)) return done + count;
     state.done = done + count;

@@ -17,7 +17,7 @@ export const SIGNALS = { SIGKILL: 9, SIGUSR1: 10, SIGSEGV: 11, SIGALRM: 14, SIGT
 export type SignalName = keyof typeof SIGNALS;
 
 /** Cycles of the kernel's own instructions. */
-const WORK = { install: 480, send: 700, deliver: 900, force: 600, return: 250 };
+const WORK = { install: 480, send: 560, deliver: 500, force: 450, return: 200 };
 
 /** Where a process goes on after a handler. */
 interface Interrupted {
@@ -39,7 +39,7 @@ export class Signals implements KernelModule {
   readonly calls = {
     /** `{ signal, handler }`: the step that handles it; an empty one gives the default back. */
     sigaction: (context: CallContext, args: Arguments) => this.#install(context, args),
-    /** `{ pid, signal }`. */
+    /** `{ pid, signal }`; signal 0 only asks whether there is such a process. */
     kill: (context: CallContext, args: Arguments) => this.#kill(context, args),
     /** The end of a handler. */
     sigreturn: (context: CallContext) => this.#return(context),
@@ -61,6 +61,7 @@ export class Signals implements KernelModule {
   /** An exception's signal, to the process that is running. */
   force(process: Process, signal: SignalName): void {
     this.kernel.work(WORK.force);
+    this.kernel.charge("locked", 2);
     this.send(process, signal);
   }
 
@@ -133,10 +134,10 @@ export class Signals implements KernelModule {
     kernel.work(WORK.send);
     kernel.charge("calls", 6);
     kernel.charge("locked", 3);
-    if (!isSignal(signal)) return ERRNO.EINVAL;
+    if (!isSignal(signal) && signal !== 0) return ERRNO.EINVAL;
     const target = kernel.processes.get(Number(pid));
     if (!target || target.state === "zombie") return ERRNO.ESRCH;
-    this.send(target, signal);
+    if (signal !== 0) this.send(target, signal);
     return 0;
   }
 

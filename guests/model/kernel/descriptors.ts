@@ -50,7 +50,7 @@ export interface FileKind {
 }
 
 /** Cycles of the kernel's own instructions. */
-const WORK = { find: 40, select: 220, selectEach: 110, close: 300, dup: 120 };
+const WORK = { find: 40, select: 220, selectEach: 125, close: 300, dup: 120 };
 /** Descriptors that a process may have (`NR_OPEN` of 2.4). */
 const MOST = 1024;
 

@@ -51,9 +51,13 @@ export interface Report {
   readonly at: Cycle;
 }
 
+/** Cycles of the kernel's own instructions. */
+const WORK = { exit: 26_000 };
 /** Linux 2.4's ticks on x86 (`HZ`). */
 export const TICKS_PER_SECOND = 100;
 const SLEEP_TIMER = "sleep";
+/** The interrupt by which a CPU that idles learns that it should not. */
+const RESCHEDULE = "reschedule";
 
 /** See the module comment. */
 export class Kernel {
@@ -96,7 +100,7 @@ export class Kernel {
     this.install(processCalls);
     this.install({
       name: "timer",
-      interrupts: { timer: (cpu) => this.#timerInterrupt(cpu) },
+      interrupts: { timer: (cpu) => this.#timerInterrupt(cpu), [RESCHEDULE]: () => {} },
       timers: { [SLEEP_TIMER]: (pid) => this.#sleepIsOver(pid) },
     });
   }
@@ -196,20 +200,23 @@ export class Kernel {
     if (until !== Infinity) this.setTimer(SLEEP_TIMER, process.pid, until);
   }
 
-  /** Wakes those that sleep on `queue`, longest sleepers first, at most `limit`; returns how many. */
-  wakeQueue(queue: string, limit = Infinity): number {
+  /**
+   * Wakes those that sleep on `queue`, longest sleepers first, at most `limit`; returns how many. If `isSync`, the caller is about
+   * to sleep: nobody is looked for to run them (`wake_up_sync`).
+   */
+  wakeQueue(queue: string, limit = Infinity, isSync = false): number {
     const sleepers = this.sleepers.get(queue);
     if (!sleepers) return 0;
     let woken = 0;
     while (woken < limit && sleepers.length > 0) {
-      this.wake(sleepers[0]);
+      this.wake(sleepers[0], isSync);
       woken++;
     }
     return woken;
   }
 
   /** Ends the sleep of `process`, whatever it waits for; without effect if it does not sleep. */
-  wake(process: Process): void {
+  wake(process: Process, isSync = false): void {
     if (process.state !== "asleep") return;
     for (const queue of process.waits) {
       const sleepers = this.sleepers.get(queue)!;
@@ -218,7 +225,10 @@ export class Kernel {
     }
     process.waits.length = 0;
     this.timers.clear(SLEEP_TIMER, process.pid);
-    this.makeReady(process);
+    if (isSync) {
+      process.state = "ready";
+      this.queue.add(process);
+    } else this.makeReady(process);
   }
 
   /** Sets a timer of a module: its handler `name` is called with `key` at the first tick at or after `at`. */
@@ -246,8 +256,9 @@ export class Kernel {
     const home = this.cpus[process.cpu];
     const idle = home.isIdle ? home : this.cpus.find((cpu) => cpu.isIdle);
     if (idle) {
-      if (this.#working && idle !== this.#working) this.charge("interProcessor");
-      return idle.rouse();
+      if (!this.#working || idle === this.#working) return idle.rouse();
+      this.charge("interProcessor");
+      return idle.raise(RESCHEDULE);
     }
     const { current } = home;
     if (!current) return;
@@ -261,6 +272,9 @@ export class Kernel {
 
   /** `process`, running, ends. */
   exit(process: Process, status: number): void {
+    this.work(WORK.exit);
+    this.charge("locked", 30);
+    this.charge("calls", 60);
     process.status = status;
     process.state = "zombie";
     for (const module of this.modules) module.exited?.(process);

@@ -80,8 +80,7 @@ export interface BatchPrice {
 
 /** A platform of one price for each primitive, and of batches. */
 export function pricedPlatform(
-  name: string,
-  isSmp: boolean,
+  { name, isSmp }: Omit<Platform, "price">,
   prices: Readonly<Record<Primitive, number>>,
   batches: Readonly<Partial<Record<Primitive, BatchPrice>>> = {},
 ): Platform {
@@ -102,5 +101,6 @@ export function flatPlatform(
   isSmp: boolean,
   prices: Readonly<Partial<Record<Primitive, number>>>,
 ): Platform {
-  return { name, isSmp, price: (primitive, count) => (prices[primitive] ?? 0) * count };
+  const price = (primitive: Primitive, count: number) => (prices[primitive] ?? 0) * count;
+  return { name, isSmp, price };
 }

@@ -7,7 +7,7 @@ import { BLOCKED, type CallContext, type KernelModule, type Outcome } from "./mo
 import { childQueue } from "./process.ts";
 
 /** Cycles of the kernel's own instructions, on a 2.4 GHz Pentium 4. */
-const WORK = { getpid: 80, fork: 14_000, execve: 30_000, wait: 600, sleep: 900, schedule: 150 };
+const WORK = { getpid: 80, fork: 30_000, execve: 90_000, wait: 600, sleep: 900, schedule: 150 };
 
 /** See the module comment. */
 export const processCalls: KernelModule = {
@@ -50,6 +50,8 @@ export const processCalls: KernelModule = {
 /** `{ child: step }`: a copy of the process begins at that step; returns its pid. It gets half of the timeslice. */
 function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
   kernel.work(WORK.fork);
+  kernel.charge("locked", 40);
+  kernel.charge("calls", 80);
   const { program, nice, counter, pid } = process;
   kernel.programs.step(program, String(child));
   const copy = kernel.newProcess({
@@ -69,6 +71,8 @@ function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
 /** `{ program, locals }`: the process executes another program; `ENOENT` if there is none of that name. */
 function execve({ kernel, process }: CallContext, { program, locals }: Arguments): Outcome {
   kernel.work(WORK.execve);
+  kernel.charge("locked", 40);
+  kernel.charge("calls", 150);
   const name = String(program);
   if (!kernel.programs.has(name)) return ERRNO.ENOENT;
   process.program = name;

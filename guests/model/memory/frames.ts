@@ -16,15 +16,15 @@ export class Frames {
   readonly #free: Uint32Array;
   #freeCount: number;
 
-  /** Throws `RangeError` for less than one frame. */
-  constructor(readonly count: number) {
+  /** `seed` decides the order. Throws `RangeError` for less than one frame. */
+  constructor(readonly count: number, seed = 0) {
     if (!Number.isSafeInteger(count) || count < 1) {
       throw new RangeError(`memory has at least one page, found ${count}`);
     }
     this.#references = new Uint16Array(count + 1);
     this.#free = Uint32Array.from({ length: count }, (_, i) => i + 1);
     this.#freeCount = count;
-    mix(this.#free);
+    mix(this.#free, seed);
   }
 
   get freeCount(): number {
@@ -80,9 +80,9 @@ export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-/** Shuffles, always in the same way (a linear congruential generator, Numerical Recipes' constants). */
-function mix(numbers: Uint32Array): void {
-  let seed = 2003;
+/** Shuffles (a linear congruential generator, Numerical Recipes' constants). */
+function mix(numbers: Uint32Array, from: number): void {
+  let seed = Math.imul(from + 1, 2003) >>> 0;
   for (let i = numbers.length - 1; i > 0; i--) {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     const j = Math.floor(seed / 2 ** 32 * (i + 1));

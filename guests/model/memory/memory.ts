@@ -30,10 +30,10 @@ import { WorkingSets } from "./working_sets.ts";
 
 /** Cycles of the kernel's own instructions. */
 const WORK = {
-  fault: 620,
-  fileFault: 620,
-  copyFault: 900,
-  badFault: 400,
+  fault: 1200,
+  fileFault: 1700,
+  copyFault: 1100,
+  badFault: 420,
   areaCopied: 900,
   areaFreed: 450,
   entryCopied: 45,
@@ -74,8 +74,9 @@ export class Memory implements KernelModule {
   readonly #spaces = new Map<number, AddressSpace>();
   readonly #sets: WorkingSets;
 
-  constructor(private readonly kernel: Kernel, pages: number) {
-    this.frames = new Frames(pages);
+  /** `seed` decides which frames are handed out first. */
+  constructor(private readonly kernel: Kernel, pages: number, seed: number) {
+    this.frames = new Frames(pages, seed);
     this.files = new EverythingCached(this.frames);
     this.#sets = new WorkingSets(kernel);
   }
@@ -132,6 +133,7 @@ export class Memory implements KernelModule {
       if (!area || (write && !area.writable)) {
         this.kernel.charge("fault");
         this.kernel.work(WORK.badFault);
+        this.kernel.charge("locked", 2);
         return this.onViolation(process);
       }
       if (!this.#makePresent(process, space, area, page - area.start, write)) return;
@@ -181,7 +183,7 @@ export class Memory implements KernelModule {
     const { kernel } = this;
     kernel.charge("fault");
     kernel.charge("calls", 6);
-    kernel.charge("locked", 5);
+    kernel.charge("locked", 6);
     if (frame !== 0) return this.#breakSharing(process, area, index);
     if (makeTable(space, area.start + index)) {
       kernel.charge("tablesMade");
@@ -255,6 +257,8 @@ export class Memory implements KernelModule {
     if (area.resident > 0) {
       for (const frame of area.frames) if (frame !== 0) frames.share(frame);
       kernel.work(WORK.entryCopied * area.resident);
+      // The kernel's record of each page is a line of its own.
+      kernel.charge("lineRefills", area.resident);
       kernel.charge("newEntries", area.resident);
       kernel.charge("locked", area.resident);
     }
@@ -288,6 +292,7 @@ export class Memory implements KernelModule {
     if (area.resident === 0) return;
     for (const frame of area.frames) if (frame !== 0) frames.drop(frame);
     kernel.work(WORK.entryDropped * area.resident);
+    kernel.charge("lineRefills", area.resident);
     kernel.charge("locked", area.resident);
   }
 

@@ -10,9 +10,9 @@ import type { AddressSpace, Area } from "./address_space.ts";
 import { Cache, linesOf } from "./cache.ts";
 
 /** Bytes that the kernel uses of each page of its own for a process when it is switched to. */
-const OWN_BYTES = 26 * 64;
-/** The kernel's own code and data that a switch and a system call use: pages 1 to 10, past all frames. */
-const KERNEL_PAGES = 10;
+const OWN_BYTES = 24 * 64;
+/** The kernel's own code and data that a switch and a system call use: pages past all frames. */
+const KERNEL_PAGES = 8;
 const KERNEL_FRAMES = 2 ** 30;
 const PAGE_BYTES = 4096;
 /** Entries for data in the translation buffer of a Pentium 4. */

@@ -6,5 +6,6 @@ import { nativePrices } from "./native.ts";
 
 /** See the module comment. */
 export function containers(costs: CostTable, cpus: number): Platform {
-  return pricedPlatform("containers", cpus > 1, nativePrices(costs, cpus > 1));
+  const about = { name: "containers", isSmp: cpus > 1 };
+  return pricedPlatform(about, nativePrices(costs, cpus > 1));
 }

@@ -18,7 +18,8 @@ export function fullVirtualization(costs: CostTable): Platform {
   const shadow = costs.each("shadowFault");
   const shadowTable = costs.each("shadowTable");
   const host = 2 * costs.each("worldSwitch") + costs.each("systemCall");
-  return pricedPlatform("full-virtualization", false, {
+  const about = { name: "full-virtualization", isSmp: false };
+  return pricedPlatform(about, {
     ...native,
     calls: costs.each("translatedCall"),
     systemCall: native.systemCall + entry,

@@ -38,6 +38,10 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     lineRefills: costs.each("lineRefill"),
     translationRefills: costs.each("translationRefill"),
     deviceAccess: costs.each("deviceRegister"),
+    doorbells: costs.each("deviceRegister"),
+    framesSent: 0,
+    framesReceived: 0,
+    frameBytes: 0,
     eventSend: 0,
     grantOps: 0,
   };
@@ -45,5 +49,6 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
 
 /** See the module comment. `cpus`: how many the kernel is built for. */
 export function native(costs: CostTable, cpus: number): Platform {
-  return pricedPlatform("native", cpus > 1, nativePrices(costs, cpus > 1));
+  const about = { name: "native", isSmp: cpus > 1 };
+  return pricedPlatform(about, nativePrices(costs, cpus > 1));
 }

@@ -16,7 +16,8 @@ export function userModeLinux(costs: CostTable): Platform {
   const hostSwitch = host.processSwitch + host.addressSpaceSwitch;
   const stop = 2 * hostSwitch + CALLS_PER_STOP * host.systemCall + costs.each("ptraceStop");
   const mapping = costs.each("hostMapping");
-  return pricedPlatform("user-mode-linux", false, {
+  const about = { name: "user-mode-linux", isSmp: false };
+  return pricedPlatform(about, {
     ...host,
     systemCall: 2 * stop,
     fault: host.fault + 2 * stop,
@@ -26,7 +27,9 @@ export function userModeLinux(costs: CostTable): Platform {
     // Each copy saves the signal mask, in case it faults.
     userCopies: host.userCopies + host.systemCall,
     addressSpaceSwitch: host.addressSpaceSwitch + stop,
-    entryBatch: host.entryBatch + mapping,
+    // A range at a time.
+    entryBatch: host.entryBatch,
+    spaceFlushes: host.spaceFlushes + host.systemCall,
     newEntries: host.newEntries + mapping,
     droppedEntries: host.droppedEntries + mapping,
     deviceAccess: host.systemCall,

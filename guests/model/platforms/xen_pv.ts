@@ -16,7 +16,8 @@ export function xenPv(costs: CostTable, cpus: number): Platform {
   const hypercall = costs.each("hypercall");
   const bounce = costs.each("trapBounce");
   const validation = hypercall + costs.each("tableValidation");
-  return pricedPlatform("xen-pv", cpus > 1, {
+  const about = { name: "xen-pv", isSmp: cpus > 1 };
+  return pricedPlatform(about, {
     ...native,
     fault: native.fault + bounce,
     interrupt: native.interrupt + bounce,

@@ -6,8 +6,7 @@ export const HOSTED_COSTS = {
     "binary translation: a system call's way through the monitor, beyond a native one",
   translatedCall: "binary translation: a call and return looked up, beyond a native one",
   shadowFault:
-    "a fault taken by the monitor: the guest's tables walked, the shadow's entry written",
-  tracedWrite: "a write to a page table that the monitor watches, emulated",
+    "a fault taken by the monitor: handed on, or a watched table's write emulated, or the shadow filled",
   shadowSwitch: "another shadow table for another address space",
   shadowTable: "a shadow page table made or dropped",
   worldSwitch: "from the monitor to the host system, or back",

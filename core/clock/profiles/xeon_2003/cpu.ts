@@ -7,17 +7,20 @@ import { assumed, fitted } from "./price.ts";
 /** See the module comment. */
 export const XEON_2003_CPU: Prices<typeof CPU_COSTS> = {
   systemCall: fitted(1000, "Table 3, L-UP, null call: 1080 cycles, less getppid itself"),
-  exception: assumed(1000, "as systemCall: both go through an interrupt gate and end with IRET"),
+  exception: fitted(
+    1500,
+    "Table 5, L-UP, prot fault and page fault: as a system call, with error code and CR2",
+  ),
   interrupt: assumed(2200, "as an exception, and the 8259 or I/O APIC acknowledged"),
   lockedOperation: fitted(192, "Table 3, null call: L-SMP 0.53 us, L-UP 0.45 us, one operation"),
   copiedKernelByte: assumed(0.5, "REP MOVSD from cache to cache"),
-  clearedPage: assumed(1500, "4 KiB at some 3 bytes a cycle"),
-  copiedPage: assumed(3000, "4 KiB read and written, half of it out of cache"),
+  clearedPage: assumed(2200, "4 KiB at some 2 bytes a cycle"),
+  copiedPage: assumed(4000, "4 KiB read and written, half of it out of cache"),
   entryWrite: assumed(10, "a store"),
   pageFlush: assumed(500, "INVLPG serialises"),
   spaceFlush: assumed(500, "a move to CR3 serialises"),
   translationRefill: assumed(
-    50,
+    48,
     "two loads from the second-level cache, 18 cycles each, and the walk",
   ),
   lineRefill: fitted(

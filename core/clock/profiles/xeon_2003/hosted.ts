@@ -11,11 +11,13 @@ export const XEON_2003_HOSTED: Prices<typeof HOSTED_COSTS> = {
     40,
     "Adams & Agesen 2006, appendix: call/ret 51 cycles in translated code, 11 native",
   ),
-  shadowFault: fitted(26_000, "Table 5, VMW, page fault: 12.4 - 1.42 us"),
-  tracedWrite: assumed(4000, "a fault of the monitor, an instruction decoded and emulated"),
+  shadowFault: fitted(
+    8480,
+    "Table 5, VMW, page fault: 12.4 - 1.42 us are an entry and three faults of the monitor",
+  ),
   shadowSwitch: fitted(41_000, "Table 4, VMW, 2p/0K: 18.1 - 0.77 us"),
   shadowTable: assumed(14_000, "a page cleared, its traces set: as Xen's validation"),
   worldSwitch: assumed(9600, "4 us: all registers, descriptor tables and CR3, both ways"),
-  ptraceStop: fitted(20_000, "Table 3, UML, null call"),
-  hostMapping: fitted(30_000, "Table 3, UML, fork"),
+  ptraceStop: fitted(22300, "Table 3, UML, null call"),
+  hostMapping: fitted(95000, "Table 3, UML, fork"),
 };

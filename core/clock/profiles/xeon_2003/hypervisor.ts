@@ -14,7 +14,7 @@ export const XEON_2003_HYPERVISOR: Prices<typeof HYPERVISOR_COSTS> = {
   ),
   batchedUpdate: assumed(150, "a tenth of pageTableUpdate: no entry of its own, tables at hand"),
   tableValidation: fitted(
-    14_000,
+    11800,
     "Table 3, Xen, fork: what 198 - 110 us leave when all else is paid",
   ),
   addressSpaceSwitch: fitted(2880, "Table 4, Xen, 2p/0K: 1.97 - 0.77 us"),

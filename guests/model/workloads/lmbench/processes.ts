@@ -54,6 +54,14 @@ export const signalCatch: Program = timed({
   },
 });
 
+/** A signal that is not sent: what `kill` itself takes. */
+export const signalSend: Program = timed({
+  name: "lat_sig send",
+  iterations: 1000,
+  iteration: "operation",
+  steps: { operation: ({ pid }) => call("kill", { pid, signal: 0 }, "again") },
+});
+
 /** A handler called because of a write to a page that may not be written. */
 export const protectionFault: Program = timed({
   name: "lat_sig prot",
@@ -89,7 +97,7 @@ function use(part: keyof typeof LAYOUT, pages: number, then: string): Action {
 /** Pages that `lat_proc`, with the C library, uses. */
 const LAT_PROC = { textPages: 190, dataPages: 24, heapPages: 24 };
 /** Pages that parent and child write after a fork: stack, the C library's data. */
-const WRITTEN = { data: 5, stack: 2 };
+const WRITTEN = { data: 9, stack: 2 };
 
 /** `fork`, a child that ends, and the wait for it. */
 export const forkExit: Program = timed({

@@ -1,0 +1,103 @@
+/**
+ * A machine of its own for a modelled Linux: CPUs, memory, a SCSI disk, on one of the platforms that are no hypervisor of ours.
+ * Under `xen-pv` it is the only domain, with the hypervisor's work priced and nobody to share with.
+ */
+
+import type { MachineClock } from "../../core/clock/clock.ts";
+import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import { profileNamed } from "../../core/clock/profiles/profiles.ts";
+import { DK32EJ, ScsiDisk } from "../../devices/scsi/mod.ts";
+import { createLinux, type Linux, type PlatformName, PLATFORMS } from "../../guests/model/mod.ts";
+import type { MachinePort } from "../../guests/model/kernel/ports.ts";
+import { Network } from "../../guests/model/net/network.ts";
+import { hostAddress } from "../../guests/model/net/packet.ts";
+import { Files, GROUP_BLOCKS, ScsiDriver } from "../../guests/model/vfs/mod.ts";
+import { parseSize } from "../units.ts";
+import { BareBox } from "./bare_box.ts";
+
+/** What a box is made of. */
+export interface ModelBoxOptions {
+  /** Name of the cost profile, for example `xeon-2003`. */
+  readonly profile: string;
+  readonly platform: PlatformName;
+  /** Default 1. */
+  readonly cpus?: number;
+  /** RAM with its unit; default `512MiB`. */
+  readonly memory?: string;
+  /** Decides what is left to chance; default 0. */
+  readonly seed?: number;
+}
+
+const DISK_GROUPS = 16;
+/** The share of memory that may hold pages of files. */
+const CACHE_SHARE = 0.5;
+const PAGE_BYTES = 4096;
+const ADDRESS = hostAddress(0x0a000001);
+
+/** See the module comment. */
+export class ModelBox {
+  readonly machine: BareBox;
+  readonly linux: Linux;
+  readonly files: Files;
+  readonly network: Network;
+
+  private constructor(options: ModelBoxOptions) {
+    const { profile, platform, cpus = 1, memory = "512MiB" } = options;
+    const costs = profileNamed(profile);
+    const table = new CostTable(costs, costs.frequencyHz);
+    const memoryBytes = parseSize(memory);
+    let parts: { linux: Linux; files: Files; network: Network } | null = null;
+    this.machine = new BareBox({
+      cpus,
+      frequencyHz: costs.frequencyHz,
+      kernel: (machine, clock) => {
+        const linux = createLinux({
+          name: platform,
+          machine,
+          memoryBytes,
+          seed: options.seed,
+          platform: PLATFORMS[platform](table, cpus),
+        });
+        parts = { linux, ...withDevices(linux, machine, clock, memoryBytes) };
+        return linux.kernel;
+      },
+    });
+    ({ linux: this.linux, files: this.files, network: this.network } = parts!);
+  }
+
+  /** Starts a machine with a kernel that has nothing to do. Throws `RangeError` or `SyntaxError` for a wrong option. */
+  static boot(options: ModelBoxOptions): ModelBox {
+    return new ModelBox(options);
+  }
+}
+
+/** Puts files on a disk and the network's protocols into a kernel. */
+function withDevices(
+  { kernel, descriptors }: Linux,
+  _machine: MachinePort,
+  clock: MachineClock,
+  memoryBytes: number,
+): { files: Files; network: Network } {
+  const driver: ScsiDriver = new ScsiDriver(kernel, {
+    get room() {
+      return disk.room;
+    },
+    submit: (command) => disk.submit(command),
+  });
+  const disk: ScsiDisk = new ScsiDisk({
+    clock,
+    name: "sda",
+    model: DK32EJ,
+    writeCache: false,
+    completed: ({ tag }) => driver.completed(tag),
+  });
+  const files = new Files(kernel, descriptors, {
+    driver,
+    blocks: DISK_GROUPS * GROUP_BLOCKS,
+    cachePages: Math.floor(memoryBytes * CACHE_SHARE / PAGE_BYTES),
+  });
+  const network = new Network(kernel, descriptors, { address: ADDRESS });
+  kernel.install(files);
+  kernel.install(network);
+  return { files, network };
+}
