@@ -1,6 +1,6 @@
 /** Joins network cards of modelled systems by cables, and to machines outside. */
 
-import type { MachineClock } from "../../core/clock/clock.ts";
+import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
 import {
   CableDirection,
   type CableOptions,
@@ -49,7 +49,9 @@ export function cableToOutside(
   const timer = clock.createTimer("outside", () => outside.onAlarm());
   const ports = {
     now: () => clock.now / cyclesPerNs,
-    alarm: (at: number) => timer.armAt(Math.ceil(at * cyclesPerNs) as never),
+    // Nanoseconds are no whole cycles: when the timer fires, the instant has passed for certain.
+    alarm: (at: number) =>
+      timer.armAt(Math.max(clock.now, Math.floor(at * cyclesPerNs)) + 1 as Cycle),
   };
   const outside: OutsideMachine = new OutsideMachine(address, far, ports, program);
   outside.begin();

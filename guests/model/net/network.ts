@@ -95,7 +95,8 @@ export class Network implements KernelModule {
       send: (packet) => this.#send(packet),
       notify: (tcb, event) => this.#notify(tcb, event),
       notifyDatagram: (port) => this.#wakeReaders(this.#byPort.get(port)),
-      alarm: (at) => kernel.setTimer(TIMER, 0, Math.ceil(at * cyclesPerNs)),
+      // Nanoseconds are no whole cycles: at the tick that follows, the instant has passed for certain.
+      alarm: (at) => kernel.setTimer(TIMER, 0, Math.floor(at * cyclesPerNs) + 1),
     });
     descriptors.addKind(this.#kind());
   }

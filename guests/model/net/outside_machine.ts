@@ -32,14 +32,13 @@ export interface OutsidePorts {
   alarm(atNs: number): void;
 }
 
-/** The key of the stack's own timer; programs' keys are 0 and above. */
-const STACK = -1;
-
 /** See the module comment. */
 export class OutsideMachine implements Snapshot {
   readonly stack: NetStack;
   readonly #timers = new DeadlineQueue();
   readonly #queue: Packet[] = [];
+  /** When the stack wants to be looked at. */
+  #stackAt = Infinity;
   #alarmAt = Infinity;
 
   constructor(
@@ -53,7 +52,10 @@ export class OutsideMachine implements Snapshot {
       send: (packet) => this.#send(packet),
       notify: (tcb, event) => program.onEvent(tcb, event),
       notifyDatagram: (port) => program.onDatagram(port),
-      alarm: (at) => this.setTimer(at, STACK),
+      alarm: (at) => {
+        this.#stackAt = at;
+        this.#arm();
+      },
     });
   }
 
@@ -84,10 +86,10 @@ export class OutsideMachine implements Snapshot {
   onAlarm(): void {
     const { now } = this;
     this.#alarmAt = Infinity;
-    while (this.#timers.next <= now) {
-      const key = this.#timers.pop();
-      if (key === STACK) this.stack.onAlarm();
-      else this.program.onTimer(key);
+    while (this.#timers.next <= now) this.program.onTimer(this.#timers.pop());
+    if (this.#stackAt <= now) {
+      this.#stackAt = Infinity;
+      this.stack.onAlarm();
     }
     this.#arm();
   }
@@ -98,6 +100,7 @@ export class OutsideMachine implements Snapshot {
       program: { ...this.program.save() },
       timers: this.#timers.save(),
       queue: this.#queue.map((packet) => ({ ...packet })),
+      stackAt: this.#stackAt,
       alarmAt: this.#alarmAt,
     };
     return {
@@ -114,6 +117,7 @@ export class OutsideMachine implements Snapshot {
     this.program.restore(state.program as unknown as SnapshotRecord);
     this.#timers.restore(state.timers);
     this.#queue.splice(0, this.#queue.length, ...state.queue as unknown as readonly Packet[]);
+    this.#stackAt = state.stackAt as number;
     this.#alarmAt = state.alarmAt as number;
   }
 
@@ -122,7 +126,7 @@ export class OutsideMachine implements Snapshot {
   }
 
   #arm(): void {
-    const { next } = this.#timers;
+    const next = Math.min(this.#timers.next, this.#stackAt);
     if (next >= this.#alarmAt) return;
     this.#alarmAt = next;
     this.ports.alarm(next);
