@@ -12,6 +12,8 @@ import type { ExitReason, HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
 import type { EthernetSwitch, ScriptedHost } from "../devices/net/mod.ts";
+import type { Debugger } from "./debugger/debugger_api.ts";
+import type { StopHit } from "./debugger/stop_conditions.ts";
 import type { GuestProfile } from "./profile/guest_profile.ts";
 import type { Bytes } from "./units.ts";
 
@@ -69,7 +71,13 @@ export type StopReason =
   | { readonly kind: "halted" }
   /** The caller's signal asked to stop; running on is possible. */
   | { readonly kind: "aborted" }
-  | { readonly kind: "breakpoint"; readonly cpu: number; readonly address: bigint };
+  /** The debugger stopped the machine: which of its stops were met, and where the CPU is that met them. */
+  | {
+    readonly kind: "breakpoint";
+    readonly cpu: number;
+    readonly address: bigint;
+    readonly hits: readonly StopHit[];
+  };
 
 /** How far to run. Whatever comes first ends the run. */
 export interface RunOptions {
@@ -232,6 +240,7 @@ export interface Machine {
   readonly network: MachineNetwork | null;
   readonly trace: TraceView;
   readonly translations: TranslationsView;
+  readonly debugger: Debugger;
   /** Advances simulated time; resolves stopped at an exact cycle. Throws `TypeError` if it runs already. */
   run(options?: RunOptions): Promise<StopReason>;
   /** Asks a running machine to stop soon: what runs it resolves with `aborted`. Else does nothing. */

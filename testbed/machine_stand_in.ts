@@ -87,6 +87,10 @@ export class MachineStandIn implements Machine {
     };
   }
 
+  get debugger(): never {
+    throw new TypeError("a stand-in has no CPU to debug");
+  }
+
   async run(options: RunOptions = {}): Promise<StopReason> {
     if (this.running) throw new TypeError(`${this.name} is running already`);
     this.running = true;

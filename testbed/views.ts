@@ -2,6 +2,7 @@
 
 import { unreachable } from "../core/lib/assert.ts";
 import type { Counts } from "../core/trace/counters.ts";
+import { describeCondition, type StopHit } from "./debugger/stop_conditions.ts";
 import type {
   CpuView,
   DeviceView,
@@ -63,10 +64,14 @@ export function describeStop(stop: StopReason): string {
     case "aborted":
       return "interrupted";
     case "breakpoint":
-      return `breakpoint of CPU ${stop.cpu} at ${hex(stop.address)}`;
+      return `${stop.hits.map(describeHit).join(", ")}: CPU ${stop.cpu} is at ${hex(stop.address)}`;
     default:
       return unreachable(stop, "stop reason");
   }
+}
+
+function describeHit({ id, condition }: StopHit): string {
+  return `stop ${id} (${describeCondition(condition)})`;
 }
 
 /** A machine in a few lines: what it is, how it stands. */

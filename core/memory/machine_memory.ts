@@ -24,6 +24,8 @@ export const FrameWatch = {
   code: 1,
   /** A checkpoint or dirty log wants to know of the next store. */
   dirty: 2,
+  /** A debugger wants to know of each store. */
+  debugger: 8,
 } as const;
 
 /** A further bit of what is noted of a linear page: it is not, or not for all accesses, at its own place in RAM. */

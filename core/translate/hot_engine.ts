@@ -289,6 +289,7 @@ export class HotEngine implements Engine, CodeOverlay {
     const end = page + FRAME_BYTES;
     return formRegion(page, modeKey, code - page, {
       decode: (offset) => {
+        if (this.#parts.stops?.isPlace(page + offset)) return null;
         const found = this.#parts.decoder.decode(this.#u8, page + offset, end, mode);
         return typeof found === "string" ? null : found;
       },

@@ -7,6 +7,7 @@
 
 import type { IoSpace } from "../memory/io_space.ts";
 import type { MachineMemory } from "../memory/machine_memory.ts";
+import type { DebugPort } from "./debugging/debug_port.ts";
 import type { LocalApic } from "./apic/local_apic.ts";
 import type { CpuModel } from "./model/cpu_model.ts";
 import { Mmu } from "./paging/mmu.ts";
@@ -77,6 +78,7 @@ export class Cpu {
   /** Quick ways into and out of handlers, or null: then all goes the plain way. */
   quickWays: QuickWays | null = null;
   #owner: Ring0Owner | null = null;
+  #debugger: DebugPort | null = null;
 
   /** `tlbBase` is the linear offset of the area for the CPU's TLBs. */
   constructor(
@@ -89,7 +91,7 @@ export class Cpu {
     state.index = index;
     this.mmu = new Mmu(state, ports.memory, tlbBase);
     this.msrs = new MsrFile(model);
-    this.mmu.onBreakpoint = () => ports.requestStop();
+    this.mmu.watch.onBreakpoint = () => ports.requestStop();
   }
 
   /** Null on a bare machine. */
@@ -101,6 +103,17 @@ export class Cpu {
     this.#owner = owner;
     const { state } = this;
     state.care = owner === null ? state.care & ~Care.owner : state.care | Care.owner;
+  }
+
+  /** Whoever watches from outside, or null. */
+  get debugger(): DebugPort | null {
+    return this.#debugger;
+  }
+
+  set debugger(port: DebugPort | null) {
+    this.#debugger = port;
+    const { state } = this;
+    state.care = port?.hearsSystem ? state.care | Care.debugger : state.care & ~Care.debugger;
   }
 
   get memory(): MachineMemory {

@@ -7,8 +7,6 @@
  * machine bounds by its quantum and by the next timer.
  */
 
-import type { MachineClock } from "../clock/clock.ts";
-import { invariant } from "../lib/assert.ts";
 import {
   expectRecord,
   type Snapshot,
@@ -16,20 +14,16 @@ import {
   type SnapshotRecord,
   type SnapshotValue,
 } from "../lib/snapshot.ts";
-import type { LinearMemory, WasmHost } from "../lib/wasm/port.ts";
-import type { IoSpace } from "../memory/io_space.ts";
-import type { MachineMemory } from "../memory/machine_memory.ts";
-import type { Trace } from "../trace/trace.ts";
-import type { ApicBus } from "./apic/apic_bus.ts";
 import { LocalApic } from "./apic/local_apic.ts";
-import { ColdEngine, type ColdEngineParts } from "./cold/cold_engine.ts";
+import type { ColdEngineParts } from "./cold/cold_engine.ts";
 import { LOOKUP_BYTES } from "./cold/record.ts";
 import { Cpu } from "./cpu.ts";
+import { DebugControl } from "./debugging/debug_control.ts";
 import { Decoder } from "./decode/decoder.ts";
-import type { Engine, EngineName } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { ENCODINGS } from "./instructions/table.ts";
-import type { CpuModel } from "./model/cpu_model.ts";
 import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
+import { makeEngine, type ProcessorsOptions } from "./processor_parts.ts";
 import { compileQuickWays } from "./quick/quick_ways.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
 import type { Sampler } from "./sampling.ts";
@@ -62,39 +56,6 @@ export function processorAreaBytes(cpus: number): number {
   return 65536 + cpus * CPU_AREA_BYTES + LOOKUP_BYTES + CODE_ARENA_BYTES;
 }
 
-/** What processors are made of. */
-export interface ProcessorsOptions {
-  readonly count: number;
-  readonly model: CpuModel;
-  readonly engine: EngineName;
-  /** Makes the hot engine, which stands above this floor. */
-  readonly translator?: (parts: ColdEngineParts) => Engine;
-  readonly host: WasmHost;
-  readonly linear: LinearMemory;
-  readonly memory: MachineMemory;
-  readonly io: IoSpace;
-  readonly clock: MachineClock;
-  readonly bus: ApicBus;
-  readonly trace: Trace;
-  acknowledgePic(): number;
-}
-
-function makeEngine(
-  { engine, translator }: ProcessorsOptions,
-  reference: ReferenceEngine,
-  parts: ColdEngineParts,
-): Engine {
-  switch (engine) {
-    case "reference":
-      return reference;
-    case "cold":
-      return new ColdEngine(parts);
-    case "hot":
-      invariant(translator, "the hot engine needs a translator");
-      return translator(parts);
-  }
-}
-
 /** One CPU's own time. */
 interface Slot {
   readonly cpu: Cpu;
@@ -118,6 +79,8 @@ export class Processors implements Snapshot {
   readonly cpus: readonly Cpu[];
   readonly engine: Engine;
   readonly reference: ReferenceEngine;
+  /** Where somebody who looks from outside wants to stop. */
+  readonly debugging: DebugControl;
   readonly #slots: readonly Slot[];
   readonly #options: ProcessorsOptions;
   #current: Slot | null = null;
@@ -152,7 +115,10 @@ export class Processors implements Snapshot {
     this.cpus = this.#slots.map(({ cpu }) => cpu);
     const quickWays = compileQuickWays(options.host, linear);
     for (const cpu of this.cpus) cpu.quickWays = quickWays;
-    this.reference = new ReferenceEngine(decoder, functions);
+    this.debugging = new DebugControl(memory);
+    this.debugging.share(this.cpus);
+    const stops = this.debugging.codeStops;
+    this.reference = new ReferenceEngine(decoder, functions, stops);
     const lookupBase = 65536 + count * CPU_AREA_BYTES;
     const parts: ColdEngineParts = {
       host: options.host,
@@ -161,6 +127,7 @@ export class Processors implements Snapshot {
       decoder,
       functions,
       reference: this.reference,
+      stops,
       plan: { lookupBase, arenaBase: lookupBase + LOOKUP_BYTES, arenaBytes: CODE_ARENA_BYTES },
     };
     this.engine = makeEngine(options, this.reference, parts);
@@ -222,7 +189,7 @@ export class Processors implements Snapshot {
    * A turn: runs each CPU in its order up to cycle `to`. Returns the cycle that all have reached: earlier than
    * `to` if a timer was armed for then or {@link requestStop} was called.
    *
-   * A turn that would pass `limit` stops when its first CPU is there. The others follow when the next call goes
+   * A turn that would pass `limit` stops when its first CPU is there, or earlier where {@link debugging} asks. The others follow when the next call goes
    * on with it, so that a machine's CPUs do not notice where its runs end.
    */
   run(from: number, to: number, limit = Infinity): number {
@@ -235,8 +202,8 @@ export class Processors implements Snapshot {
       if (slot.cycle < turn.from) this.#passOver(slot, turn.from);
       this.#runSlot(slot);
       if (slot.cycle >= this.#end) continue;
-      this.#stopped = { from: turn.from, end: this.#end, stoppedAt: limit };
-      return limit;
+      this.#stopped = { from: turn.from, end: this.#end, stoppedAt: this.#limit };
+      return this.#limit;
     }
     return this.#end;
   }
@@ -272,6 +239,7 @@ export class Processors implements Snapshot {
     const slot = this.#slots[index];
     this.endTurn();
     slot.cycle = Math.max(slot.cycle, at);
+    this.debugging.pass(index, slot.cycle);
     this.#end = slot.cycle + 1;
     this.#stopAll = false;
     this.#runSlot(slot);
@@ -356,7 +324,10 @@ export class Processors implements Snapshot {
       },
       acknowledgePic: () => this.#options.acknowledgePic(),
       invalidateCode: () => this.engine.invalidate(),
-      onTrap: (vector) => this.#options.trace.emit(this.cycleNow(), "trap", vector, index),
+      onTrap: (vector) => {
+        this.#options.trace.emit(this.cycleNow(), "trap", vector, index);
+        cpu.debugger?.trap(cpu, vector);
+      },
     }, base + 64 * Math.ceil(STATE_SIZE_BYTES / 64));
     cpu.apic = new LocalApic({
       id: index,
@@ -379,29 +350,41 @@ export class Processors implements Snapshot {
   }
 
   #runSlot(slot: Slot): void {
-    const { cpu } = slot;
-    const { state } = cpu;
     this.#current = slot;
-    while (slot.cycle < this.#bound) {
-      this.#begin(slot, 1);
-      if (takeInterrupt(cpu) !== "none") {
-        slot.cycle++;
-        this.#tellActivity(slot);
-        continue;
-      }
-      if (state.activity !== Activity.active) {
-        this.#passOver(slot, this.#bound);
-        break;
-      }
-      if (slot.cycle >= slot.sampleAt) this.#sample(slot);
-      if (mustStep(cpu)) this.#stepSlot(slot);
-      else this.#runEngine(slot);
+    while (slot.cycle < this.#bound && this.#advance(slot)) {
       this.#tellActivity(slot);
-      if (!this.#stopAll) continue;
+      // The turn stops here, as it does at a limit; the next call goes on with it.
+      if (this.debugging.stopsAfter(slot.cpu, slot.cycle)) this.#limit = slot.cycle;
+    }
+    this.#current = null;
+  }
+
+  /** Takes an event, or executes a stretch; false if there is nothing to be done before the bound. */
+  #advance(slot: Slot): boolean {
+    const { cpu } = slot;
+    this.#begin(slot, 1);
+    if (takeInterrupt(cpu) !== "none") {
+      slot.cycle++;
+      return true;
+    }
+    if (cpu.state.activity !== Activity.active) {
+      this.#passOver(slot, this.#bound);
+      return false;
+    }
+    if (slot.cycle >= slot.sampleAt) this.#sample(slot);
+    const atStop = this.debugging.isAtStop(cpu);
+    if (atStop && this.debugging.stopsBefore(cpu, slot.cycle)) {
+      this.#limit = slot.cycle;
+      return false;
+    }
+    if (atStop) this.#stepSlot(slot, this.reference);
+    else if (mustStep(cpu)) this.#stepSlot(slot, this.engine);
+    else this.#runEngine(slot);
+    if (this.#stopAll) {
       this.#end = Math.min(this.#end, slot.cycle);
       this.#stopAll = false;
     }
-    this.#current = null;
+    return true;
   }
 
   /** The CPU does nothing up to `cycle`: instants for samples before it are passed over. */
@@ -440,7 +423,8 @@ export class Processors implements Snapshot {
   #runEngine(slot: Slot): void {
     const { cpu } = slot;
     const { state } = cpu;
-    this.#begin(slot, Math.min(this.#bound, slot.sampleAt) - slot.cycle);
+    const until = Math.min(this.#bound, slot.sampleAt, this.debugging.nextLook(cpu, slot.cycle));
+    this.#begin(slot, until - slot.cycle);
     this.engine.run(cpu);
     slot.cycle = this.cycleNow();
     if (state.status === Status.exception || state.status === Status.refused) {
@@ -452,10 +436,10 @@ export class Processors implements Snapshot {
     state.status = Status.none;
   }
 
-  #stepSlot(slot: Slot): void {
+  #stepSlot(slot: Slot, engine: Engine): void {
     const { cpu } = slot;
     this.#begin(slot, 1);
-    stepInstruction(cpu, (one) => this.engine.run(one));
+    stepInstruction(cpu, (one) => engine.run(one));
     cpu.state.status = Status.none;
     // A breakpoint or fault that took the instruction's place costs its cycle, too.
     slot.cycle = Math.max(this.cycleNow(), slot.cycle + 1);

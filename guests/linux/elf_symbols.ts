@@ -20,11 +20,23 @@ const sym64 = defineLayout("Elf64_Sym", 24, {
   st_size: [16, 8],
 });
 
+const STT_NOTYPE = 0;
+const STT_OBJECT = 1;
 const STT_FUNC = 2;
 const SHN_UNDEF = 0;
 
 /** The functions that the symbol table of an x86 ELF file names; none if it has no table. Throws `BootError`. */
 export function elfFunctions(bytes: Uint8Array, subject = "ELF file"): CodeSymbol[] {
+  return symbolsOf(bytes, [STT_FUNC], subject);
+}
+
+/** As {@link elfFunctions}, with variables and places without a type. */
+export function elfNames(bytes: Uint8Array, subject = "ELF file"): CodeSymbol[] {
+  return symbolsOf(bytes, [STT_FUNC, STT_OBJECT, STT_NOTYPE], subject)
+    .filter(({ name }) => name !== "");
+}
+
+function symbolsOf(bytes: Uint8Array, types: readonly number[], subject: string): CodeSymbol[] {
   const table = elfSection(bytes, ".symtab", subject);
   const names = elfSection(bytes, ".strtab", subject);
   if (!table || !names) return [];
@@ -32,8 +44,8 @@ export function elfFunctions(bytes: Uint8Array, subject = "ELF file"): CodeSymbo
   const view = new ByteView(table, `symbol table of the ${subject}`);
   const found: CodeSymbol[] = [];
   for (let at = 0; at + layout.sizeBytes <= table.length; at += layout.sizeBytes) {
-    const isFunction = (view.get(layout, "st_info", at) & 0xf) === STT_FUNC;
-    if (!isFunction || view.get(layout, "st_shndx", at) === SHN_UNDEF) continue;
+    const isWanted = types.includes(view.get(layout, "st_info", at) & 0xf);
+    if (!isWanted || view.get(layout, "st_shndx", at) === SHN_UNDEF) continue;
     const name = view.get(layout, "st_name", at);
     const end = names.indexOf(0, name);
     found.push({

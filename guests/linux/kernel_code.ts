@@ -2,7 +2,7 @@
 
 import { type CodeSymbol, SymbolTable } from "../../core/lib/symbol_table.ts";
 import { type Elf, type ElfSegment, parseElf } from "./elf.ts";
-import { elfFunctions } from "./elf_symbols.ts";
+import { elfFunctions, elfNames } from "./elf_symbols.ts";
 import { kernelCode, readKallsyms } from "./kallsyms.ts";
 
 /** The code of a kernel. */
@@ -10,6 +10,16 @@ export interface KernelCode {
   readonly symbols: SymbolTable;
   /** Whether functions keep a chain of frame pointers, so that a stack can be followed without tables. */
   readonly framePointers: boolean;
+  readonly bits: 32 | 64;
+  /** Everything that has a name: functions, variables, places. */
+  readonly names: readonly NamedPlace[];
+}
+
+/** A name and its linear address. */
+export interface NamedPlace {
+  readonly name: string;
+  readonly address: bigint;
+  readonly isCode: boolean;
 }
 
 /** How far into a function its frame is set up at the latest: behind ENDBR and the tracer's call. */
@@ -20,21 +30,36 @@ const FRAME_SETUP = { 64: [0x55, 0x48, 0x89, 0xe5], 32: [0x55, 0x89, 0xe5] } as 
 /** The code of an ELF kernel, or `null` if it names none: neither by a symbol table nor by kallsyms. */
 export function readKernelCode(image: Uint8Array): KernelCode | null {
   const elf = parseElf(image);
-  const symbols = symbolsOf(image, elf);
-  return symbols && { symbols, framePointers: keepsFramePointers(symbols, elf) };
+  const found = symbolsOf(image, elf);
+  if (!found) return null;
+  const { symbols } = found;
+  return { ...found, framePointers: keepsFramePointers(symbols, elf), bits: elf.bits };
 }
 
-function symbolsOf(image: Uint8Array, elf: Elf): SymbolTable | null {
+function symbolsOf(image: Uint8Array, elf: Elf): Pick<KernelCode, "symbols" | "names"> | null {
   const functions = elfFunctions(image);
   if (functions.length > 0) {
     const end = functions.reduce((last, each) => {
       const behind = each.address + BigInt(Math.max(1, each.sizeBytes));
       return behind > last ? behind : last;
     }, 0n);
-    return new SymbolTable(functions, end);
+    const code = new Set(functions.map(({ address }) => address));
+    const names = elfNames(image).map(({ name, address }) => ({
+      name,
+      address,
+      isCode: code.has(address),
+    }));
+    return { symbols: new SymbolTable(functions, end), names };
   }
   const kallsyms = readKallsyms(image, elf.bits);
-  return kallsyms && kernelCode(kallsyms);
+  return kallsyms && {
+    symbols: kernelCode(kallsyms),
+    names: kallsyms.map(({ name, address, type }) => ({
+      name,
+      address,
+      isCode: /[tTwW]/.test(type),
+    })),
+  };
 }
 
 /** Whether most functions begin by setting up a frame. */

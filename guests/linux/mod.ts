@@ -15,7 +15,7 @@ export { type CpioEntry, type CpioOptions, readCpio, writeCpio } from "./cpio.ts
 export { type Elf, elfSection, isElf, parseElf } from "./elf.ts";
 export { elfFunctions } from "./elf_symbols.ts";
 export { kernelCode, type KernelSymbol, readKallsyms } from "./kallsyms.ts";
-export { type KernelCode, readKernelCode } from "./kernel_code.ts";
+export { type KernelCode, type NamedPlace, readKernelCode } from "./kernel_code.ts";
 export {
   type BootModule,
   type BootProtocol,

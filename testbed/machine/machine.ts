@@ -6,7 +6,6 @@
  */
 
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
-import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
@@ -20,6 +19,8 @@ import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
 import { KEY_NAMES } from "../../devices/i8042/mod.ts";
 import type { KernelCode } from "../../guests/linux/mod.ts";
+import type { Debugger } from "../debugger/debugger_api.ts";
+import { MachineDebugger } from "../debugger/machine_debugger.ts";
 import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
   CpuView,
@@ -44,6 +45,7 @@ import { CpuWindow } from "./cpu_view.ts";
 import { makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
 import { keysOf } from "./keys.ts";
+import { MemoryWindow } from "./memory_window.ts";
 import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
@@ -76,6 +78,7 @@ export class PcMachine implements Machine {
   readonly board: PcBoard;
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
+  readonly memory: MemoryView;
   readonly trace: TraceView;
   readonly translations: TranslationsView;
   readonly #trace = new Trace();
@@ -90,6 +93,8 @@ export class PcMachine implements Machine {
   #running = false;
   #interrupted = false;
   #lastStop: StopReason | null = null;
+  /** Made when it is first asked for. */
+  #debugger: MachineDebugger | null = null;
   /** What a device asked for; acted upon when the slice ends. */
   #wanted: StopReason | null = null;
 
@@ -168,9 +173,12 @@ export class PcMachine implements Machine {
     this.#counters.add(this.processors.engine.name, () => this.processors.engine.counters);
     this.trace = new TraceWindow(this.#trace, this.#counters);
     this.translations = new TranslationsWindow(this.processors, this.#memory);
-    this.#io.onAccess = (write, port, value) =>
+    this.#io.onAccess = (write, port, value) => {
       this.#trace.emit(this.now, write ? "portWrite" : "portRead", port, value);
+      this.#debugger?.list.portAccess(port);
+    };
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
+    this.memory = new MemoryWindow(this.#memory, this.processors.cpus);
     this.#start(this);
   }
 
@@ -195,21 +203,16 @@ export class PcMachine implements Machine {
     return this.#memory;
   }
 
-  get memory(): MemoryView {
-    const memory = this.#memory;
-    const sizeBytes = memory.plan.ramBytes;
-    return {
-      sizeBytes,
-      readBytes: (address: PhysicalAddress, lengthBytes: number) => {
-        if (!(address >= 0 && memory.readableLinear(address + lengthBytes - 1) >= 0)) {
-          throw new RangeError(`no RAM at ${address}, length ${lengthBytes}`);
-        }
-        const bytes = new Uint8Array(lengthBytes);
-        memory.readBytes(address, bytes);
-        return bytes;
-      },
-      readLinear: (cpu, address, lengthBytes) => this.#readLinear(cpu, address, lengthBytes),
-    };
+  get debugger(): Debugger {
+    return this.#debugger ??= new MachineDebugger({
+      machine: this,
+      control: this.processors.debugging,
+      memory: this.#memory,
+      cpus: this.processors.cpus,
+      views: this.cpus,
+      running: () => this.#running,
+      kernelCode: this.#kernelCode,
+    });
   }
 
   get devices(): readonly DeviceView[] {
@@ -269,7 +272,7 @@ export class PcMachine implements Machine {
     if (!view) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
     const { registers, codeBits } = view;
     const start = address ?? registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
-    const bytes = this.#readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
+    const bytes = this.memory.readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
     return await disassembleBytes(bytes, start, codeBits, count);
   }
 
@@ -314,6 +317,7 @@ export class PcMachine implements Machine {
     }
     this.#memory.writeRam(ram);
     this.#wanted = null;
+    this.#debugger?.list.forget();
   }
 
   /** Everything but RAM. */
@@ -367,6 +371,8 @@ export class PcMachine implements Machine {
   /** Advances by one slice; returns why the run must end, or `null`. */
   #slice(limit: number): StopReason | null {
     const { clock, processors } = this;
+    const told = this.#debuggerStop();
+    if (told) return told;
     const from = this.now;
     if (from >= limit) return { kind: "limit" };
     const digest = (Math.floor(from / STATE_DIGEST_CYCLES) + 1) * STATE_DIGEST_CYCLES;
@@ -385,7 +391,17 @@ export class PcMachine implements Machine {
     clock.advanceTo(to as Cycle);
     clock.runDue();
     if (clock.now >= digest) this.#digestState();
+    this.#debugger?.list.afterEvents(this.now);
     return this.#stopNow();
+  }
+
+  /** What the debugger has stopped for, if it has. Throws what a condition of its stops threw. */
+  #debuggerStop(): StopReason | null {
+    const met = this.#debugger?.list.take();
+    if (!met) return null;
+    if (met.failure !== undefined) throw met.failure;
+    const { cpu, address, hits, isStep } = met;
+    return isStep ? { kind: "limit" } : { kind: "breakpoint", cpu, address, hits };
   }
 
   /** Whether no device can wake a CPU, whatever timers are armed. */
@@ -450,21 +466,6 @@ export class PcMachine implements Machine {
     const digest = new Digest();
     for (const byte of bytes) digest.add(byte);
     this.#trace.emit(this.now, "input", InputSource.network, digest.low);
-  }
-
-  #readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array {
-    const { mmu } = this.processors.cpus[cpu];
-    const bytes = new Uint8Array(lengthBytes);
-    for (let done = 0; done < lengthBytes; done++) {
-      const linear = address + BigInt(done);
-      const physical = mmu.peek(
-        Number(BigInt.asIntN(32, linear)),
-        Number(BigInt.asIntN(32, linear >> 32n)),
-      );
-      if (physical < 0 || this.#memory.readableLinear(physical) < 0) return bytes.subarray(0, done);
-      bytes[done] = this.#memory.read(physical, 1);
-    }
-    return bytes;
   }
 }
 

@@ -50,7 +50,7 @@ export class GuestProfile implements Sampler {
 
   /** `stop` ends the sampling; `everyCycles` is the distance of two samples of a CPU. */
   constructor(
-    private readonly kernel: KernelCode | null,
+    private readonly kernel: Pick<KernelCode, "symbols" | "framePointers"> | null,
     /** Cycles in a second of simulated time. */
     readonly frequencyHz: number,
     everyCycles: number,

@@ -8,6 +8,7 @@
  */
 
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
+import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm } from "../ir/instruction.ts";
 import { type BlockId, BlockTable, NONE } from "./block_table.ts";
@@ -94,20 +95,21 @@ export class CodeCache {
     decoder: Decoder,
     handlerOf: (bound: BoundForm) => number,
     private readonly overlay: CodeOverlay | null = null,
+    private readonly stops: CodeStops | null = null,
   ) {
     this.#u8 = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer, plan.arenaBase, plan.arenaBytes >> 2);
     this.#lookup = new Int32Array(memory.buffer, plan.lookupBase, LOOKUP_BYTES >> 2);
     this.#lookup.fill(-1);
     this.#blocks = new BlockTable(Math.floor(plan.arenaBytes / (MIN_BLOCK_RECORDS * RECORD_BYTES)));
-    this.#writer = new RecordWriter(this.#words, decoder, handlerOf);
+    this.#writer = new RecordWriter(this.#words, decoder, handlerOf, stops);
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
         if ((watch & FrameWatch.code) === 0) return;
-        this.overlay?.codeChanged(page, offset, length);
-        this.#blocks.invalidate(page, offset, length, this.#drop);
+        this.#invalidate(page, offset, length);
       },
     });
+    if (stops !== null) stops.onPlaceChange = (place) => this.#stopChanged(place);
   }
 
   /** Bytes of the arena in use. */
@@ -130,6 +132,18 @@ export class CodeCache {
     const record = this.plan.arenaBase + this.#blocks.record(id) * 4;
     this.#enter(code, modeKey, record);
     return record;
+  }
+
+  /** What holds the code at linear offset `place`, and what ends right before it, is decoded anew when next executed. */
+  #stopChanged(place: number): void {
+    const page = Math.floor(place / FRAME_BYTES);
+    const from = Math.max(page * FRAME_BYTES, place - 1);
+    this.#invalidate(page, from - page * FRAME_BYTES, place + 1 - from);
+  }
+
+  #invalidate(page: number, offset: number, length: number): void {
+    this.overlay?.codeChanged(page, offset, length);
+    this.#blocks.invalidate(page, offset, length, this.#drop);
   }
 
   /** Links the direct jump in record `from` to `record`, if it may be linked. */
@@ -259,6 +273,7 @@ export class CodeCache {
     const saved = this.#blocks.saved(id);
     if (saved === 0) return false;
     const length = this.#blocks.codeBytes(id);
+    if (this.stops?.isPlaceWithin(code, code + length)) return false;
     for (let i = 0; i < length; i++) if (this.#u8[code + i] !== this.#u8[saved + i]) return false;
     return true;
   }

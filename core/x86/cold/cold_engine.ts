@@ -9,6 +9,7 @@ import { invariant } from "../../lib/assert.ts";
 import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
 import { ModuleWriter } from "../../lib/wasm/writer.ts";
 import type { Cpu } from "../cpu.ts";
+import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm } from "../ir/instruction.ts";
 import type { Engine } from "../engine.ts";
@@ -48,6 +49,8 @@ export interface ColdEngineParts {
   readonly plan: CodeCachePlan;
   /** What stands above the cold tier: translations of what is hot. Absent: nothing does. */
   readonly overlay?: CodeOverlay;
+  /** Where a debugger wants to look. Absent: nowhere. */
+  readonly stops?: CodeStops;
 }
 
 /** Executes by generated handlers. */
@@ -75,6 +78,7 @@ export class ColdEngine implements Engine {
       parts.decoder,
       (bound) => this.#handlerOf(bound),
       parts.overlay ?? null,
+      parts.stops ?? null,
     );
     compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, {
       handle: this.table,
@@ -162,7 +166,12 @@ export class ColdEngine implements Engine {
     const { state } = cpu;
     const { cache } = this;
     let jump = from;
+    const { stops } = this.#parts;
     while (state.i32[BUDGET] > 0 && state.status === Status.none) {
+      if (stops?.any && stops.isAt(state)) {
+        state.status = Status.stop;
+        break;
+      }
       const code = this.#codeAt(cpu);
       if (state.status !== Status.none) return NO_BLOCK;
       if (code >= 0) {

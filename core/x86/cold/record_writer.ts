@@ -1,5 +1,6 @@
 /** From decoded instructions to records (see record.ts): straight from the decoder's numbers into linear memory. */
 
+import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoded } from "../decode/decoded.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import { decodeMode } from "../decode/mode.ts";
@@ -61,6 +62,7 @@ export class RecordWriter {
     private readonly words: Int32Array,
     private readonly decoder: Decoder,
     private readonly handlerOf: (bound: BoundForm) => number,
+    private readonly stops: CodeStops | null,
   ) {}
 
   /**
@@ -74,7 +76,7 @@ export class RecordWriter {
     modeKey: number,
     at: number,
   ): number {
-    const { decoder } = this;
+    const { decoder, stops } = this;
     const { decoded } = decoder;
     const mode = decodeMode(modeKey);
     const linkable = (modeKey & LINKABLE_MODES) !== 0;
@@ -84,6 +86,7 @@ export class RecordWriter {
     let records = 0;
     let word = at;
     while (records < MAX_BLOCK_INSTRUCTIONS && done < room) {
+      if (stops !== null && stops.isPlace(code + done)) break;
       if (decoder.read(bytes, code + done, end, mode) !== null) break;
       const { bound } = decoded;
       const traits = this.#traits[bound.index] || this.#meet(bound);

@@ -13,11 +13,14 @@ import type { CpuState } from "../state/cpu_state.ts";
 import { Care, offsetOf, Status } from "../state/layout.ts";
 import { Cr0, Cr4, Efer, Eflags, Exception } from "../state/bits.ts";
 import { Access, gatedFrame, type LocalPage, type SecondStage, STACK_ACCESS } from "./access.ts";
-import { type DataBreakpoint, DataBreakpoints } from "./data_breakpoints.ts";
+import { AccessWatch } from "./access_watch.ts";
+import type { DataBreakpoint } from "./data_breakpoints.ts";
 import { FieldMover } from "./field_mover.ts";
 import * as formats from "./formats.ts";
 import { GuestWalker } from "./guest_walker.ts";
-import { BANK_BYTES, BANKS, DATA_SHIFT, TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
+import { isRefused, isUserView, Permission } from "./permission.ts";
+import { TlbBanks } from "./tlb_banks.ts";
+import { DATA_SHIFT, Direct, type TlbBank, TlbBits, type TlbTable, View } from "./tlb.ts";
 
 export { Access, type LocalPage, type SecondStage, STACK_ACCESS };
 
@@ -37,24 +40,18 @@ const A20_MASK = offsetOf("a20Mask") >> 2;
 const RESULT = offsetOf("result");
 const ARGUMENT0 = offsetOf("argument0");
 
-/** What a walk found, for {@link Mmu.translate}. */
-const Permission = { user: 4, writable: 2 } as const;
-
 /** One CPU's memory management unit. */
 export class Mmu {
   /** Finds translations in the guest's page tables. */
   readonly walker: GuestWalker;
-  readonly #banks: TlbBank[] = [];
-  readonly #bankVmIds: number[] = [];
+  readonly #banks: TlbBanks;
   #bank: TlbBank;
-  #bankIndex = 0;
   #format: RadixFormat | null = null;
   readonly #mover: FieldMover;
   /** Whether addresses have 64 bits (EFER.LMA). */
   #wide = false;
-  readonly #breakpoints: DataBreakpoints;
-  /** Called when an access hits a data breakpoint, after `debugPending` was set. */
-  onBreakpoint: () => void = () => {};
+  /** What accesses are compared with, by the guest's wish or a debugger's. */
+  readonly watch: AccessWatch;
 
   /** `tlbBase` is the linear offset of TLB_SIZE_BYTES bytes that this CPU's TLBs may use. */
   constructor(
@@ -64,17 +61,14 @@ export class Mmu {
   ) {
     this.walker = new GuestWalker(state, memory);
     this.#mover = new FieldMover(state, memory);
-    this.#breakpoints = new DataBreakpoints();
-    for (let i = 0; i < BANKS; i++) {
-      this.#banks.push(new TlbBank(memory.buffer, tlbBase + i * BANK_BYTES));
-      this.#bankVmIds.push(i === 0 ? 0 : -1);
-    }
-    this.#bank = this.#banks[0];
+    this.watch = new AccessWatch(state);
+    this.#banks = new TlbBanks(memory.buffer, tlbBase);
+    [this.#bank] = this.#banks.all;
     this.#tellBank();
     memory.observe({
       onWatch: (linearPage) => {
         const onlyForCode = memory.watches(linearPage) === FrameWatch.code;
-        for (const bank of this.#banks) bank.slowWrites(linearPage, onlyForCode);
+        for (const bank of this.banks) bank.slowWrites(linearPage, onlyForCode);
       },
       onRemap: () => this.flushEverything(),
     });
@@ -126,13 +120,31 @@ export class Mmu {
 
   /** Replaces the data breakpoints; pages that hold one take the slow path from now on. */
   setBreakpoints(breakpoints: readonly DataBreakpoint[]): void {
-    if (this.#breakpoints.replace(breakpoints)) this.flushEverything();
-    this.#takeCare(Care.breakpoints, this.#breakpoints.any);
+    if (this.watch.setBreakpoints(breakpoints)) this.flushEverything();
+    this.#takeCare(Care.comparisons, this.watch.any);
   }
 
   #takeCare(bit: number, yes: boolean): void {
     const { state } = this;
     state.care = yes ? state.care | bit : state.care & ~bit;
+  }
+
+  /** The TLBs, for those who look from outside; the first bank is that of no virtual machine. */
+  get banks(): readonly TlbBank[] {
+    return this.#banks.all;
+  }
+
+  /** A debugger's stops or watchpoints have changed: what the TLBs hold stays, and is slow where it must be. */
+  debuggingChanged(): void {
+    this.#takeCare(Care.codeStops, this.watch.seesCode);
+    this.#takeCare(Care.comparisons, this.watch.any);
+    for (const bank of this.banks) {
+      bank.data.forEach((table, view) =>
+        table.eachValid((at, low, high) =>
+          table.setDirect(at, this.#direct(low, high, table.frame(at), table.bits(at), view))
+        )
+      );
+    }
   }
 
   /** The view of implicit supervisor accesses: descriptor tables, task state segments. */
@@ -163,7 +175,7 @@ export class Mmu {
   /** Drops all translations of all VM ids. */
   flushEverything(): void {
     this.#mover.findLocalFrame();
-    for (const bank of this.#banks) bank.flush(false);
+    for (const bank of this.banks) bank.flush(false);
   }
 
   /**
@@ -194,7 +206,7 @@ export class Mmu {
         0;
     const done = this.#check(low, high, size, Access.read) &&
       this.#transfer(low, high, bytes, Access.read, this.view, RESULT);
-    if (done && this.#breakpoints.any) this.#hit(low, high, bytes, false);
+    if (done) this.watch.operand(low, high, bytes, false);
     return done;
   }
 
@@ -203,8 +215,8 @@ export class Mmu {
     const done = this.#check(low, high, size, Access.write) &&
       this.#transfer(low, high, size & 0xff, Access.write, this.view, ARGUMENT0);
     if (!done) return false;
-    if (this.#breakpoints.any) this.#hit(low, high, size & 0xff, true);
-    else this.#restoreFastWrites(low, high);
+    this.watch.operand(low, high, size & 0xff, true);
+    this.#restoreFastWrites(low, high);
     return true;
   }
 
@@ -234,11 +246,16 @@ export class Mmu {
         return this.memory.word(linearPage, offset) >>> 0;
       }
       const page = this.translate(low, high, Access.read, view);
-      return page < 0 ? -1 : this.memory.read(page * FRAME_BYTES + offset, size);
+      if (page < 0) return -1;
+      this.watch.linear(low, high, size, false);
+      this.watch.load(page, offset, size);
+      return this.memory.read(page * FRAME_BYTES + offset, size);
     }
     const u32 = this.state.u32;
     u32[RESULT >> 2] = 0;
-    return this.#transfer(low, high, size, Access.read, view, RESULT) ? u32[RESULT >> 2] : -1;
+    if (!this.#transfer(low, high, size, Access.read, view, RESULT)) return -1;
+    this.watch.linear(low, high, size, false);
+    return u32[RESULT >> 2];
   }
 
   /** Writes 1, 2 or 4 bytes through `view`, for system code; false with an exception pending on a fault. */
@@ -248,10 +265,13 @@ export class Mmu {
       const page = this.translate(low, high, Access.write, view);
       if (page < 0) return false;
       this.memory.write(page * FRAME_BYTES + offset, size, value);
+      this.watch.linear(low, high, size, true);
       return true;
     }
     this.state.u32[ARGUMENT0 >> 2] = value;
-    return this.#transfer(low, high, size, Access.write, view, ARGUMENT0);
+    if (!this.#transfer(low, high, size, Access.write, view, ARGUMENT0)) return false;
+    this.watch.linear(low, high, size, true);
+    return true;
   }
 
   /** Finds the physical address for fetching from a linear address; -1 with an exception pending. */
@@ -328,7 +348,7 @@ export class Mmu {
     const page = this.translate(low, high, access, view);
     if (page < 0) return false;
     if (bytes <= room) {
-      this.#mover.move(page, low & 0xfff, bytes, access, field);
+      this.#move(page, low & 0xfff, bytes, access, field);
       return true;
     }
     let nextLow = addLow(low, room);
@@ -337,16 +357,14 @@ export class Mmu {
     nextLow &= 0xfffff000;
     const nextPage = this.translate(nextLow, nextHigh, access, view);
     if (nextPage < 0) return false;
-    this.#mover.move(page, low & 0xfff, room, access, field);
-    this.#mover.move(nextPage, 0, bytes - room, access, field + room);
+    this.#move(page, low & 0xfff, room, access, field);
+    this.#move(nextPage, 0, bytes - room, access, field + room);
     return true;
   }
 
-  #hit(low: number, high: number, bytes: number, write: boolean): void {
-    const bits = this.#breakpoints.hits(low, high, bytes, write);
-    if (bits === 0) return;
-    this.state.debugPending |= bits;
-    this.onBreakpoint();
+  #move(page: number, offset: number, bytes: number, access: number, field: number): void {
+    this.#mover.move(page, offset, bytes, access, field);
+    if (access === Access.read) this.watch.load(page, offset, bytes);
   }
 
   /** A page whose watch has ended since its entry was made need not go through the slow path any more. */
@@ -358,7 +376,7 @@ export class Mmu {
     const page = table.frame(at);
     const linearPage = this.memory.writeMap[page] ?? -1;
     if (linearPage < 0 || linearPage !== this.memory.readMap[page]) return;
-    if (this.#mover.localFrame === page) return;
+    if (this.#mover.localFrame === page || this.watch.isOnPage(low, high, page)) return;
     const watches = this.memory.watches(linearPage);
     if (watches === 0) table.fastWrites(at);
     else if (watches === FrameWatch.code) table.slowWritesForCode(at);
@@ -384,25 +402,33 @@ export class Mmu {
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
     page = gatedFrame(page, this.state.u32[A20_MASK]);
-    const isLocal = page === this.#mover.localFrame;
-    const linearPage = isLocal ? -1 : this.memory.readMap[page] ?? -1;
-    const writePage = isLocal ? -1 : this.memory.writeMap[page] ?? -1;
-    const slow = view === View.userAligned ||
-      (this.#breakpoints.any && this.#breakpoints.isOnPage(low, high));
-    const directRead = linearPage >= 0 && !slow;
-    const mayWrite = directRead && (bits & TlbBits.writable) !== 0 && writePage === linearPage;
-    const watches = mayWrite ? this.memory.watches(writePage) : 0;
-    if (watches === FrameWatch.code) bits |= TlbBits.holdsCode;
-    table.fill(
-      low,
-      high,
-      page,
-      bits,
-      linearPage,
-      directRead,
-      mayWrite && watches === 0,
-    );
+    const linearPage = this.#linearPage(page);
+    let direct = 0;
+    if (access !== Access.fetch) direct = this.#direct(low, high, page, bits, view);
+    else if (linearPage >= 0) {
+      direct = Direct.loads;
+      this.watch.codePage(low, high, linearPage);
+    }
+    table.fill(low, high, page, bits, linearPage, direct);
     return page;
+  }
+
+  /** The page of linear memory that loads from a physical one go to, or -1 if it is none of memory's. */
+  #linearPage(page: number): number {
+    return page === this.#mover.localFrame ? -1 : this.memory.readMap[page] ?? -1;
+  }
+
+  /** What may bypass the slow path through a data translation with these TlbBits: bits of {@link Direct}. */
+  #direct(low: number, high: number, page: number, bits: number, view: number): number {
+    const linearPage = this.#linearPage(page);
+    const isSlow = linearPage < 0 || view === View.userAligned ||
+      this.watch.isOnPage(low, high, page);
+    if (isSlow) return 0;
+    const mayStore = (bits & TlbBits.writable) !== 0 && this.memory.writeMap[page] === linearPage;
+    if (!mayStore) return Direct.loads;
+    const watches = this.memory.watches(linearPage);
+    if (watches === 0) return Direct.loads | Direct.stores;
+    return watches === FrameWatch.code ? Direct.loads | Direct.storesBesideCode : Direct.loads;
   }
 
   /** Returns TlbBits (writable, global) or -1 with #PF pending; the walker holds the frame. */
@@ -414,7 +440,7 @@ export class Mmu {
     const { walk } = this.walker;
     const format = this.#format!;
     const outcome = this.walker.find(format, low, high);
-    const user = view === View.user || view === View.userAligned;
+    const user = isUserView(view);
     let error = (access === Access.write ? 2 : 0) | (user ? 4 : 0);
     const nxe = (efer & Efer.NXE) !== 0;
     if (access === Access.fetch && ((nxe && format.entryBytes === 8) || (cr4 & Cr4.SMEP) !== 0)) {
@@ -424,18 +450,10 @@ export class Mmu {
     if (outcome !== WalkOutcome.mapped) {
       return this.#pageFault(low, high, outcome === WalkOutcome.reserved ? error | 9 : error);
     }
-    const allow = walk.allLow;
-    const noExecute = nxe && walk.anyHigh < 0;
-    const userPage = (allow & Permission.user) !== 0;
-    const writable = (allow & Permission.writable) !== 0;
-    const refused = (user && !userPage) ||
-      (!user && userPage && view === View.supervisorSmap && access !== Access.fetch) ||
-      (access === Access.write && !writable && (user || (cr0 & Cr0.WP) !== 0)) ||
-      (access === Access.fetch && (noExecute || (!user && userPage && (cr4 & Cr4.SMEP) !== 0)));
-    if (refused) return this.#pageFault(low, high, error | 1);
+    if (isRefused(walk, access, view, cr0, cr4, nxe)) return this.#pageFault(low, high, error | 1);
     if (!this.walker.setAccessed(format, access === Access.write)) return this.#refused();
     const dirty = (walk.low[walk.depth - 1] & 0x40) !== 0 || access === Access.write;
-    const mayWrite = writable || (!user && (cr0 & Cr0.WP) === 0);
+    const mayWrite = (walk.allLow & Permission.writable) !== 0 || (!user && (cr0 & Cr0.WP) === 0);
     const global = (cr4 & Cr4.PGE) !== 0 && (walk.low[walk.depth - 1] & 0x100) !== 0;
     return (mayWrite && dirty ? TlbBits.writable : 0) | (global ? TlbBits.global : 0);
   }
@@ -460,16 +478,9 @@ export class Mmu {
   }
 
   #selectBank(): void {
-    const vmId = this.state.vmId;
-    if (this.#bankVmIds[this.#bankIndex] === vmId) return;
-    let index = this.#bankVmIds.indexOf(vmId);
-    if (index < 0) {
-      index = 1 + (vmId % (BANKS - 1));
-      this.#banks[index].flush(false);
-      this.#bankVmIds[index] = vmId;
-    }
-    this.#bankIndex = index;
-    this.#bank = this.#banks[index];
+    const bank = this.#banks.select(this.state.vmId);
+    if (bank === this.#bank) return;
+    this.#bank = bank;
     this.#tellBank();
   }
 

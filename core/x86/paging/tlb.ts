@@ -37,6 +37,9 @@ export const TlbEntry = {
  */
 export const TlbBits = { valid: 1, writable: 2, global: 4, holdsCode: 8 } as const;
 
+/** What may bypass the slow path through an entry; `storesBesideCode`: those that touch no code line. */
+export const Direct = { loads: 1, stores: 2, storesBesideCode: 4 } as const;
+
 /** In an entry's bits: its index stands in the log of filled entries that are not global, or are. */
 export const LOGGED_LOCAL = 0x80;
 export const LOGGED_GLOBAL = 0x100;
@@ -130,7 +133,7 @@ export class TlbTable {
 
   /**
    * Enters a translation of page (low, high) to physical page `frame`. `linearPage` is where it lies in linear
-   * memory, or -1 if it is not memory; `direct` says whether loads and stores may bypass the slow path.
+   * memory, or -1 if it is not memory; `direct` says what may bypass the slow path: bits of {@link Direct}.
    */
   fill(
     low: number,
@@ -138,8 +141,7 @@ export class TlbTable {
     frame: number,
     bits: number,
     linearPage: number,
-    directRead: boolean,
-    directWrite: boolean,
+    direct: number,
   ): void {
     const page = low & 0xfffff000;
     const index = (low >>> 12) & (this.entries - 1);
@@ -153,9 +155,9 @@ export class TlbTable {
       if ((logged & LOGGED_LOCAL) === 0) this.#local[this.#lengths[0]++] = index;
       logged |= LOGGED_LOCAL;
     }
-    words[at] = directRead ? page : page | SLOW_TAG;
+    words[at] = page;
     words[at + 1] = high;
-    words[at + 2] = directWrite ? page : page | SLOW_TAG;
+    words[at + 2] = page;
     words[at + 3] = high;
     // addend = linear - virtual, in two halves.
     const linearLow = linearPage << 12;
@@ -164,6 +166,29 @@ export class TlbTable {
     words[at + 5] = ((linearPage >> 20) - high - borrow) | 0;
     words[at + 6] = frame | 0;
     words[at + 7] = bits | TlbBits.valid | logged;
+    this.setDirect(at, direct);
+  }
+
+  /** Lets what `direct` (bits of {@link Direct}) says of a valid entry bypass the slow path, and nothing else. */
+  setDirect(at: number, direct: number): void {
+    const words = this.#words;
+    const page = words[at] & ~SLOW_TAG;
+    words[at] = (direct & Direct.loads) !== 0 ? page : page | SLOW_TAG;
+    words[at + 2] = (direct & Direct.stores) !== 0 ? page : page | SLOW_TAG;
+    const holdsCode = (direct & Direct.storesBesideCode) !== 0 ? TlbBits.holdsCode : 0;
+    words[at + 7] = (words[at + 7] & ~TlbBits.holdsCode) | holdsCode;
+  }
+
+  /** Calls `visit` with each valid entry, the page that it translates, and the bits that either of its tags has. */
+  eachValid(visit: (at: number, low: number, high: number, tags: number) => void): void {
+    const words = this.#words;
+    const look = (index: number) => {
+      const at = index * 8;
+      if ((words[at + 7] & TlbBits.valid) === 0) return;
+      visit(at, words[at] & ~SLOW_TAG, words[at + 1], (words[at] | words[at + 2]) & SLOW_TAG);
+    };
+    for (let i = 0; i < this.#lengths[0]; i++) look(this.#local[i]);
+    for (let i = 0; i < this.#lengths[1]; i++) look(this.#global[i]);
   }
 
   /** The linear page where a load from (low, high) may go directly; -1 if it needs the slow path. */

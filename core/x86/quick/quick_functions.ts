@@ -89,7 +89,7 @@ export function compileQuickFunctions(
     const { index, writer } = module.define(QUICK_FUNCTION);
     const r = new Routine(writer);
     const cpu = r.wide(0);
-    r.giveUpIf(hasAny(load(cpu, 32, offsetOf("care")), Care.owner));
+    r.giveUpIf(hasAny(load(cpu, 32, offsetOf("care")), Care.owner | Care.debugger));
     write(r, cpu);
     r.done();
     return index;

@@ -108,7 +108,8 @@ export class TranslationWriter {
 
   write(): void {
     const { r } = this;
-    const care = Care.secondStage | Care.breakpoints;
+    const care = Care.secondStage |
+      (this.access === "fetch" ? Care.codeStops : Care.comparisons);
     r.giveUpIf(hasAny(this.#field("care"), care));
     r.giveUpIf(differ(this.#field("a20Mask"), A20_OPEN));
     const page = r.let(and(this.#linear, constant(-FRAME_BYTES)));

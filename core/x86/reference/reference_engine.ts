@@ -4,6 +4,7 @@
  */
 
 import { type Cpu, GUEST_FAULT } from "../cpu.ts";
+import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { Instruction } from "../ir/instruction.ts";
 import { decodeMode } from "../decode/mode.ts";
@@ -52,11 +53,19 @@ export class ReferenceEngine implements Engine {
   readonly #ports = new Map<Cpu, CpuPort>();
   readonly #bytes = new Uint8Array(LONGEST);
 
-  constructor(private readonly decoder: Decoder, private readonly functions: SystemFunctions) {}
+  /** `stops`: where a debugger wants to look; null: nowhere. */
+  constructor(
+    private readonly decoder: Decoder,
+    private readonly functions: SystemFunctions,
+    private readonly stops: CodeStops | null = null,
+  ) {}
 
   run(cpu: Cpu): void {
-    const { i32 } = cpu.state;
-    while (i32[BUDGET] > 0 && cpu.state.status === Status.none) this.step(cpu);
+    const { state } = cpu;
+    while (state.i32[BUDGET] > 0 && state.status === Status.none) {
+      this.step(cpu);
+      if (state.status === Status.none && this.stops?.any && this.stops.isAt(state)) return;
+    }
   }
 
   invalidate(): void {}

@@ -278,8 +278,12 @@ export const Care = {
   owner: 1,
   /** A second translation stage. */
   secondStage: 2,
-  /** A data breakpoint. */
-  breakpoints: 4,
+  /** Data breakpoints of the guest, or watchpoints of a debugger. */
+  comparisons: 4,
+  /** A debugger's code stops, which must see what code TLBs take in. */
+  codeStops: 8,
+  /** A debugger that is told of system functions. */
+  debugger: 16,
 } as const;
 
 /** Fields that say where a CPU's parts lie and what surrounds it: no part of what a snapshot brings back. */

@@ -183,6 +183,7 @@ export class SystemFunctions {
       const intercepted = entry.sensitive && cpu.owner !== null &&
         cpu.owner.intercept?.(cpu, entry.name) === true;
       if (!intercepted) entry.run(cpu);
+      if (cpu.debugger !== null) cpu.debugger.system(cpu, entry.name);
       return true;
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;

@@ -1,0 +1,22 @@
+/**
+ * What a debugger is to the processors that it watches: told of what happens, asked whether to stop. It changes nothing
+ * that a guest could notice, and stops at instruction boundaries only.
+ */
+
+import type { Cpu } from "../cpu.ts";
+
+/** The debugger's side. From within each of the notes it may ask `cpu.ports.requestStop()`, to be asked soon. */
+export interface DebugPort {
+  /** The CPU whose instructions are carried out one at a time, or -1. */
+  readonly stepped: number;
+  /** Whether it wants to be told of {@link system}; those that are quick otherwise are not then. */
+  readonly hearsSystem: boolean;
+  /** Whether to stop before the instruction at RIP, where there is a code stop. */
+  stopsBefore(cpu: Cpu, cycle: number): boolean;
+  /** Whether to stop at this boundary, behind one instruction or event or many. */
+  stopsAfter(cpu: Cpu, cycle: number): boolean;
+  /** An interrupt, exception or INT is about to be delivered. */
+  trap(cpu: Cpu, vector: number): void;
+  /** A system function (named as in `system/functions.ts`) was carried out. */
+  system(cpu: Cpu, name: string): void;
+}

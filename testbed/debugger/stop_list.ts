@@ -1,0 +1,310 @@
+/**
+ * The stops of one machine, and which of them are met: the debugger's side of {@link DebugPort}.
+ *
+ * What happens within an instruction is only noted; it is judged, conditions included, at the boundary behind it. There
+ * the machine stops, and its run ends with what was met.
+ */
+
+import type { MachineMemory } from "../../core/memory/machine_memory.ts";
+import type { DebugControl } from "../../core/x86/debugging/debug_control.ts";
+import type { DebugPort } from "../../core/x86/debugging/debug_port.ts";
+import type { Cpu } from "../../core/x86/cpu.ts";
+import { codeAddress } from "../../core/x86/sampling.ts";
+import { offsetOf } from "../../core/x86/state/layout.ts";
+import type { CpuView } from "../machine_api.ts";
+import { MemoryWatch } from "./memory_watch.ts";
+import {
+  checkCondition,
+  describeCondition,
+  type StopCondition,
+  type StopHit,
+  type StopOptions,
+  type StopPoint,
+} from "./stop_conditions.ts";
+import { TableWatch } from "./table_watch.ts";
+
+const CPL = offsetOf("cpl") >> 2;
+const RCX = offsetOf("rcx");
+const ARGUMENT0 = offsetOf("argument0") >> 2;
+const FIRST_INTERRUPT = 32;
+/** More stops than this have no use, and each is looked at when one is met. */
+const MAX_STOPS = 1000;
+
+/** Kinds that system functions are compared with. */
+const SEEN_IN_SYSTEM: readonly StopCondition["kind"][] = ["msr", "control", "ring"];
+/** System functions that write control register 0 besides MOV. */
+const CR0_WRITERS = ["clts", "lmsw"];
+
+/** A stop of the machine at one boundary. */
+export interface MetStop {
+  readonly cpu: number;
+  readonly cycle: number;
+  /** Linear address of the CPU's next instruction. */
+  readonly address: bigint;
+  /** What was met; empty behind a single step. */
+  readonly hits: readonly StopHit[];
+  /** Whether none of it was set by a user: a step has ended. */
+  readonly isStep: boolean;
+  /** What a condition threw. */
+  readonly failure?: unknown;
+}
+
+interface Entry {
+  readonly id: number;
+  readonly condition: StopCondition;
+  readonly options: StopOptions;
+  /** Whether it is part of a step. */
+  readonly internal: boolean;
+  hits: number;
+}
+
+/** What the list needs of its machine. */
+export interface StopListParts {
+  readonly control: DebugControl;
+  readonly memory: MachineMemory;
+  readonly cpus: readonly Cpu[];
+  readonly views: readonly CpuView[];
+  /** Whether the machine runs: outside of runs nothing is noted. */
+  running(): boolean;
+}
+
+/** The stops of one machine. */
+export class StopList implements DebugPort {
+  readonly #parts: StopListParts;
+  readonly #memory: MemoryWatch;
+  readonly #entries = new Map<number, Entry>();
+  readonly #tables = new Map<number, TableWatch>();
+  #nextId = 1;
+  #stepped = -1;
+  /** Stops that were met since the last boundary. */
+  readonly #noted = new Set<number>();
+  readonly #met: MetStop[] = [];
+  /** The privilege level of each CPU at the last look. */
+  #levels: number[] = [];
+
+  constructor(parts: StopListParts) {
+    this.#parts = parts;
+    this.#memory = new MemoryWatch(parts.memory, (id) => this.#note(id));
+  }
+
+  /** Adds a stop; throws `RangeError` if it names what cannot be, or if there are too many. */
+  add(condition: StopCondition, options: StopOptions = {}, internal = false): number {
+    checkCondition(condition);
+    const { cpus } = this.#parts;
+    if (options.cpu !== undefined && !cpus[options.cpu]) {
+      throw new RangeError(`there is no CPU ${options.cpu}; there are ${cpus.length}`);
+    }
+    if (this.#entries.size >= MAX_STOPS) {
+      throw new RangeError(`there are ${MAX_STOPS} stops already: remove some`);
+    }
+    const id = this.#nextId;
+    if (condition.kind === "pageTable") {
+      this.#tables.set(id, new TableWatch(id, cpus[options.cpu ?? 0], condition.address));
+    }
+    this.#nextId++;
+    this.#entries.set(id, { id, condition, options, internal, hits: 0 });
+    try {
+      this.#install();
+    } catch (error) {
+      this.remove(id);
+      throw error;
+    }
+    return id;
+  }
+
+  /** Removes a stop; false if there is none of that number. */
+  remove(id: number): boolean {
+    this.#tables.delete(id);
+    if (!this.#entries.delete(id)) return false;
+    this.#install();
+    return true;
+  }
+
+  /** Replaces several stops at once, so that nothing is decoded anew for those that stay. */
+  exchange(remove: readonly number[], add: readonly StopCondition[]): number[] {
+    for (const condition of add) checkCondition(condition);
+    for (const id of remove) this.#entries.delete(id);
+    const ids = add.map((condition) => {
+      const id = this.#nextId++;
+      this.#entries.set(id, { id, condition, options: {}, internal: false, hits: 0 });
+      return id;
+    });
+    this.#install();
+    return ids;
+  }
+
+  get stepped(): number {
+    return this.#stepped;
+  }
+
+  /** Stops when CPU `cpu` has carried out one instruction or event; -1: does not. */
+  set stepped(cpu: number) {
+    this.#stepped = cpu;
+    this.#attach();
+  }
+
+  get hearsSystem(): boolean {
+    return [...this.#entries.values()].some(({ condition }) =>
+      SEEN_IN_SYSTEM.includes(condition.kind)
+    );
+  }
+
+  /** Those that a user has set. */
+  list(): StopPoint[] {
+    return [...this.#entries.values()].filter(({ internal }) => !internal)
+      .map(({ id, condition, options, hits }) => ({ id, condition, options, hits }));
+  }
+
+  /** The first stop that was met and not yet told, or null. */
+  take(): MetStop | null {
+    return this.#met.shift() ?? null;
+  }
+
+  /** Forgets what was met and not told: the machine is elsewhere now. */
+  forget(): void {
+    this.#met.length = 0;
+    this.#noted.clear();
+    this.#lookAtLevels();
+  }
+
+  /** A port was accessed by the CPU that runs. */
+  portAccess(port: number): void {
+    this.#noteAll(({ condition }) => condition.kind === "port" && condition.port === port);
+  }
+
+  /** Events between turns may have stored to watched memory. */
+  afterEvents(cycle: number): void {
+    if (this.#noted.size > 0) this.#judge(this.#parts.cpus[0], cycle, [...this.#noted]);
+  }
+
+  // ---- what the processors tell and ask ----
+
+  stopsBefore(cpu: Cpu, cycle: number): boolean {
+    const address = BigInt.asUintN(64, codeAddress(cpu));
+    const ids = [...this.#entries.values()]
+      .filter(({ condition }) =>
+        condition.kind === "code" && BigInt.asUintN(64, condition.address) === address
+      )
+      .map(({ id }) => id);
+    return this.#judge(cpu, cycle, ids);
+  }
+
+  stopsAfter(cpu: Cpu, cycle: number): boolean {
+    const level = cpu.state.u32[CPL];
+    if (level !== this.#levels[cpu.index]) {
+      this.#levels[cpu.index] = level;
+      this.#noteAll(({ condition }) => condition.kind === "ring");
+    }
+    const isStepped = this.stepped === cpu.index;
+    if (this.#noted.size === 0 && !isStepped) return false;
+    return this.#judge(cpu, cycle, [...this.#noted], isStepped);
+  }
+
+  trap(_cpu: Cpu, vector: number): void {
+    this.#noteAll(({ condition }) =>
+      condition.kind === "trap" && (condition.vector ?? vector) === vector &&
+      (condition.vector !== null || vector < FIRST_INTERRUPT)
+    );
+  }
+
+  system(cpu: Cpu, name: string): void {
+    const { state } = cpu;
+    if (state.u32[CPL] !== this.#levels[cpu.index]) cpu.ports.requestStop();
+    if (name === "rdmsr" || name === "wrmsr") {
+      const msr = state.low(RCX) >>> 0;
+      this.#noteAll(({ condition }) =>
+        condition.kind === "msr" && (condition.msr === null || condition.msr === msr)
+      );
+    }
+    if (name !== "writeCr" && !CR0_WRITERS.includes(name)) return;
+    const register = name === "writeCr" ? state.u32[ARGUMENT0] : 0;
+    this.#noteAll(({ condition }) =>
+      condition.kind === "control" && condition.register === register
+    );
+  }
+
+  // ---- how that is judged ----
+
+  #noteAll(isMet: (entry: Entry) => boolean): void {
+    for (const entry of this.#entries.values()) if (isMet(entry)) this.#note(entry.id);
+  }
+
+  #note(id: number): void {
+    if (!this.#parts.running()) return;
+    this.#noted.add(id);
+    for (const { ports } of this.#parts.cpus) ports.requestStop();
+  }
+
+  /** Whether the machine stops, for stops `ids` that were met or for a step that has ended. */
+  #judge(cpu: Cpu, cycle: number, ids: readonly number[], isStepped = false): boolean {
+    this.#noted.clear();
+    const place = { cpu: cpu.index, cycle, address: codeAddress(cpu) };
+    const met: Entry[] = [];
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (!entry) continue;
+      try {
+        if (this.#isMet(entry, cpu)) met.push(entry);
+      } catch (error) {
+        const name = `the condition of stop ${id} (${describeCondition(entry.condition)})`;
+        const text = error instanceof Error ? error.message : String(error);
+        const failure = new Error(`${name} failed: ${text}`, { cause: error });
+        this.#met.push({ ...place, hits: [], isStep: false, failure });
+        return true;
+      }
+    }
+    if (met.length === 0 && !isStepped) return false;
+    for (const entry of met) entry.hits++;
+    const told = met.filter(({ internal }) => !internal);
+    const hits = told.map(({ id, condition }) => ({ id, condition }));
+    this.#met.push({ ...place, hits, isStep: told.length === 0 });
+    return true;
+  }
+
+  #isMet({ id, options, condition }: Entry, cpu: Cpu): boolean {
+    if (options.cpu !== undefined && options.cpu !== cpu.index) return false;
+    if (condition.kind === "pageTable") {
+      if (!this.#tables.get(id)!.changed()) return false;
+      this.#installWatches();
+    }
+    return options.condition === undefined || options.condition(this.#parts.views[cpu.index]);
+  }
+
+  // ---- what the machine is told to look out for ----
+
+  #install(): void {
+    const { control } = this.#parts;
+    const conditions = [...this.#entries.values()].map(({ condition }) => condition);
+    control.setCodeStops(
+      conditions.flatMap((condition) => condition.kind === "code" ? [condition.address] : []),
+    );
+    this.#installWatches();
+    this.#lookAtLevels();
+    this.#attach();
+  }
+
+  #attach(): void {
+    const watches = this.#entries.size > 0 || this.#stepped >= 0;
+    this.#parts.control.attach(watches ? this : null);
+  }
+
+  #installWatches(): void {
+    const watched = [...this.#entries.values()].flatMap(({ id, condition }) =>
+      condition.kind !== "watch" ? [] : [{
+        ...condition,
+        id,
+        onRead: condition.on !== "write",
+        onWrite: condition.on !== "read",
+      }]
+    );
+    const tables = [...this.#tables.values()].flatMap(({ stretches }) => stretches);
+    this.#parts.control.setWatchpoints(
+      this.#memory.replace([...watched, ...tables]),
+      (_cpu, watchpoint) => this.#note(this.#memory.ownerOf(watchpoint)),
+    );
+  }
+
+  #lookAtLevels(): void {
+    this.#levels = this.#parts.cpus.map(({ state }) => state.u32[CPL]);
+  }
+}
