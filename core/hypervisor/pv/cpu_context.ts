@@ -10,14 +10,20 @@ import { FLAT } from "../../abi/arch_x86.ts";
 import type { Cpu } from "../../x86/cpu.ts";
 import { Cr0, Cr4, Efer, Eflags } from "../../x86/state/bits.ts";
 import { openCpuState } from "../../x86/state/cpu_state.ts";
-import { type NarrowField, offsetOf } from "../../x86/state/layout.ts";
+import {
+  type NarrowField,
+  offsetOf,
+  PLACE_FIELDS,
+  STATE_FIELDS,
+  type WideField,
+} from "../../x86/state/layout.ts";
 import { Segment, SEGMENT_FIELDS, setBounds } from "../../x86/system/segment_fields.ts";
 import { stateReplaced } from "../../x86/system/mod.ts";
 import { FIRST_RESERVED_GDT_PAGE } from "../../abi/arch_x86.ts";
 import { MXCSR_DEFAULT, X87_CONTROL_DEFAULT } from "./fpu_defaults.ts";
 
 /** Fields that stay with the physical CPU. */
-const MACHINE_FIELDS: readonly NarrowField[] = [
+const MACHINE_FIELDS: readonly (NarrowField | WideField)[] = [
   "index",
   "budget",
   "status",
@@ -26,8 +32,13 @@ const MACHINE_FIELDS: readonly NarrowField[] = [
   "signals",
   "a20Mask",
   "fastPaths",
+  ...PLACE_FIELDS,
 ];
-const MACHINE_INDEXES = MACHINE_FIELDS.map((name) => offsetOf(name) >> 2);
+/** Their words. */
+const MACHINE_INDEXES = MACHINE_FIELDS.flatMap((name) => {
+  const first = offsetOf(name) >> 2;
+  return STATE_FIELDS.get(name)!.type === "i64" ? [first, first + 1] : [first];
+});
 const CR3 = offsetOf("cr3");
 const CR3_INDEX = CR3 >> 2;
 
