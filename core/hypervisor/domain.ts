@@ -3,6 +3,7 @@
 import type { DomainId, MachineFrame } from "../abi/ids.ts";
 import type { ShutdownReason } from "../abi/operations.ts";
 import type { DomainArea } from "./memory/machine_map.ts";
+import type { Executor } from "./scheduling/ports.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** What a domain is made from. */
@@ -13,6 +14,8 @@ export interface DomainOptions {
   readonly maxPages: number;
   /** May use control operations. */
   readonly privileged: boolean;
+  /** Who runs its virtual CPUs; default: the hypervisor's executor of machine code. */
+  readonly executor?: Executor;
 }
 
 /** A domain of the hypervisor. */

@@ -330,7 +330,8 @@ export class Hypervisor implements Snapshot {
       ? { frame: sharedInfo, offset: SHARED.vcpu_info + id * VCPU_INFO_BYTES }
       : null;
     const vcpu = new Vcpu(domain, id, info);
-    vcpu.sched = this.dispatcher.add({ domain: domain.id, id, executor: this.ports.executor });
+    const executor = domain.options.executor ?? this.ports.executor;
+    vcpu.sched = this.dispatcher.add({ domain: domain.id, id, executor });
     this.timers.attach(vcpu);
     domain.vcpus.push(vcpu);
     if (info === null) return;

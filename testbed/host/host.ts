@@ -38,6 +38,7 @@ import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
 import { type DiskChoice, DomainZero, type VifChoice } from "./domain_zero.ts";
 import { HostHardware } from "./host_hardware.ts";
+import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
 const DOM0 = 0 as DomainId;
@@ -60,6 +61,8 @@ export interface HostOptions {
   readonly engine?: EngineName;
   /** Name of the cost profile that prices the work of hypervisor and domain 0; default `free`. */
   readonly profile?: string;
+  /** Cycles per second; default 1 GHz. */
+  readonly frequencyHz?: number;
   /** What domains may do to each other; default: all that the ABI says. */
   readonly policy?: Policy;
 }
@@ -123,12 +126,16 @@ export interface HostRunOptions extends RunOptions {
 /** See the module comment. */
 export class Host {
   readonly hardware: HostHardware;
+  /** What operations cost. */
+  readonly costs: CostTable;
   /** What domains were billed for. */
   readonly ledger: Ledger;
   readonly dispatcher: CpuDispatcher;
   readonly hypervisor: Hypervisor;
   readonly zero: DomainZero;
   readonly domains: HostDomain[] = [];
+  /** Domains whose kernels are models. */
+  readonly modelled: ModelledDomains;
   /**
    * Called once for each domain that has shut down, between two slices of {@link run}: what becomes of it is policy, and
    * without one it stays.
@@ -146,6 +153,7 @@ export class Host {
     this.hardware = new HostHardware({ ...options, cpus, memoryBytes });
     const { clock, memory, processors } = this.hardware;
     const costs = new CostTable(profileNamed(options.profile ?? "free"), clock.frequencyHz);
+    this.costs = costs;
     this.ledger = new Ledger(costs);
     this.dispatcher = new CpuDispatcher({
       clock,
@@ -174,6 +182,7 @@ export class Host {
     executor.attach(this.hypervisor);
     const { hypervisor, dispatcher } = this;
     this.zero = new DomainZero({ hypervisor, dispatcher, clock });
+    this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs });
   }
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
@@ -260,6 +269,7 @@ export class Host {
         ledger: { ...this.ledger.save() },
         hypervisor: { ...this.hypervisor.save() },
         zero: { ...this.zero.save() },
+        modelled: { ...this.modelled.save() },
       },
     };
   }
@@ -274,11 +284,19 @@ export class Host {
     const { clock, trace, memory } = this.hardware;
     this.hypervisor.restore(part("hypervisor"));
     clock.restore(part("clock"));
+    // A CPU of a modelled kernel finds its processes there.
+    this.modelled.restore(part("modelled"));
     this.dispatcher.restore(part("dispatcher"));
     trace.restore(part("trace"));
     this.ledger.restore(part("ledger"));
     this.zero.restore(part("zero"));
     memory.writeRam(state.ram as Uint8Array);
+  }
+
+  /** Whether nobody is left who could do anything. */
+  #isOver(): boolean {
+    return this.modelled.all.length === 0 &&
+      this.domains.every(({ domain }) => domain.shutdown !== null);
   }
 
   /** Plugs a network card in as a domain's number `index`. Throws as {@link DomainZero.plugVif}. */
@@ -338,7 +356,7 @@ export class Host {
       if (options.untilShutdown && options.untilShutdown.domain.shutdown !== null) {
         return { kind: "powerOff" };
       }
-      if (this.domains.every(({ domain }) => domain.shutdown !== null)) return { kind: "powerOff" };
+      if (this.#isOver()) return { kind: "powerOff" };
       if (performance.now() - breathe <= 30) continue;
       this.#flushConsoles();
       await new Promise((resolve) => setTimeout(resolve, 0));

@@ -22,17 +22,20 @@ export interface HostHardwareOptions {
   readonly memoryBytes: number;
   readonly cpuModel?: string;
   readonly engine?: EngineName;
+  /** Cycles per second; default 1 GHz. */
+  readonly frequencyHz?: number;
 }
 
 /** CPUs, memory and time of one host. */
 export class HostHardware {
-  readonly clock = new MachineClock();
+  readonly clock: MachineClock;
   readonly trace = new Trace();
   readonly memory: MachineMemory;
   readonly processors: Processors;
 
   constructor(options: HostHardwareOptions) {
     const { cpus, memoryBytes } = options;
+    this.clock = new MachineClock(options.frequencyHz);
     const ramBase = processorAreaBytes(cpus);
     const codeLinesBase = ramBase + memoryBytes;
     const plan = {

@@ -67,8 +67,11 @@ export interface CostProfile {
 export class CostTable {
   readonly #perUnit: Readonly<Record<CostName, number>>;
 
+  /** Cycles of the machine for each of the profile's. */
+  readonly scale: number;
+
   constructor(readonly profile: CostProfile, frequencyHz: number) {
-    const scale = frequencyHz / profile.frequencyHz;
+    const scale = this.scale = frequencyHz / profile.frequencyHz;
     const entries = Object.entries(profile.prices).map((
       [name, { cycles }],
     ) => [name, cycles * scale]);

@@ -33,9 +33,9 @@ test("the ledger adds up per domain and per cost, and survives a snapshot", () =
 test("a switch costs as much of the caches as others had time to displace", () => {
   const rows: [displacedCycles: number, cost: number][] = [
     [0, 2880],
-    [789_000, 2880 + 78_900],
-    [7_890_000, 2880 + 789_000],
-    [Infinity, 2880 + 789_000],
+    [897_120, 2880 + 89_712],
+    [8_971_200, 2880 + 897_120],
+    [Infinity, 2880 + 897_120],
   ];
   for (const [displaced, cost] of rows) assertEquals(switchCost(TABLE, displaced), cost as never);
 });

@@ -31,6 +31,17 @@ export class Reservations {
     return frame;
   }
 
+  /**
+   * `pages` frames for a domain that is a model and never looks into them: they keep what is in them. -ENOMEM, and nothing
+   * is taken, if that is more than its limit or than the machine has.
+   */
+  reserve(domain: Domain, pages: number): MachineFrame[] | Errno {
+    const { frames } = this;
+    if (domain.pages + pages > domain.maxPages || pages > frames.freeFrames) return ERRNO.ENOMEM;
+    domain.pages += pages;
+    return Array.from({ length: pages }, () => frames.allocate(domain.id)!);
+  }
+
   /** Takes a frame back; it becomes free once nothing refers to it any more. -EINVAL if it is not the domain's. */
   decrease(domain: Domain, frame: number): 0 | Errno {
     const { frames } = this;

@@ -6,7 +6,7 @@ import { type Platform, pricedPlatform, type Primitive } from "../kernel/primiti
 /** What each use of a primitive costs on bare hardware. */
 export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive, number> {
   return {
-    work: 1,
+    work: costs.scale,
     calls: 0,
     locked: isSmp ? costs.each("lockedOperation") : 0,
     systemCall: costs.each("systemCall"),

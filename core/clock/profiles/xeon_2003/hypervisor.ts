@@ -20,10 +20,10 @@ export const XEON_2003_HYPERVISOR: Prices<typeof HYPERVISOR_COSTS> = {
   addressSpaceSwitch: fitted(2880, "Table 4, Xen, 2p/0K: 1.97 - 0.77 us"),
   domainSwitch: derived(2880, "as addressSpaceSwitch"),
   cacheRefill: fitted(
-    789_000,
-    "Figure 6, 128 domains: 1.85 of Linux's 1.98 in slices of 5 ms is 330 us a switch, less domainSwitch",
+    897_120,
+    "Figure 6 and section 4.5, 128 domains: 7.5 % of slices of 5 ms are 375 us a switch, less domainSwitch",
   ),
-  cacheDisplacement: assumed(7_890_000, "ten times cacheRefill: one access in ten misses"),
+  cacheDisplacement: assumed(8_971_200, "ten times cacheRefill: one access in ten misses"),
   grantOperations: assumed(1512, "as pageTableUpdate: what the paper's page exchange does"),
   copiedBytes: assumed(1, "no figure in the paper; a byte a cycle"),
   events: assumed(200, "two bits and a test, beside the hypercall"),

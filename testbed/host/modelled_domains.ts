@@ -1,0 +1,172 @@
+/**
+ * Domains of a host whose kernels are models: their virtual CPUs are the dispatcher's, their memory is the hypervisor's, and
+ * all that they do takes its time on the physical CPUs that they share with everybody else.
+ */
+
+import { isErrno } from "../../core/abi/errno.ts";
+import type { MachineFrame } from "../../core/abi/ids.ts";
+import type { MachineClock, Timer } from "../../core/clock/clock.ts";
+import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import type { Domain } from "../../core/hypervisor/domain.ts";
+import { SteppedExecutor } from "../../core/hypervisor/executors/stepped_executor.ts";
+import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
+import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
+import type { SchedulerParameters } from "../../core/hypervisor/scheduling/ports.ts";
+import type { DomainId } from "../../core/lib/brand.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import {
+  createLinux,
+  type Kernel,
+  type KernelCpu,
+  type MachinePort,
+  type Platform,
+  PLATFORMS,
+  type VirtualCpuPort,
+} from "../../guests/model/mod.ts";
+import { parseSize } from "../units.ts";
+
+const PAGE_BYTES = 4096;
+
+/** What a modelled domain is made from; words of `xl.cfg`. */
+export interface ModelledDomainConfig {
+  readonly name: string;
+  /** With its unit, for example `64MiB`. */
+  readonly memory: string;
+  /** Default 1. */
+  readonly vcpus?: number;
+  /** The scheduler's parameters, for example `{ weight: 512 }`. */
+  readonly parameters?: SchedulerParameters;
+  /** Decides what its kernel leaves to chance; default: its number. */
+  readonly seed?: number;
+  /** Makes the kernel; default: a Linux with processes, memory, pipes and signals. */
+  readonly kernel?: (place: ModelPlace) => Kernel;
+}
+
+/** Where a modelled kernel is put. */
+export interface ModelPlace {
+  readonly name: string;
+  readonly domain: DomainId;
+  readonly machine: MachinePort;
+  readonly clock: MachineClock;
+  readonly platform: Platform;
+  readonly memoryBytes: number;
+  readonly seed: number;
+  /** The domain's memory, by pseudo-physical frame. */
+  readonly frames: readonly MachineFrame[];
+}
+
+/** A domain with a modelled kernel. */
+export interface ModelledDomain {
+  readonly name: string;
+  readonly domain: Domain;
+  readonly kernel: Kernel;
+}
+
+interface Parts {
+  readonly hypervisor: Hypervisor;
+  readonly dispatcher: CpuDispatcher;
+  readonly clock: MachineClock;
+  readonly costs: CostTable;
+}
+
+/** See the module comment. */
+export class ModelledDomains implements Snapshot {
+  readonly #parts: Parts;
+  readonly #executor = new SteppedExecutor<KernelCpu>("modelled kernel");
+  readonly #domains: ModelledDomain[] = [];
+  readonly #timers = new Map<ModelledDomain, readonly Timer[]>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** All that there are. */
+  get all(): readonly ModelledDomain[] {
+    return this.#domains;
+  }
+
+  /** Makes a domain that runs at once. Throws `RangeError` for lack of memory or a parameter that is refused. */
+  create(config: ModelledDomainConfig): ModelledDomain {
+    const { name, vcpus = 1, parameters } = config;
+    const { hypervisor, dispatcher } = this.#parts;
+    const pages = Math.floor(parseSize(config.memory) / PAGE_BYTES);
+    const executor = this.#executor;
+    const about = { name, vcpus, maxPages: pages, privileged: false, executor };
+    const domain = hypervisor.createDomain(about);
+    const frames = hypervisor.reservations.reserve(domain, pages);
+    if (isErrno(frames)) {
+      hypervisor.destroyDomain(domain);
+      throw new RangeError(`the machine has not the ${config.memory} that ${name} needs`);
+    }
+    const made = this.#boot(config, domain, frames);
+    if (parameters) {
+      const { policy } = dispatcher.pools.of(domain.id);
+      policy.adjustDomain(domain.id, parameters, dispatcher.now);
+    }
+    for (const vcpu of domain.vcpus) hypervisor.bringUp(vcpu);
+    hypervisor.unpause(domain);
+    this.#domains.push(made);
+    return made;
+  }
+
+  /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of these. */
+  destroy(domain: ModelledDomain): void {
+    const place = this.#domains.indexOf(domain);
+    if (place < 0) throw new RangeError(`${domain.name} is not a modelled domain of this host`);
+    this.#domains.splice(place, 1);
+    for (const timer of this.#timers.get(domain)!) timer.release();
+    this.#timers.delete(domain);
+    for (const vcpu of domain.domain.vcpus) this.#executor.release(vcpu.sched);
+    this.#parts.hypervisor.destroyDomain(domain.domain);
+  }
+
+  save(): SnapshotRecord {
+    const kernels = this.#domains.map(({ kernel }) => ({ ...kernel.save() }));
+    return { kind: "modelled domains", version: 1, state: { kernels } };
+  }
+
+  /** The same domains must be there. */
+  restore(record: SnapshotRecord): void {
+    const { kernels } = expectRecord(record, "modelled domains", 1);
+    (kernels as unknown as SnapshotRecord[]).forEach((each, place) =>
+      this.#domains[place].kernel.restore(each)
+    );
+  }
+
+  #boot(
+    config: ModelledDomainConfig,
+    domain: Domain,
+    frames: readonly MachineFrame[],
+  ): ModelledDomain {
+    const { dispatcher, clock, costs } = this.#parts;
+    const timers: Timer[] = [];
+    const ports = domain.vcpus.map(({ sched }, id): VirtualCpuPort => {
+      const timer = clock.createTimer(`cpu.${sched.name}`, () => kernel.cpus[id].timerFired());
+      timers.push(timer);
+      return {
+        block: () => dispatcher.block(sched),
+        wake: () => dispatcher.wake(sched),
+        armTimer: (at) => {
+          if (at === null) timer.disarm();
+          else if (at !== timer.deadline) timer.armAt(at);
+        },
+      };
+    });
+    const { frequencyHz } = clock;
+    const place: ModelPlace = {
+      name: config.name,
+      domain: domain.id,
+      machine: { now: () => dispatcher.now, frequencyHz, cpus: ports },
+      clock,
+      platform: PLATFORMS["xen-pv"](costs, domain.vcpus.length),
+      memoryBytes: frames.length * PAGE_BYTES,
+      seed: config.seed ?? domain.id,
+      frames,
+    };
+    const kernel: Kernel = (config.kernel ?? ((place) => createLinux(place).kernel))(place);
+    domain.vcpus.forEach(({ sched }, id) => this.#executor.adopt(sched, kernel.cpus[id]));
+    const made: ModelledDomain = { name: config.name, domain, kernel };
+    this.#timers.set(made, timers);
+    return made;
+  }
+}
