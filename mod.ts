@@ -20,6 +20,15 @@ export type {
   HostRunOptions,
   VifConfig,
 } from "./testbed/host/host.ts";
+export { LoadBox } from "./testbed/boot_load_box.ts";
+export type {
+  Delays,
+  Load,
+  LoadBoxOptions,
+  LoadDomain,
+  LoadDomainConfig,
+} from "./testbed/model/load_box.ts";
+export type { SchedulerName, SchedulerParameters } from "./core/hypervisor/scheduling/ports.ts";
 export { createMachine } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {

@@ -1,14 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { createMachine, tinyGuests } from "../mod.ts";
-import scenario from "./start.ts";
+import { startRun, tinyGuests } from "../mod.ts";
 
 Deno.test("the default scenario tells its story to the end", async () => {
   const lines: string[] = [];
-  await scenario.run({
-    print: (line) => lines.push(line),
-    createMachine,
-    signal: new AbortController().signal,
+  const run = await startRun("start", {}, {
+    onEvent: (news) => void (news.kind === "line" && lines.push(news.text)),
   });
+  assertEquals((await run.ended).status, "complete");
   const reported = tinyGuests.flatMap(({ expectedOutput }) => expectedOutput.trimEnd().split("\n"));
   assertEquals(
     lines.filter((line) => line.startsWith("  ") && !line.includes("simulated"))

@@ -1,0 +1,56 @@
+/** The scenarios about scheduling, in short: what they conclude, and that a seed decides them. */
+
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { growRecord, newRecord, type RunRecord, type Settings, startRun } from "../../mod.ts";
+
+/** Runs a scenario to its end. */
+async function recordOf(name: string, settings: Settings, seed = 1): Promise<RunRecord> {
+  let record: ReturnType<typeof newRecord> | undefined;
+  const run = await startRun(name, settings, {
+    seed,
+    onEvent(news) {
+      if (news.kind === "started") record = newRecord(news.head);
+      else if (news.kind !== "sample" && news.kind !== "console" && news.kind !== "output") {
+        growRecord(record!, news);
+      }
+    },
+  });
+  const { error } = await run.ended;
+  assertEquals(error, null);
+  return record!;
+}
+
+const SHORT: [name: string, settings: Settings][] = [
+  ["scheduler_fairness", { duration: "2s" }],
+  ["many_domains", { duration: "1s", domains: "1,4", requests: "100ms" }],
+  ["own_lab", { duration: "1s" }],
+];
+for (const [name, settings] of SHORT) {
+  Deno.test(`${name}: one seed gives one trace hash; another seed another, and the same conclusions`, async () => {
+    const [first, again, other] = [
+      await recordOf(name, settings),
+      await recordOf(name, settings),
+      await recordOf(name, settings, 2),
+    ];
+    assertEquals(first.traceHash, again.traceHash);
+    assertNotEquals(first.traceHash, other.traceHash);
+    assertEquals(first.conclusions, other.conclusions);
+  });
+}
+
+Deno.test("many_domains: Figure 6 within 1.5 % of its plotted points", async () => {
+  const { comparisons } = await recordOf("many_domains", { duration: "10s" });
+  const figure6 = comparisons.find(({ name }) => name === "figure6")!;
+  assertEquals(figure6.cells.length, 18);
+  const far = figure6.cells.filter(({ errorPercent }) => Math.abs(errorPercent!) > 1.5);
+  assertEquals(far, []);
+  assertEquals(figure6.cells.filter(({ fitted }) => fitted).length, 1);
+});
+
+Deno.test("scheduler_fairness: BVT and credit2 give fair shares within 2 %", async () => {
+  const settings = { duration: "10s", schedulers: "bvt,credit2" };
+  const { tables } = await recordOf("scheduler_fairness", settings);
+  const judged = tables.find(({ name }) => name === "schedulers")!;
+  assertEquals(judged.rows.map(([scheduler]) => scheduler), ["bvt", "credit2"]);
+  for (const [, deviation] of judged.rows) assert(Number(deviation) < 2, `${deviation}`);
+});
