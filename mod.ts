@@ -32,6 +32,7 @@ export type { SchedulerName, SchedulerParameters } from "./core/hypervisor/sched
 export { createMachine } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {
+  CheckpointView,
   CpuView,
   CreateMachine,
   DeviceView,
@@ -44,9 +45,11 @@ export type {
   MemoryView,
   RegionExit,
   RegionView,
+  ReverseOptions,
   RunOptions,
   SerialConsole,
   StopReason,
+  TimeTravel,
   TraceLine,
   TraceView,
   TranslationsView,

@@ -51,6 +51,8 @@ export interface MachineOptions {
   readonly translator?: HotEngineOptions;
   /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,011). */
   readonly quantumCycles?: number;
+  /** Memory for automatic checkpoints, for example `1GiB`: the machine can then be sent back. Default: none are taken. */
+  readonly checkpoints?: string | Bytes;
 }
 
 /** Why a run ended. */
@@ -222,8 +224,36 @@ export interface TranslationsView {
   find(address: bigint, cpu?: number): readonly RegionView[];
 }
 
+/** An instant to which a machine can go back at once. */
+export interface CheckpointView {
+  readonly cycle: Cycle;
+}
+
+/** How to go back to a hit. */
+export type ReverseOptions = Pick<RunOptions, "signal">;
+
+/**
+ * Travel in simulated time. A machine is put at a checkpoint and runs from there as it ran before, with the same inputs:
+ * nobody inside can tell. Who feeds it something else than before begins another future.
+ */
+export interface TimeTravel {
+  /** The instants to go back to, oldest first. */
+  readonly checkpoints: readonly CheckpointView[];
+  /** Takes a checkpoint in memory: of what the machine stores to from now on, the old content is kept. */
+  checkpoint(): CheckpointView;
+  /** Brings the machine to a cycle. Rejects with a `RangeError` if it is before the oldest checkpoint. */
+  seek(cycle: Cycle): Promise<void>;
+  /** Goes back by `count` (default 1) instructions, deliveries of interrupts, or waits. Rejects as {@link seek}. */
+  reverseStep(count?: number): Promise<void>;
+  /**
+   * Goes back to the last instant at which a run would have hit a breakpoint; without one to the oldest checkpoint,
+   * and resolves with `limit`. Rejects with a `RangeError` if there is no checkpoint.
+   */
+  reverseContinue(options?: ReverseOptions): Promise<StopReason>;
+}
+
 /** A machine. Prints as a table of what it is and how it stands. */
-export interface Machine {
+export interface Machine extends TimeTravel {
   readonly name: string;
   readonly options: MachineOptions;
   /** The current instant. */

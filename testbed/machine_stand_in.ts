@@ -8,6 +8,7 @@ import type { PhysicalAddress } from "../core/lib/brand.ts";
 import { expectRecord, type SnapshotRecord } from "../core/lib/snapshot.ts";
 import { disassembleBytes } from "./disassembler.ts";
 import type {
+  CheckpointView,
   CpuView,
   Machine,
   MachineOptions,
@@ -138,6 +139,29 @@ export class MachineStandIn implements Machine {
 
   restore(record: SnapshotRecord): void {
     expectRecord(record, "stand-in", 1);
+  }
+
+  readonly checkpoints: CheckpointView[] = [];
+
+  checkpoint(): CheckpointView {
+    const taken = { cycle: this.now };
+    this.checkpoints.push(taken);
+    return taken;
+  }
+
+  seek(cycle: Cycle): Promise<void> {
+    return Promise.reject(
+      new RangeError(`${this.name} cannot go to cycle ${cycle}: it has no past`),
+    );
+  }
+
+  async reverseStep(count = 1): Promise<void> {
+    await this.seek(this.now - count as Cycle);
+  }
+
+  async reverseContinue(): Promise<StopReason> {
+    await this.seek(0 as Cycle);
+    return { kind: "limit" };
   }
 
   emit(kind: string, text: string): void {

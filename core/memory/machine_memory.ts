@@ -47,6 +47,8 @@ export interface MemoryObserver {
   beforeStore?(page: number, watch: number, offset: number, length: number): void;
   /** Linear page `page` is now watched: direct write access to it must be given up. */
   onWatch?(page: number): void;
+  /** Some pages are now watched, as {@link MachineMemory.watches} tells: the same for each of them. */
+  onWatchMany?(): void;
   /** The map of guest-physical memory changed (PAM, MMIO, A20): translations must be dropped. */
   onRemap?(): void;
 }
@@ -154,6 +156,12 @@ export class MachineMemory implements MmioBus, DmaBus {
     for (const observer of this.#observers) observer.onWatch?.(linearPage);
   }
 
+  /** Sets a watch on each of many linear pages at the price of a few. */
+  watchMany(linearPages: Iterable<number>, watch: number): void {
+    for (const page of linearPages) this.#watch[page - this.#firstLinearPage] |= watch;
+    for (const observer of this.#observers) observer.onWatchMany?.();
+  }
+
   /** Where the code lines of linear page 0 would be noted: those of page `p` are the 8 bytes at 8 * p from there. */
   get codeLinesOfPage0(): number {
     return this.plan.codeLinesBase - this.#firstLinearPage * CODE_LINES_BYTES_PER_PAGE;
@@ -204,7 +212,9 @@ export class MachineMemory implements MmioBus, DmaBus {
     const at = page * FRAME_BYTES + offset;
     if (this.watches(page) !== 0) {
       // Boot loaders patch the same operands into their BIOS calls again and again: nothing changes then.
-      if (this.#load(at, size) === (size === 4 ? value >>> 0 : value & (0x100 ** size - 1))) return;
+      const isCode = (this.#watch[page - this.#firstLinearPage] & FrameWatch.code) !== 0;
+      const stored = size === 4 ? value >>> 0 : value & (0x100 ** size - 1);
+      if (isCode && this.#load(at, size) === stored) return;
       this.#barrier(page, offset, size);
     }
     if (size === 1) this.#u8[at] = value;
@@ -265,12 +275,32 @@ export class MachineMemory implements MmioBus, DmaBus {
     into.set(this.#u8.subarray(this.plan.ramBase, this.plan.ramBase + this.plan.ramBytes));
   }
 
-  /** Replaces all RAM; every watcher of stores is told, frame by frame. */
+  /** Replaces all RAM; see {@link writePage}. */
   writeRam(bytes: Uint8Array): void {
     for (let at = 0; at < this.plan.ramBytes; at += FRAME_BYTES) {
-      this.#barrier((this.plan.ramBase + at) / FRAME_BYTES, 0, FRAME_BYTES);
+      this.writePage((this.plan.ramBase + at) / FRAME_BYTES, bytes.subarray(at, at + FRAME_BYTES));
     }
-    this.#u8.set(bytes, this.plan.ramBase);
+  }
+
+  /** Copies the bytes of linear page `linearPage` into `into` (a frame long). */
+  readPage(linearPage: number, into: Uint8Array): void {
+    const at = linearPage * FRAME_BYTES;
+    into.set(this.#u8.subarray(at, at + FRAME_BYTES));
+  }
+
+  /**
+   * Replaces linear page `linearPage` by `bytes` (a frame, aligned to 4 bytes where they lie). Engines keep what they made of code that stays the
+   * same: watchers are told only of the part that differs.
+   */
+  writePage(linearPage: number, bytes: Uint8Array): void {
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset, FRAME_BYTES / 4);
+    const at = linearPage * FRAME_BYTES / 4;
+    let [first, last] = [0, words.length - 1];
+    while (first <= last && this.#words[at + first] === words[first]) first++;
+    if (first > last) return;
+    while (this.#words[at + last] === words[last]) last--;
+    this.#barrier(linearPage, first * 4, (last + 1 - first) * 4);
+    this.#words.set(words, at);
   }
 
   readDma(address: PhysicalAddress, into: Uint8Array): void {
@@ -345,13 +375,17 @@ export class MachineMemory implements MmioBus, DmaBus {
     read: boolean,
     write: boolean,
   ): void {
+    let changed = false;
     for (let i = 0; i < sizeBytes / FRAME_BYTES; i++) {
       const page = address / FRAME_BYTES + i;
       const ram = this.plan.ramBase / FRAME_BYTES + page;
-      const rom = romLinear < 0 ? -1 : romLinear / FRAME_BYTES + i;
-      this.setPage(page, read ? ram : rom, write ? ram : -1);
+      const readPage = read ? ram : romLinear < 0 ? -1 : romLinear / FRAME_BYTES + i;
+      const writePage = write ? ram : -1;
+      if (this.readMap[page] === readPage && this.writeMap[page] === writePage) continue;
+      this.setPage(page, readPage, writePage);
+      changed = true;
     }
-    this.#remapped();
+    if (changed) this.#remapped();
   }
 
   private setPage(page: number, readPage: number, writePage: number): void {

@@ -20,9 +20,9 @@ function watchedMemory(): { memory: MachineMemory; told: string[] } {
   return { memory, told };
 }
 
-test("a store to a watched frame is told if it changes a byte, and only then", () => {
+test("a store to code is told if it changes a byte, and only then", () => {
   const { memory, told } = watchedMemory();
-  memory.watch(1, FrameWatch.dirty);
+  memory.watchCode(1, 0, FRAME_BYTES);
   const stores: readonly [address: number, size: 1 | 2 | 4, value: number][] = [
     [0x0010, 4, 0x1234],
     [0x1010, 4, -2],
@@ -33,7 +33,7 @@ test("a store to a watched frame is told if it changes a byte, and only then", (
     [0x1ff8, 1, 0x101],
   ];
   for (const store of stores) memory.write(...store);
-  assertEquals(told, ["1 2 16+4", "1 2 18+2", "1 2 4088+1"]);
+  assertEquals(told, ["1 1 16+4", "1 1 18+2", "1 1 4088+1"]);
   assertEquals(memory.read(0x1010, 4), 0xfffefffe);
 });
 

@@ -65,6 +65,9 @@ interface Slot {
   told: number;
   /** Cycle at which the sampler wants to look next. */
   sampleAt: number;
+  /** The last stretch in which it only waited; it waits still if it has run no further. */
+  waitFrom: number;
+  waitTo: number;
 }
 
 /** A turn of all CPUs, from one cycle to another, that stopped on its way; see {@link Processors.run}. */
@@ -111,6 +114,8 @@ export class Processors implements Snapshot {
       cycle: 0,
       told: i === 0 ? Activity.active : Activity.waitForSipi,
       sampleAt: Infinity,
+      waitFrom: -1,
+      waitTo: -1,
     }));
     this.cpus = this.#slots.map(({ cpu }) => cpu);
     const quickWays = compileQuickWays(options.host, linear);
@@ -133,7 +138,7 @@ export class Processors implements Snapshot {
     this.engine = makeEngine(options, this.reference, parts);
     memory.observe({ onRemap: () => this.engine.invalidate() });
     options.clock.source = () => this.cycleNow();
-    options.clock.onEarlierDeadline = (at) => this.#endBy(at);
+    options.clock.onEarlierDeadline = (at) => this.endBy(at);
     for (const cpu of this.cpus) {
       resetCpu(cpu);
       if (cpu.index > 0) cpu.state.activity = Activity.waitForSipi;
@@ -172,6 +177,27 @@ export class Processors implements Snapshot {
   /** The first CPU that shut down after a triple fault, or `null`. */
   get shutDown(): Cpu | null {
     return this.cpus.find(({ state }) => state.activity === Activity.shutdown) ?? null;
+  }
+
+  /** Since when the first CPU has done nothing but wait; `null` if it does not. For who looks: no run depends on it. */
+  get waitingSince(): number | null {
+    const [{ cpu, cycle, waitFrom, waitTo }] = this.#slots;
+    if (cycle === waitTo) return waitFrom;
+    return cpu.state.activity === Activity.active ? null : cycle;
+  }
+
+  /**
+   * The first cycle from the present one on at which all CPUs can stand together, whatever turn they are in: what
+   * reaches a machine from outside is put there.
+   */
+  get meetingCycle(): number {
+    const inTurn = this.#current !== null || this.#stopped !== null;
+    return inTurn ? Math.max(this.furthestCycle, this.cycleNow()) + 1 : this.furthestCycle;
+  }
+
+  /** The cycle of the CPU that has run furthest: an instruction may end some cycles after the turn that it belongs to. */
+  get furthestCycle(): number {
+    return Math.max(...this.#slots.map(({ cycle }) => cycle));
   }
 
   /** Makes the running slice end after the current instruction. */
@@ -299,6 +325,7 @@ export class Processors implements Snapshot {
       const { cpu } = slot;
       const place = Object.fromEntries(PLACE_FIELDS.map((name) => [name, cpu.state[name]]));
       this.#passOver(slot, saved.cycle as number);
+      slot.waitTo = -1;
       cpu.state.restore(saved.state as SnapshotRecord);
       Object.assign(cpu.state, place);
       cpu.msrs.restore(saved.msrs as SnapshotRecord);
@@ -308,7 +335,6 @@ export class Processors implements Snapshot {
       stateReplaced(cpu);
     });
     this.#stopped = turn as unknown as Turn | null;
-    this.engine.invalidate();
   }
 
   #makeCpu(index: number): Cpu {
@@ -389,13 +415,14 @@ export class Processors implements Snapshot {
 
   /** The CPU does nothing up to `cycle`: instants for samples before it are passed over. */
   #passOver(slot: Slot, cycle: number): void {
-    slot.cycle = cycle;
+    if (slot.waitTo !== slot.cycle) slot.waitFrom = slot.cycle;
+    slot.cycle = slot.waitTo = cycle;
     slot.sampleAt = this.#sampler?.nextAfter(cycle) ?? Infinity;
   }
 
   #setSampler(sampler: Sampler | null): void {
     this.#sampler = sampler;
-    for (const slot of this.#slots) this.#passOver(slot, slot.cycle);
+    for (const slot of this.#slots) slot.sampleAt = sampler?.nextAfter(slot.cycle) ?? Infinity;
   }
 
   #sample(slot: Slot): void {
@@ -456,7 +483,7 @@ export class Processors implements Snapshot {
   }
 
   /** Ends the slice at cycle `at`, or right after the current instruction if that is later. */
-  #endBy(at: number): void {
+  endBy(at: number): void {
     if (this.#current === null || at >= this.#end) return;
     const now = this.cycleNow();
     this.#end = Math.max(at, now + 1);

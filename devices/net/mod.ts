@@ -19,6 +19,7 @@ export * from "./ethernet_switch.ts";
 export * from "./pcap.ts";
 export { DHCP_PORT, type DhcpOptions, DhcpServer } from "./dhcp_server.ts";
 export {
+  type HostInput,
   type Ping,
   type ReceivedFrame,
   ScriptedHost,

@@ -5,7 +5,7 @@
  * Wiring: `const host = new ScriptedHost({ clock, port: lan.attach("script"), mac, address })`.
  */
 
-import type { Clock, Nanoseconds } from "../../core/clock/clock.ts";
+import { type Clock, type Nanoseconds, nanoseconds } from "../../core/clock/clock.ts";
 import {
   expectRecord,
   type Snapshot,
@@ -36,15 +36,30 @@ export interface ScriptedHostOptions {
   readonly address: Ipv4Address;
   /** Left out, the host serves no DHCP. */
   readonly dhcp?: DhcpOptions;
-  /** Told of each payload or frame that the script sends, as an input from outside; reflexes are none. */
-  readonly onInput?: (bytes: Uint8Array) => void;
+  /**
+   * Takes what the script sends, as an input from outside, and hands it to {@link ScriptedHost.carryOut} when its time
+   * has come (left out: at once). Reflexes are none.
+   */
+  readonly onInput?: (input: HostInput) => void;
 }
+
+/** What a script has its host send, as plain data. */
+export type HostInput =
+  | { readonly kind: "frame"; readonly frame: Uint8Array }
+  | {
+    readonly kind: "packet";
+    readonly to: Ipv4Address;
+    readonly protocol: number;
+    readonly payload: Uint8Array;
+  }
+  | { readonly kind: "ping"; readonly to: Ipv4Address; readonly dataBytes: number };
 
 /** An echo request that the host sent. */
 export interface Ping {
   readonly to: Ipv4Address;
-  readonly sequence: number;
-  readonly sentNs: Nanoseconds;
+  /** Number and instant of the request; -1 as long as it waits for its turn. */
+  sequence: number;
+  sentNs: Nanoseconds;
   /** When the answer came, or `null`. */
   answeredNs: Nanoseconds | null;
 }
@@ -76,7 +91,9 @@ export class ScriptedHost implements NetPort, Snapshot {
   onPong: (ping: Ping) => void = () => {};
   readonly #clock: Clock;
   readonly #port: SwitchPort;
-  readonly #onInput: (bytes: Uint8Array) => void;
+  readonly #onInput: (input: HostInput) => void;
+  /** Pings that wait to be carried out. */
+  readonly #asked: Ping[] = [];
   readonly #interface: Ipv4Interface;
   #sequence = 0;
 
@@ -86,7 +103,7 @@ export class ScriptedHost implements NetPort, Snapshot {
     this.dhcp = options.dhcp ? new DhcpServer(options.address, options.dhcp) : null;
     this.#clock = options.clock;
     this.#port = options.port;
-    this.#onInput = options.onInput ?? (() => {});
+    this.#onInput = options.onInput ?? ((input) => this.carryOut(input));
     this.#port.connect(this);
     const { mac, address, port } = options;
     this.#interface = new Ipv4Interface({
@@ -99,30 +116,33 @@ export class ScriptedHost implements NetPort, Snapshot {
 
   /** Sends an echo request of `dataBytes` bytes (default 56); the answer appears in {@link pings}. */
   ping(to: Ipv4Address, dataBytes = 56): Ping {
-    this.#sequence = (this.#sequence + 1) & 0xffff;
-    const ping: Ping = {
-      to,
-      sequence: this.#sequence,
-      sentNs: this.#clock.nowNs,
-      answeredNs: null,
-    };
-    remember(this.pings, ping);
-    const data = Uint8Array.from({ length: dataBytes }, (_, index) => index);
-    const { sequence } = ping;
-    const request = { kind: "request", identifier: ECHO_IDENTIFIER, sequence, data } as const;
-    this.#sendInput(to, IP_PROTOCOL.ICMP, icmpEchoBytes(request));
+    const ping: Ping = { to, sequence: -1, sentNs: nanoseconds(-1), answeredNs: null };
+    this.#asked.push(ping);
+    this.#onInput({ kind: "ping", to, dataBytes });
     return ping;
   }
 
   /** Sends a UDP datagram. */
   sendDatagram(to: Ipv4Address, datagram: UdpDatagram): void {
-    this.#sendInput(to, IP_PROTOCOL.UDP, udpBytes(datagram, this.address, to));
+    const payload = udpBytes(datagram, this.address, to);
+    this.#onInput({ kind: "packet", to, protocol: IP_PROTOCOL.UDP, payload });
   }
 
   /** Puts a frame on the wire as it is. */
   sendFrame(frame: Uint8Array): void {
-    this.#onInput(frame);
-    this.#port.send(frame);
+    this.#onInput({ kind: "frame", frame });
+  }
+
+  /** Does what a script asked for, or has asked for in an earlier run. */
+  carryOut(input: HostInput): void {
+    switch (input.kind) {
+      case "frame":
+        return this.#port.send(input.frame);
+      case "packet":
+        return this.#interface.send(input);
+      case "ping":
+        return this.#ping(input.to, input.dataBytes);
+    }
   }
 
   /** A frame arrived from the switch. */
@@ -195,10 +215,16 @@ export class ScriptedHost implements NetPort, Snapshot {
     });
   }
 
-  /** Sends what the script, not a reflex, asked for. */
-  #sendInput(to: Ipv4Address, protocol: number, payload: Uint8Array): void {
-    this.#onInput(payload);
-    this.#interface.send({ to, protocol, payload });
+  #ping(to: Ipv4Address, dataBytes: number): void {
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    const asked = this.#asked[0]?.to === to ? this.#asked.shift()! : { to, answeredNs: null };
+    const { nowNs: sentNs } = this.#clock;
+    const ping = Object.assign(asked, { sequence: this.#sequence, sentNs });
+    remember(this.pings, ping);
+    const data = Uint8Array.from({ length: dataBytes }, (_, index) => index);
+    const { sequence } = ping;
+    const request = { kind: "request", identifier: ECHO_IDENTIFIER, sequence, data } as const;
+    this.#interface.send({ to, protocol: IP_PROTOCOL.ICMP, payload: icmpEchoBytes(request) });
   }
 }
 

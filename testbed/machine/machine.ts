@@ -6,7 +6,7 @@
  */
 
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
-import { expectRecord, SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
 import { CounterStream } from "../../core/trace/counters.ts";
@@ -17,12 +17,12 @@ import { cpuModel } from "../../core/x86/model/mod.ts";
 import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
 import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
-import { KEY_NAMES } from "../../devices/i8042/mod.ts";
 import type { KernelCode } from "../../guests/linux/mod.ts";
 import type { Debugger } from "../debugger/debugger_api.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
 import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
+  CheckpointView,
   CpuView,
   DeviceView,
   DisassembledLine,
@@ -30,6 +30,7 @@ import type {
   MachineNetwork,
   MachineOptions,
   MemoryView,
+  ReverseOptions,
   RunOptions,
   ScreenWaitOptions,
   SerialConsole,
@@ -38,13 +39,17 @@ import type {
   TranslationsView,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
+import { TimeMachine } from "../time_travel/time_machine.ts";
+import { Timeline } from "../time_travel/timeline.ts";
 import { printAs } from "../tables.ts";
 import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
 import { makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
+import { InputDoor } from "./input_door.ts";
 import { keysOf } from "./keys.ts";
+import { MachineState } from "./machine_state.ts";
 import { MemoryWindow } from "./memory_window.ts";
 import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
@@ -66,9 +71,6 @@ const SLICE_CYCLES = 2_000_000;
 /** A digest of all registers enters the trace each time so many cycles have passed. */
 const STATE_DIGEST_CYCLES = 10_000_000;
 
-/** Where input comes from, as numbered in the trace. */
-const InputSource = { console: 0, keyboard: 1, network: 2 } as const;
-
 /** The machine that {@link createMachine} gives. */
 export class PcMachine implements Machine {
   readonly name: string;
@@ -79,6 +81,7 @@ export class PcMachine implements Machine {
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
   readonly memory: MemoryView;
+  readonly timeline: Timeline;
   readonly trace: TraceView;
   readonly translations: TranslationsView;
   readonly #trace = new Trace();
@@ -86,10 +89,11 @@ export class PcMachine implements Machine {
   readonly #io = new IoSpace();
   readonly #memory: MachineMemory;
   readonly #console: MachineConsole;
+  readonly #state: MachineState;
+  readonly #inputs: InputDoor;
+  readonly #travel: TimeMachine;
   readonly #start: (machine: PcMachine) => void;
   readonly #kernelCode: () => KernelCode | null;
-  /** Part of the snapshot: what several CPUs do depends on it. */
-  #quantumCycles: number;
   #running = false;
   #interrupted = false;
   #lastStop: StopReason | null = null;
@@ -104,7 +108,6 @@ export class PcMachine implements Machine {
     this.options = options;
     this.#start = parts.start;
     this.#kernelCode = parts.kernelCode;
-    this.#quantumCycles = options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES;
     const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
     const romBase = processorAreaBytes(cpus);
     const ramBase = romBase + ROM_AREA_BYTES;
@@ -123,12 +126,12 @@ export class PcMachine implements Machine {
     this.#console = new MachineConsole({
       clock: this.clock,
       run: (options) => this.run(options),
-      receive: (bytes) => this.#typed(bytes),
+      receive: (bytes) => this.#inputs.feed({ kind: "console", bytes: bytes.slice() }),
     });
     const { net = "none" } = options;
     this.network = net === "none"
       ? null
-      : makeNetwork(net, this.clock, (bytes) => this.#inputFrame(bytes));
+      : makeNetwork(net, this.clock, (input) => this.#inputs.feed({ kind: "network", input }));
     this.board = new PcBoard({
       clock: this.clock,
       ports: this.#io,
@@ -179,6 +182,43 @@ export class PcMachine implements Machine {
     };
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
     this.memory = new MemoryWindow(this.#memory, this.processors.cpus);
+    const { name, clock, board, network, processors } = this;
+    const state = this.#state = new MachineState(
+      {
+        name,
+        clock,
+        memory: this.#memory,
+        processors,
+        board,
+        network,
+        trace: this.#trace,
+        console: this.#console,
+      },
+      options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES,
+    );
+    const timeline = this.timeline = new Timeline({
+      clock,
+      memory: this.#memory,
+      state,
+      restored: () => this.#restored(),
+    }, parts.checkpointBytes);
+    this.#inputs = new InputDoor({
+      clock,
+      processors,
+      board,
+      network,
+      trace: this.#trace,
+      timeline,
+    });
+    this.#travel = new TimeMachine({
+      name,
+      clock,
+      processors,
+      timeline,
+      quietly: (body) => this.#exclusively(() => this.#console.whileMuted(body)),
+      advance: (options) => this.#run(options),
+      withoutStops: (body) => this.#debugger ? this.#debugger.list.whileIgnored(body) : body(),
+    });
     this.#start(this);
   }
 
@@ -220,16 +260,7 @@ export class PcMachine implements Machine {
   }
 
   async run(options: RunOptions = {}): Promise<StopReason> {
-    if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
-    this.#running = true;
-    this.#interrupted = false;
-    try {
-      this.#lastStop = await this.#run(options);
-      return this.#lastStop;
-    } finally {
-      this.#running = false;
-      this.#console.flush();
-    }
+    return await this.#exclusively(async () => this.#lastStop = await this.#run(options));
   }
 
   interrupt(): void {
@@ -239,6 +270,7 @@ export class PcMachine implements Machine {
   async step(count = 1, cpu = 0): Promise<StopReason> {
     if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
     if (!this.cpus[cpu]) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
+    if (this.cpus.length === 1) return await this.#stepMachine(count);
     for (let i = 0; i < count; i++) {
       this.processors.step(cpu, this.clock.now);
       this.clock.advanceTo(this.clock.now + 1 as Cycle);
@@ -259,12 +291,7 @@ export class PcMachine implements Machine {
   }
 
   pressKeys(...keys: string[]): void {
-    for (const chord of keys.map(keysOf)) {
-      for (const key of chord) {
-        this.#trace.emit(this.now, "input", InputSource.keyboard, KEY_NAMES.indexOf(key));
-      }
-      this.board.keyboard.typist.pressKeys(...chord);
-    }
+    for (const chord of keys.map(keysOf)) this.#inputs.feed({ kind: "keys", keys: chord });
   }
 
   async disassemble(address?: bigint, count = 8, cpu = 0): Promise<DisassembledLine[]> {
@@ -288,62 +315,64 @@ export class PcMachine implements Machine {
   }
 
   snapshot(): SnapshotRecord {
-    const ram = new Uint8Array(this.#memory.plan.ramBytes);
-    this.#memory.readRam(ram);
-    return {
-      kind: "machine",
-      version: 1,
-      state: { ...this.#saveParts(), ram },
-    };
+    return this.#state.save();
   }
 
   restore(record: SnapshotRecord): void {
     if (this.#running) throw new TypeError(`machine ${this.name} is running: interrupt it first`);
-    const state = expectRecord(record, "machine", 1);
-    const ram = state.ram as Uint8Array;
-    const { ramBytes } = this.#memory.plan;
-    if (ram.length !== ramBytes) {
-      throw new SnapshotError(
-        `snapshot of a machine with ${ram.length} bytes of RAM; ${this.name} has ${ramBytes}`,
-      );
-    }
-    const before = this.#saveParts();
-    try {
-      this.#restoreParts(state);
-    } catch (error) {
-      // A part of another version: the machine stays as it was.
-      this.#restoreParts(before);
-      throw error;
-    }
-    this.#memory.writeRam(ram);
+    this.#state.restore(record);
+    this.timeline.forget();
+    this.#restored();
+  }
+
+  checkpoint(): CheckpointView {
+    if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
+    return this.#travel.checkpoint();
+  }
+
+  get checkpoints(): readonly CheckpointView[] {
+    return this.#travel.checkpoints;
+  }
+
+  async seek(cycle: Cycle): Promise<void> {
+    await this.#travel.seek(cycle);
+  }
+
+  async reverseStep(count?: number): Promise<void> {
+    await this.#travel.reverseStep(count);
+  }
+
+  async reverseContinue(options?: ReverseOptions): Promise<StopReason> {
+    return await this.#travel.reverseContinue(options);
+  }
+
+  /** The machine is elsewhere now. */
+  #restored(): void {
     this.#wanted = null;
     this.#debugger?.list.forget();
+    this.#inputs.carryOut();
   }
 
-  /** Everything but RAM. */
-  #saveParts(): SnapshotRecord["state"] {
-    return {
-      quantumCycles: this.#quantumCycles,
-      clock: { ...this.clock.save() },
-      trace: { ...this.#trace.save() },
-      processors: { ...this.processors.save() },
-      board: { ...this.board.save() },
-      lan: this.network && { ...this.network.lan.save() },
-      host: this.network && { ...this.network.host.save() },
-    };
-  }
-
-  #restoreParts(state: SnapshotRecord["state"]): void {
-    const part = (name: string) => state[name] as unknown as SnapshotRecord;
-    this.#quantumCycles = state.quantumCycles as number;
-    this.board.restore(part("board"));
-    if (this.network && state.lan !== null) {
-      this.network.lan.restore(part("lan"));
-      this.network.host.restore(part("host"));
+  /** The machine's only run. */
+  async #exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
+    this.#running = true;
+    this.#interrupted = false;
+    try {
+      return await run();
+    } finally {
+      this.#running = false;
+      this.#console.flush();
     }
-    this.clock.restore(part("clock"));
-    this.processors.restore(part("processors"));
-    this.#trace.restore(part("trace"));
+  }
+
+  /** Lets the only CPU begin `count` instructions. */
+  async #stepMachine(count: number): Promise<StopReason> {
+    let stop: StopReason = { kind: "limit" };
+    for (let i = 0; i < count && stop.kind === "limit"; i++) {
+      stop = await this.run({ untilCycle: this.#travel.nextBoundary });
+    }
+    return stop;
   }
 
   async #run(options: RunOptions): Promise<StopReason> {
@@ -370,14 +399,15 @@ export class PcMachine implements Machine {
 
   /** Advances by one slice; returns why the run must end, or `null`. */
   #slice(limit: number): StopReason | null {
-    const { clock, processors } = this;
+    const { clock, processors, timeline } = this;
     const told = this.#debuggerStop();
     if (told) return told;
     const from = this.now;
     if (from >= limit) return { kind: "limit" };
+    if (!processors.stopped) timeline.tick();
     const digest = (Math.floor(from / STATE_DIGEST_CYCLES) + 1) * STATE_DIGEST_CYCLES;
-    const quantum = this.cpus.length === 1 ? SLICE_CYCLES : this.#quantumCycles;
-    let to = clock.nextDeadline;
+    const quantum = this.cpus.length === 1 ? SLICE_CYCLES : this.#state.quantumCycles;
+    let to = Math.min(clock.nextDeadline, timeline.journal.nextCycle);
     if (processors.idle) {
       const shut = processors.shutDown;
       if (shut) return { kind: "tripleFault", description: describeFault(shut) };
@@ -388,10 +418,12 @@ export class PcMachine implements Machine {
       to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)), limit);
       if (processors.stopped) return null;
     }
-    clock.advanceTo(to as Cycle);
-    clock.runDue();
-    if (clock.now >= digest) this.#digestState();
-    this.#debugger?.list.afterEvents(this.now);
+    this.#inputs.after(() => {
+      clock.advanceTo(to as Cycle);
+      clock.runDue();
+      if (clock.now >= digest) this.#digestState();
+      this.#debugger?.list.afterEvents(this.now);
+    });
     return this.#stopNow();
   }
 
@@ -429,11 +461,13 @@ export class PcMachine implements Machine {
   }
 
   #setA20(open: boolean): void {
-    for (const cpu of this.processors?.cpus ?? []) {
-      cpu.state.a20Mask = open ? 0xffffffff : 0xffefffff;
+    const mask = open ? 0xffffffff : 0xffefffff;
+    const others = this.processors?.cpus.filter(({ state }) => state.a20Mask !== mask) ?? [];
+    for (const cpu of others) {
+      cpu.state.a20Mask = mask;
       cpu.mmu.flushEverything();
     }
-    this.processors?.engine.invalidate();
+    if (others.length > 0) this.processors.engine.invalidate();
   }
 
   #transmitted(byte: number): void {
@@ -453,19 +487,6 @@ export class PcMachine implements Machine {
     }
     this.#trace.emit(this.now, "state", digest.low, digest.high);
     this.#counters.tell(this.now);
-  }
-
-  /** Bytes typed at the console. */
-  #typed(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#trace.emit(this.now, "input", InputSource.console, byte);
-    this.board.com1.receive(bytes);
-  }
-
-  /** Bytes that the script put on the network. */
-  #inputFrame(bytes: Uint8Array): void {
-    const digest = new Digest();
-    for (const byte of bytes) digest.add(byte);
-    this.#trace.emit(this.now, "input", InputSource.network, digest.low);
   }
 }
 

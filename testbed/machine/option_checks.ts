@@ -4,7 +4,7 @@ import type { HotEngineOptions } from "../../core/translate/mod.ts";
 import { CPU_MODEL_NAMES } from "../../core/x86/model/mod.ts";
 import type { EngineName, ImageSource, MachineOptions } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
-import { parseSize } from "../units.ts";
+import { type Bytes, parseSize } from "../units.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_MEMORY = "256MiB";
@@ -31,6 +31,7 @@ const OPTION_NAMES: { readonly [Name in keyof Required<MachineOptions>]: true } 
   engine: true,
   translator: true,
   quantumCycles: true,
+  checkpoints: true,
 };
 const TRANSLATOR_NAMES: { readonly [Name in keyof Required<HotEngineOptions>]: true } = {
   profile: true,
@@ -44,6 +45,8 @@ const KERNEL_ONLY = ["initrd", "modules", "append"] as const;
 export interface CheckedOptions {
   readonly memoryBytes: number;
   readonly cpus: number;
+  /** What automatic checkpoints may take; 0 for none. */
+  readonly checkpointBytes: number;
 }
 
 /** Throws an error that names the first wrong option, its value and what would be right. */
@@ -62,7 +65,9 @@ export function checkOptions(options: MachineOptions): CheckedOptions {
   wholeNumber("cpus", cpus, MAX_CPUS);
   wholeNumber("quantumCycles", quantumCycles, MAX_QUANTUM_CYCLES);
   checkTranslator(options.translator ?? {});
-  return { memoryBytes: memorySize(options), cpus };
+  const { checkpoints } = options;
+  const checkpointBytes = checkpoints === undefined ? 0 : sizeOf("checkpoints", checkpoints);
+  return { memoryBytes: memorySize(options), cpus, checkpointBytes };
 }
 
 function checkTranslator(translator: HotEngineOptions): void {
@@ -114,12 +119,7 @@ function wholeNumber(option: string, value: number, most: number): void {
 }
 
 function memorySize({ memory = DEFAULT_MEMORY }: MachineOptions): number {
-  let bytes: number;
-  try {
-    bytes = parseSize(memory);
-  } catch (error) {
-    throw new SyntaxError(`option memory: ${(error as Error).message}`, { cause: error });
-  }
+  const bytes = sizeOf("memory", memory);
   if (bytes % 4096 !== 0 || bytes < 4 * MIB || bytes > MAX_MEMORY_BYTES) {
     throw new RangeError(
       `option memory: expected a multiple of 4 KiB from 4MiB to ${
@@ -128,4 +128,12 @@ function memorySize({ memory = DEFAULT_MEMORY }: MachineOptions): number {
     );
   }
   return bytes;
+}
+
+function sizeOf(option: string, size: string | Bytes): number {
+  try {
+    return parseSize(size);
+  } catch (error) {
+    throw new SyntaxError(`option ${option}: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -33,6 +33,8 @@ export interface MachineParts {
   readonly options: MachineOptions;
   readonly memoryBytes: number;
   readonly cpus: number;
+  /** Memory that automatic checkpoints may take, in bytes; 0 for none. */
+  readonly checkpointBytes: number;
   /** The board's choices; called once the machine's clock exists. */
   board(network: MachineNetwork | null): BoardChoices;
   /** Puts the kernel or the ROM into place and the first CPU at its entry; called again after a reset. */
@@ -46,7 +48,7 @@ type Start = Pick<MachineParts, "start" | "kernelCode">;
 
 /** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
 export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
-  const { memoryBytes, cpus } = checkOptions(options);
+  const { memoryBytes, cpus, checkpointBytes } = checkOptions(options);
   const disks = await Promise.all((options.disks ?? []).map(readDisk));
   const cdrom = options.cdrom === undefined ? null : await readCdrom(options.cdrom);
   const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
@@ -58,6 +60,7 @@ export async function gatherParts(options: MachineOptions, name: string): Promis
     options,
     memoryBytes,
     cpus,
+    checkpointBytes,
     board: (network) => ({
       firmware: options.kernel === undefined ? "bios" : "none",
       disks: disks.map((bytes) => new DiskImage(memoryBase(bytes))),

@@ -1,6 +1,7 @@
 /** The first serial port, as the terminal at its other end. */
 
 import type { Cycle, MachineClock, Nanoseconds } from "../../core/clock/clock.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { RunOptions, SerialConsole, StopReason } from "../machine_api.ts";
 import { parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
@@ -18,7 +19,7 @@ const ENCODER = new TextEncoder();
 const QUOTED_LINES = 12;
 
 /** A console over one serial port. */
-export class MachineConsole implements SerialConsole {
+export class MachineConsole implements SerialConsole, Snapshot {
   readonly #machine: ConsolePort;
   readonly #listeners = new Set<(bytes: Uint8Array) => void>();
   readonly #decoder = new TextDecoder();
@@ -27,6 +28,8 @@ export class MachineConsole implements SerialConsole {
   #matched = 0;
   /** Output of the running slice, not yet passed on. */
   #pending: number[] = [];
+  /** Whether output is the past's, and not passed on. */
+  #muted = false;
 
   constructor(machine: ConsolePort) {
     this.#machine = machine;
@@ -82,7 +85,30 @@ export class MachineConsole implements SerialConsole {
     if (this.#pending.length === 0) return;
     const bytes = Uint8Array.from(this.#pending);
     this.#pending = [];
+    if (this.#muted) return;
     for (const listener of this.#listeners) listener(bytes);
+  }
+
+  /** Lets `body` have the machine print what nobody is told. */
+  async whileMuted<Result>(body: () => Promise<Result>): Promise<Result> {
+    this.#muted = true;
+    try {
+      return await body();
+    } finally {
+      this.flush();
+      this.#muted = false;
+    }
+  }
+
+  save(): SnapshotRecord {
+    const state = { text: this.#text, matched: this.#matched };
+    return { kind: "serialConsole", version: 1, state };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "serialConsole", 1);
+    this.#text = state.text as string;
+    this.#matched = state.matched as number;
   }
 
   #search(pattern: string | RegExp): string | null {

@@ -97,7 +97,7 @@ function changed(record: SnapshotRecord, path: readonly string[], value: unknown
 
 const SNAPSHOTS: readonly [claim: string, path: readonly string[], value: unknown, RegExp][] = [
   ["of a device", ["kind"], "uart16550", /expected a snapshot of machine, found one of uart16550/],
-  ["of another version", ["version"], 9, /has version 9; this build reads version 1/],
+  ["of another version", ["version"], 9, /has version 9; this build reads version 2/],
   ["with a part of another version", ["state", "trace", "version"], 7, /trace has version 7/],
   ["of less RAM", ["state", "ram"], new Uint8Array(4096), /4096 bytes of RAM; .* has 16777216/],
 ];

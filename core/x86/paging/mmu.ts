@@ -70,6 +70,10 @@ export class Mmu {
         const onlyForCode = memory.watches(linearPage) === FrameWatch.code;
         for (const bank of this.banks) bank.slowWrites(linearPage, onlyForCode);
       },
+      onWatchMany: () => {
+        const watches = (linearPage: number) => memory.watches(linearPage);
+        for (const bank of this.banks) bank.slowWatchedWrites(watches, FrameWatch.code);
+      },
       onRemap: () => this.flushEverything(),
     });
     this.modeChanged();

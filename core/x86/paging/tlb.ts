@@ -247,17 +247,38 @@ export class TlbTable {
     }
   }
 
+  /** As {@link slowWrites} for every page on which `watches` tells of a watch. */
+  slowWatchedWrites(watches: (linearPage: number) => number, onlyForCode: number): void {
+    const slow = (at: number) => {
+      const page = this.#fastWritePage(at);
+      const watch = page < 0 ? 0 : watches(page);
+      if (watch !== 0) this.#setSlow(at, watch === onlyForCode);
+    };
+    for (let i = 0; i < this.#lengths[0]; i++) slow(this.#local[i] * 8);
+    for (let i = 0; i < this.#lengths[1]; i++) slow(this.#global[i] * 8);
+  }
+
   #slowWrite(at: number, linearPage: number, onlyForCode: boolean): void {
+    if (this.#fastWritePage(at) === linearPage) this.#setSlow(at, onlyForCode);
+  }
+
+  /** The linear page that stores through an entry may reach directly, be it only where no code is; else -1. */
+  #fastWritePage(at: number): number {
     const words = this.#words;
     const bits = words[at + 7];
     const isSlow = (words[at + 2] & SLOW_TAG) !== 0;
-    if ((bits & TlbBits.valid) === 0 || (isSlow && (bits & TlbBits.holdsCode) === 0)) return;
+    if ((bits & TlbBits.valid) === 0 || (isSlow && (bits & TlbBits.holdsCode) === 0)) return -1;
     const page = words[at + 2] & ~SLOW_TAG;
     const low = (page + words[at + 4]) >>> 0;
     const carry = (page >>> 0) + (words[at + 4] >>> 0) > 0xffffffff ? 1 : 0;
     const high = (words[at + 3] + words[at + 5] + carry) >>> 0;
-    if (high * 0x100000 + (low >>> 12) !== linearPage) return;
-    words[at + 2] = page | SLOW_TAG;
+    return high * 0x100000 + (low >>> 12);
+  }
+
+  #setSlow(at: number, onlyForCode: boolean): void {
+    const words = this.#words;
+    const bits = words[at + 7];
+    words[at + 2] |= SLOW_TAG;
     words[at + 7] = onlyForCode ? bits | TlbBits.holdsCode : bits & ~TlbBits.holdsCode;
   }
 
@@ -308,5 +329,9 @@ export class TlbBank {
 
   slowWrites(linearPage: number, onlyForCode: boolean): void {
     for (const table of this.data) table.slowWrites(linearPage, onlyForCode);
+  }
+
+  slowWatchedWrites(watches: (linearPage: number) => number, onlyForCode: number): void {
+    for (const table of this.data) table.slowWatchedWrites(watches, onlyForCode);
   }
 }

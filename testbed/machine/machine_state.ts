@@ -1,0 +1,98 @@
+/** Everything that a machine is at an instant, as a record: its parts, and RAM. */
+
+import type { MachineClock } from "../../core/clock/clock.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+} from "../../core/lib/snapshot.ts";
+import type { MachineMemory } from "../../core/memory/machine_memory.ts";
+import type { Trace } from "../../core/trace/trace.ts";
+import type { Processors } from "../../core/x86/processors.ts";
+import type { PcBoard } from "../../devices/board/mod.ts";
+import type { MachineNetwork } from "../machine_api.ts";
+import type { MachineConsole } from "./serial_console.ts";
+
+const VERSION = 2;
+
+/** What a machine's state consists of. */
+export interface MachineStateParts {
+  readonly name: string;
+  readonly clock: MachineClock;
+  readonly memory: MachineMemory;
+  readonly processors: Processors;
+  readonly board: PcBoard;
+  readonly network: MachineNetwork | null;
+  readonly trace: Trace;
+  readonly console: MachineConsole;
+}
+
+/** The state of one machine. */
+export class MachineState implements Snapshot {
+  readonly #parts: MachineStateParts;
+
+  /** `quantumCycles` is part of the state: what several CPUs do depends on it. */
+  constructor(parts: MachineStateParts, public quantumCycles: number) {
+    this.#parts = parts;
+  }
+
+  save(): SnapshotRecord {
+    const { memory } = this.#parts;
+    const ram = new Uint8Array(memory.plan.ramBytes);
+    memory.readRam(ram);
+    return { kind: "machine", version: VERSION, state: { ...this.saveParts(), ram } };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const { name, memory } = this.#parts;
+    const state = expectRecord(record, "machine", VERSION);
+    const ram = state.ram as Uint8Array;
+    const { ramBytes } = memory.plan;
+    if (ram.length !== ramBytes) {
+      throw new SnapshotError(
+        `snapshot of a machine with ${ram.length} bytes of RAM; ${name} has ${ramBytes}`,
+      );
+    }
+    const before = this.saveParts();
+    try {
+      this.restoreParts(state);
+    } catch (error) {
+      // A part of another version: the machine stays as it was.
+      this.restoreParts(before);
+      throw error;
+    }
+    memory.writeRam(ram);
+  }
+
+  /** Everything but RAM. */
+  saveParts(): SnapshotRecord["state"] {
+    const { clock, processors, board, network, trace, console } = this.#parts;
+    return {
+      quantumCycles: this.quantumCycles,
+      clock: { ...clock.save() },
+      trace: { ...trace.save() },
+      console: { ...console.save() },
+      processors: { ...processors.save() },
+      board: { ...board.save() },
+      lan: network && { ...network.lan.save() },
+      host: network && { ...network.host.save() },
+    };
+  }
+
+  /** Restores what {@link saveParts} saved. */
+  restoreParts(state: SnapshotRecord["state"]): void {
+    const part = (name: string) => state[name] as unknown as SnapshotRecord;
+    const { clock, processors, board, network, trace, console } = this.#parts;
+    this.quantumCycles = state.quantumCycles as number;
+    board.restore(part("board"));
+    if (network && state.lan !== null) {
+      network.lan.restore(part("lan"));
+      network.host.restore(part("host"));
+    }
+    clock.restore(part("clock"));
+    processors.restore(part("processors"));
+    trace.restore(part("trace"));
+    console.restore(part("console"));
+  }
+}

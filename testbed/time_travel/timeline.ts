@@ -1,0 +1,183 @@
+/**
+ * The past of one machine: checkpoints in memory, and the inputs since the oldest of them.
+ *
+ * A checkpoint copies no RAM (see core/memory/frame_history.ts) and costs little of anything else. When the automatic ones
+ * need more memory than they were given, those go whose absence is felt least: the older the past, the wider apart.
+ */
+
+import type { Cycle } from "../../core/clock/clock.ts";
+import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
+import { FrameHistory, type FrameTable } from "../../core/memory/frame_history.ts";
+import type { MachineMemory } from "../../core/memory/machine_memory.ts";
+import { InputJournal } from "../replay/input_journal.ts";
+
+/** What a timeline needs of its machine. */
+export interface TimelineParts {
+  readonly clock: { readonly reached: Cycle };
+  readonly memory: MachineMemory;
+  readonly state: {
+    /** Everything but RAM. */
+    saveParts(): SnapshotRecord["state"];
+    restoreParts(state: SnapshotRecord["state"]): void;
+  };
+  /** Told that the machine is elsewhere: what the journal has for the present cycle is to be done. */
+  restored(): void;
+}
+
+/** An instant to which the machine can go back. */
+export interface Checkpoint {
+  readonly cycle: Cycle;
+}
+
+interface SavedInstant extends Checkpoint {
+  readonly state: SnapshotRecord["state"];
+  readonly frames: FrameTable;
+  /** Inputs that the machine had had. */
+  readonly had: number;
+}
+
+/** Distance of two automatic checkpoints, in cycles. */
+const EVERY_CYCLES = 50_000_000;
+/** What a checkpoint's parts are reckoned to take besides RAM, in bytes. */
+const PARTS_BYTES = 128 * 1024;
+
+/** See the module comment. */
+export class Timeline {
+  readonly journal = new InputJournal();
+  readonly #machine: TimelineParts;
+  #history: FrameHistory | null = null;
+  /** Oldest first. */
+  readonly #instants: SavedInstant[] = [];
+  #working: SavedInstant | null = null;
+  /** Memory that automatic checkpoints may take, in bytes; 0 if there are none. */
+  readonly #budgetBytes: number;
+  #nextCycle: number;
+
+  /** `budgetBytes` is for automatic checkpoints, one in `everyCycles`; 0 for none. */
+  constructor(
+    machine: TimelineParts,
+    budgetBytes: number,
+    private readonly everyCycles = EVERY_CYCLES,
+  ) {
+    this.#machine = machine;
+    this.#budgetBytes = budgetBytes;
+    this.#nextCycle = budgetBytes > 0 ? 0 : Infinity;
+  }
+
+  get checkpoints(): readonly Checkpoint[] {
+    return this.#instants;
+  }
+
+  /** Bytes that the checkpoints take. */
+  get keptBytes(): number {
+    return (this.#history?.keptBytes ?? 0) + this.#instants.length * PARTS_BYTES;
+  }
+
+  /** Takes an automatic checkpoint if it is time. */
+  tick(): void {
+    const { reached: now } = this.#machine.clock;
+    if (now < this.#nextCycle) return;
+    this.#nextCycle = now + this.everyCycles;
+    this.take();
+    while (this.keptBytes > this.#budgetBytes && this.#instants.length > 2) this.#dropOne();
+  }
+
+  /** Makes the present an instant to go back to, unless it is one already. */
+  take(): Checkpoint {
+    const { memory, state, clock: { reached: now } } = this.#machine;
+    const before = this.latest(now);
+    if (before?.cycle === now && before.had === this.journal.had) return before;
+    const history = this.#history ??= new FrameHistory(memory);
+    const instant = {
+      cycle: now,
+      state: state.saveParts(),
+      frames: history.take(),
+      had: this.journal.had,
+    };
+    this.#instants.splice(
+      this.#instants.findLastIndex(({ cycle }) => cycle <= now) + 1,
+      0,
+      instant,
+    );
+    return instant;
+  }
+
+  /** As {@link take}, for a checkpoint that the next working one replaces. */
+  takeWorking(): Checkpoint {
+    const known = this.#instants.length;
+    const taken = this.take() as SavedInstant;
+    if (this.#instants.length === known) return taken;
+    const old = this.#working === null ? -1 : this.#instants.indexOf(this.#working);
+    if (old >= 0) this.#release(old);
+    return this.#working = taken;
+  }
+
+  /** The latest checkpoint at or before `cycle`. */
+  latest(cycle: number): SavedInstant | undefined {
+    return this.#instants.findLast((instant) => instant.cycle <= cycle);
+  }
+
+  /** The machine becomes what it was then; later checkpoints and inputs stay. */
+  goTo(checkpoint: Checkpoint): void {
+    const { state, frames, had } = checkpoint as SavedInstant;
+    this.#history!.restore(frames);
+    this.#machine.state.restoreParts(state);
+    this.journal.goTo(had);
+    this.#machine.restored();
+    if (this.#budgetBytes > 0) this.#nextCycle = this.#endOfSteps();
+  }
+
+  /** The number of the content that frame `frame` (in the order of linear memory) held then. */
+  contentAt(checkpoint: Checkpoint, frame: number): number {
+    return (checkpoint as SavedInstant).frames.contents[frame];
+  }
+
+  /** The machine is given something that its future does not know of: that future is given up. */
+  fork(): void {
+    if (!this.journal.hasFuture && this.#isLatest()) return;
+    this.journal.forgetFuture();
+    const { reached: now } = this.#machine.clock;
+    while (this.#instants.length > 0 && !this.#isPast(this.#instants.at(-1)!, now)) {
+      this.#release(this.#instants.length - 1);
+    }
+    if (this.#budgetBytes > 0) this.#nextCycle = this.#endOfSteps();
+  }
+
+  /** The machine was replaced by another one: nothing is known of how it came about. */
+  forget(): void {
+    while (this.#instants.length > 0) this.#release(this.#instants.length - 1);
+    this.journal.clear();
+    if (this.#budgetBytes > 0) this.#nextCycle = 0;
+  }
+
+  #isLatest(): boolean {
+    const last = this.#instants.at(-1);
+    return last === undefined || this.#isPast(last, this.#machine.clock.reached);
+  }
+
+  #isPast({ cycle, had }: SavedInstant, now: Cycle): boolean {
+    return cycle <= now && had <= this.journal.had;
+  }
+
+  /** Where the next automatic checkpoint is due: after all that are there. */
+  #endOfSteps(): number {
+    return (this.#instants.at(-1)?.cycle ?? 0) + this.everyCycles;
+  }
+
+  /** Drops the checkpoint without which the widest new gap, in terms of how long ago it is, is least. */
+  #dropOne(): void {
+    const { reached: now } = this.#machine.clock;
+    let [best, least] = [1, Infinity];
+    for (let i = 1; i < this.#instants.length - 1; i++) {
+      const [from, to] = [this.#instants[i - 1].cycle, this.#instants[i + 1].cycle];
+      const gap = (to - from) / (now - from + this.everyCycles);
+      if (gap < least) [best, least] = [i, gap];
+    }
+    this.#release(best);
+  }
+
+  #release(index: number): void {
+    const [instant] = this.#instants.splice(index, 1);
+    this.#history!.release(instant.frames);
+  }
+}

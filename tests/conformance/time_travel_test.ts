@@ -1,0 +1,215 @@
+/** Going back in time is exact: whatever a machine does again, it does as before. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Cycle, Cycles } from "../../core/clock/clock.ts";
+import { physical } from "../../core/lib/brand.ts";
+import { createMachine, type Machine, type MachineOptions, tinyGuests } from "../../mod.ts";
+import { echoGuest, SUM_ADDRESS } from "./echo_guest.ts";
+
+const smp64 = tinyGuests.find(({ name }) => name === "smp64")!;
+const hello32 = tinyGuests.find(({ name }) => name === "hello32")!;
+const ENGINES = ["reference", "cold", "hot"] as const;
+
+/** What a run leaves behind that anybody can see. */
+function outcome(machine: Machine) {
+  const { now, trace: { hash }, console: { text } } = machine;
+  return { now, hash, text, rip: machine.cpus.map(({ registers }) => registers.rip) };
+}
+
+async function echoMachine(options: MachineOptions = {}): Promise<Machine> {
+  return await createMachine({ kernel: echoGuest(), memory: "8MiB", ...options });
+}
+
+/** Time for a character at 115,200 baud, and for its echo. */
+const CHARACTER = 200_003 as Cycles;
+
+/** Types `text`, a character every so many cycles, and waits for the last echo. */
+async function type(machine: Machine, text: string): Promise<void> {
+  for (const character of text) {
+    machine.console.send(character);
+    await machine.run({ forCycles: CHARACTER });
+  }
+}
+
+for (const engine of ENGINES) {
+  Deno.test(`${engine}: each cycle is the same when it is sought as when it came first`, async () => {
+    const machine = await createMachine({ kernel: hello32.image(), memory: "8MiB", engine });
+    const first = new Map<number, ReturnType<typeof outcome>>();
+    for (let cycle = 0; cycle <= 1_000_000; cycle += 77_777) {
+      if (cycle % 3 === 0) machine.checkpoint();
+      await machine.run({ untilCycle: cycle as Cycle });
+      first.set(cycle, outcome(machine));
+    }
+    for (const cycle of [933_324, 0, 77_777, 700_000 - 7, 933_324, 155_554, 544_439] as Cycle[]) {
+      await machine.seek(cycle);
+      const expected = first.get(cycle);
+      if (expected) assertEquals(outcome(machine), expected);
+    }
+  });
+
+  Deno.test(`${engine}: reverse steps pass the instants at which steps forward stop`, async () => {
+    const machine = await createMachine({ kernel: hello32.image(), memory: "8MiB", engine });
+    machine.checkpoint();
+    for (const cycle of [2_000, 500_000] as Cycle[]) {
+      await machine.seek(cycle);
+      const back = [];
+      for (let i = 0; i < 5; i++) {
+        await machine.reverseStep();
+        back.unshift(outcome(machine));
+      }
+      assert(back[0].now < back[4].now);
+      for (const expected of back) {
+        await machine.seek(expected.now);
+        assertEquals(outcome(machine), expected);
+      }
+    }
+  });
+}
+
+Deno.test("a step back from a wait goes to where the wait began, however long it was", async () => {
+  const machine = await createMachine({ kernel: hello32.image(), memory: "8MiB" });
+  machine.checkpoint();
+  await machine.run({ untilText: "hello through" });
+  await machine.run({ forCycles: 400_000 as Cycles });
+  const positions: [halted: boolean, cycle: number][] = [];
+  for (let i = 0; i < 3; i++) {
+    await machine.reverseStep();
+    positions.push([machine.cpus[0].halted, machine.now]);
+  }
+  const [[, begun]] = positions;
+  assertEquals(positions, [[true, begun], [false, begun - 1], [false, begun - 2]]);
+});
+
+Deno.test("inputs come again at their cycles, also after a reset", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  await type(machine, "abc");
+  await type(machine, "r");
+  await machine.run({ forCycles: 3_000_000 as Cycles });
+  await type(machine, "xyz");
+  const end = outcome(machine);
+  assertEquals(end.text, "abcxyz");
+  await machine.seek(2 * CHARACTER as number as Cycle);
+  assertEquals(machine.console.text, "ab");
+  await machine.seek(end.now);
+  assertEquals(outcome(machine), end);
+});
+
+Deno.test("another input in the past begins another future", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  await type(machine, "abcdef");
+  machine.checkpoint();
+  const { now } = machine;
+  await machine.seek(3 * CHARACTER - 9 as number as Cycle);
+  machine.console.send("X");
+  await machine.seek(now);
+  assertEquals(machine.console.text, "abcX");
+  assertEquals(machine.checkpoints.map(({ cycle }) => cycle as number), [0]);
+  const fresh = await echoMachine();
+  await type(fresh, "ab");
+  fresh.console.send("c");
+  await fresh.run({ untilCycle: 3 * CHARACTER - 9 as number as Cycle });
+  fresh.console.send("X");
+  await fresh.run({ untilCycle: now });
+  assertEquals(outcome(machine), outcome(fresh));
+});
+
+for (const cpus of [1, 3]) {
+  Deno.test(`${cpus} CPU(s): inputs at any cycle are exact, from whatever stop they come`, async () => {
+    const kernel = smp64.image();
+    const machine = await createMachine({ kernel, memory: "16MiB", cpus, checkpoints: "64MiB" });
+    for (const [i, cycle] of [5_003, 20_011, 33_333, 60_000, 2_000_001, 9_999_999].entries()) {
+      await machine.run({ untilCycle: cycle as Cycle });
+      machine.console.send(`${i}`);
+      machine.pressKeys("a");
+    }
+    await machine.run({ untilText: "\n" });
+    machine.console.send("x");
+    await machine.run({ forCycles: 3_000_000 as Cycles });
+    const end = outcome(machine);
+    for (const cycle of [0, 20_011, 50_000, 5_000_000] as Cycle[]) {
+      await machine.seek(cycle);
+      await machine.seek(end.now);
+      assertEquals(outcome(machine), end, `by way of cycle ${cycle}`);
+    }
+  });
+}
+
+Deno.test("what a callback sends is an input, too, and comes again without it", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  const stop = machine.console.onOutput((bytes) => {
+    if (bytes[0] < 0x66) machine.console.send(Uint8Array.of(bytes[0] + 1));
+  });
+  machine.console.send("a");
+  for (let i = 0; i < 10; i++) await machine.run({ forCycles: CHARACTER });
+  stop();
+  const end = outcome(machine);
+  assertEquals(end.text, "abcdef");
+  await machine.seek(0 as Cycle);
+  await machine.seek(end.now);
+  assertEquals(outcome(machine), end);
+});
+
+Deno.test("nobody is told what happens again", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  let printed = "";
+  machine.console.onOutput((bytes) => printed += new TextDecoder().decode(bytes));
+  await type(machine, "abc");
+  const { now } = machine;
+  await machine.seek(0 as Cycle);
+  await machine.seek(now);
+  assertEquals([printed, machine.console.text], ["abc", "abc"]);
+  const sum = machine.memory.readBytes(physical(SUM_ADDRESS), 2);
+  assertEquals(sum[0] + 256 * sum[1], 0x61 + 0x62 + 0x63);
+});
+
+Deno.test("a machine without a checkpoint, or with none as old, says so and stays as it was", async () => {
+  const machine = await echoMachine();
+  await machine.run({ untilCycle: 1_000 as Cycle });
+  const here = outcome(machine);
+  await assertRejects(() => machine.seek(500 as Cycle), RangeError, "no checkpoint to go back to");
+  machine.checkpoint();
+  await assertRejects(() => machine.seek(500 as Cycle), RangeError, "is of cycle 1000");
+  await assertRejects(() => machine.reverseStep(), RangeError, "is of cycle 1000");
+  assertEquals(outcome(machine), here);
+});
+
+for (const engine of ENGINES) {
+  Deno.test(`${engine}: going back over breakpoints meets them in reverse, at the same cycles`, async () => {
+    const machine = await echoMachine({ engine });
+    machine.checkpoint();
+    const stop = machine.debugger.watch(BigInt(SUM_ADDRESS), { space: "physical", bytes: 4 });
+    machine.console.send("abcd");
+    const forth: unknown[] = [];
+    for (let i = 0; i < 4; i++) {
+      if (i === 2) machine.checkpoint();
+      forth.push([(await machine.run()).kind, outcome(machine)]);
+    }
+    assertEquals(forth.map((each) => (each as [string])[0]), new Array(4).fill("breakpoint"));
+    await machine.run({ forCycles: 50_000 as Cycles });
+    const back: unknown[] = [];
+    for (let i = 0; i < 4; i++) {
+      back.unshift([(await machine.reverseContinue()).kind, outcome(machine)]);
+    }
+    assertEquals(back, forth);
+    assertEquals(await machine.reverseContinue(), { kind: "limit" });
+    assertEquals(machine.now as number, 0);
+    machine.debugger.remove(stop);
+  });
+}
+
+Deno.test("seeking and stepping back pass over breakpoints", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  await type(machine, "abc");
+  const end = outcome(machine);
+  machine.debugger.stopAt({ kind: "port", port: 0x3f8 });
+  await machine.seek(1_000 as Cycle);
+  await machine.seek(end.now);
+  assertEquals(outcome(machine), end);
+  await machine.reverseStep(10);
+  assertEquals(machine.now as number, end.now - 10);
+});
