@@ -22,7 +22,12 @@ import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import type { Dispatcher, SchedulableVcpu } from "../../core/hypervisor/scheduling/ports.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
-import { EthernetSwitch, formatMac, type MacAddress } from "../../devices/net/mod.ts";
+import {
+  EthernetSwitch,
+  formatMac,
+  type MacAddress,
+  type SwitchPort,
+} from "../../devices/net/mod.ts";
 import type { DiskImage } from "../../devices/disk/mod.ts";
 import {
   BACK_ENDS,
@@ -107,6 +112,8 @@ export interface PluggedCard {
   readonly number: number;
   readonly path: string;
   readonly mac: MacAddress;
+  /** Where it is plugged into its bridge. */
+  readonly port: SwitchPort;
   readonly driver: NetBackEnd;
 }
 
@@ -262,10 +269,11 @@ export class DomainZero implements Snapshot {
     this.#macs.set(mac, port.name);
     const unplug = () => {
       this.#macs.delete(mac);
+      port.tap = null;
       lan.detach(port);
     };
     const nodesOf = { back, front: nodes };
-    return this.#plug(id, { kind: "vif", number: index, driver, mac }, name, nodesOf, unplug);
+    return this.#plug(id, { kind: "vif", number: index, driver, mac, port }, name, nodesOf, unplug);
   }
 
   /** The disks of a domain, by number. */

@@ -6,7 +6,8 @@
 
 import type { DomainId } from "../../core/lib/brand.ts";
 import { parseMac } from "../../devices/net/mod.ts";
-import type { VifChoice } from "../host/domain_zero.ts";
+import type { PluggedCard, VifChoice } from "../host/domain_zero.ts";
+import { pcapFile } from "../pcap_file.ts";
 import type { Host, HostDomain, HostRunOptions, VifConfig } from "../host/host.ts";
 import type { StopReason } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
@@ -150,11 +151,21 @@ export class DomainControls {
   /** Asks the guest to let a card go, which is named by its number or its MAC address. */
   networkDetach(reference: DomainReference, card: string): void {
     const domain = this.domain(reference);
+    this.host.zero.askToUnplug(domain.id, this.#card(domain, card).path);
+  }
+
+  /** Writes what passes a card to a pcap file from now on, as long as the card is there; `null` ends that. */
+  networkCapture(reference: DomainReference, card: string, path: string | null): void {
+    const { port } = this.#card(this.domain(reference), card);
+    port.tap = path === null ? null : pcapFile(path);
+  }
+
+  #card(domain: HostDomain, card: string): PluggedCard {
     const cards = this.host.zero.cardsOf(domain.id);
     const mac = card.includes(":") ? parseMac(card) : null;
     const found = cards.find((each) => String(each.number) === card || (mac && each.mac === mac));
     if (!found) throw new RangeError(`${domain.name} has no network card ${card}`);
-    this.host.zero.askToUnplug(domain.id, found.path);
+    return found;
   }
 
   /** `nmi`: to one of a domain's virtual CPUs. Paravirtual domains know no other trigger. */

@@ -261,6 +261,13 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     help: "ask a domain to let a network card go",
     run: ({ tools }, [domain, card]) => tools.networkDetach(domain, card),
   },
+  "network-capture": {
+    usage: "Domain Index|Mac File|off",
+    words: [3, 3],
+    help: "write what passes a network card to a pcap file",
+    run: ({ tools }, [domain, card, path]) =>
+      tools.networkCapture(domain, card, path === "off" ? null : path),
+  },
   "network-list": {
     ...DOMAIN_ONLY,
     help: "list a domain's network cards",

@@ -5,6 +5,7 @@ import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
 import { SHUTDOWN } from "../../../core/abi/operations.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
 import type { SchedulerName } from "../../../core/hypervisor/scheduling/ports.ts";
+import { BROADCAST_MAC, ethernetFrame, parseMac, pcapHeader } from "../../../devices/net/mod.ts";
 import { Host } from "../../../testbed/host/host.ts";
 import { runVerb, Toolstack, VERBS, type XlSession } from "../../../testbed/toolstack/mod.ts";
 import { pvKernelOf, VIRT_BASE } from "./pv_kernel.ts";
@@ -188,6 +189,30 @@ Deno.test("memory, virtual CPUs and names are told to the guest through the stor
     assertEquals(node("control/sysrq"), "s");
   }));
 
+/** What is sent to a card's port is in its file as a pcap record, until that is switched off. */
+async function expectCaptured(tools: Toolstack, session: XlSession): Promise<void> {
+  const path = await Deno.makeTempFile();
+  const peer = tools.host.zero.bridge("br0").attach("peer");
+  const frame = ethernetFrame(
+    BROADCAST_MAC,
+    parseMac("00:16:3e:00:00:99"),
+    0x88b5,
+    new Uint8Array(50),
+  );
+  const send = async () => {
+    peer.send(frame);
+    await tools.run({ forCycles: 1_000_000 as Cycles });
+  };
+  await runVerb(session, ["network-capture", "1", "0", path]);
+  await send();
+  await runVerb(session, ["network-capture", "1", "0", "off"]);
+  await send();
+  const bytes = await Deno.readFile(path);
+  assertEquals(bytes.length, pcapHeader().length + 16 + frame.length);
+  assertEquals(bytes.slice(-frame.length), frame);
+  await Deno.remove(path);
+}
+
 Deno.test("disks and cards are listed, attached and committed", () =>
   withTools(async ({ tools, session, file }) => {
     const disk = `disk = [ 'disk.img,raw,xvda,w' ]\nvif = [ 'mac=00:16:3e:00:00:09', '' ]`;
@@ -202,6 +227,7 @@ Deno.test("disks and cards are listed, attached and committed", () =>
     );
     await runVerb(session, ["network-attach", "1", "bridge=br1", "rate=1Mb/s"]);
     assertEquals(tools.host.zero.cardsOf(domain.id).map(({ number }) => number), [0, 1, 2]);
+    await expectCaptured(tools, session);
     await runVerb(session, ["network-detach", "1", "00:16:3e:00:00:09"]);
     assertEquals(tools.host.zero.tools.readText("/local/domain/0/backend/vif/1/0/online"), "0");
     await assertRejects(
