@@ -5,7 +5,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { hostTerminal } from "./testbed/commands/host_terminal.ts";
 import { runProgram } from "./testbed/commands/program.ts";
-import type { Services } from "./testbed/commands/services.ts";
+import type { DashboardChoice, OpenDashboard, Services } from "./testbed/commands/services.ts";
 import { ownScenarios, scenarioShelf } from "./testbed/scenarios/scenario_shelf.ts";
 
 /** What each command needs is loaded when it is used, so that help and completion answer at once. */
@@ -32,6 +32,11 @@ const services: Services = {
     return (await import("./testbed/images/mod.ts")).imageCatalogue();
   },
 
+  async dashboard(store, options) {
+    const { serveDashboard, testbedServices } = await import("./web/mod.ts");
+    return serveDashboard({ services: testbedServices(store), ...options });
+  },
+
   async repl(files) {
     const { historyPath } = await import("./testbed/repl/history.ts");
     const { hosts } = await import("./testbed/host_registry.ts");
@@ -42,7 +47,7 @@ const services: Services = {
       output: process.stdout,
       machines,
       hosts,
-      globals: await import("./mod.ts"),
+      globals: { ...await import("./mod.ts"), dashboard: watchSession },
       historyPath: historyPath(Deno.env),
       base: pathToFileURL(`${Deno.cwd()}/`),
       files,
@@ -68,5 +73,12 @@ const services: Services = {
     };
   },
 };
+
+/** `dashboard()` of the REPL: its own hosts and machines in a browser. */
+async function watchSession(options: DashboardChoice = {}): Promise<OpenDashboard> {
+  const { ownSession, serveDashboard, testbedServices } = await import("./web/mod.ts");
+  const store = await services.runStore();
+  return serveDashboard({ services: testbedServices(store, ownSession("REPL")), ...options });
+}
 
 Deno.exit(await runProgram(services, Deno.args));

@@ -110,7 +110,7 @@ export {
   startRun,
 } from "./testbed/scenarios/mod.ts";
 export type { DomainSample, HostSample, LinkSample, RunSpan } from "./testbed/live/host_sample.ts";
-export type { ConsoleKey, LiveNews } from "./testbed/live/live_watch.ts";
+export { type ConsoleKey, type LiveNews, LiveWatch } from "./testbed/live/live_watch.ts";
 export type {
   ComparisonSink,
   FoundScenario,

@@ -53,8 +53,8 @@ export const FLOORS: readonly Floor[] = [
   { at: "mod.ts", level: 10, packages: [] },
   { at: "scenarios", level: 11, only: ["mod.ts"], packages: ["@std/", "node:"] },
   { at: "web", level: 11, only: ["mod.ts"], packages: ANY_PACKAGE },
-  { at: "bench", level: 11, packages: ANY_PACKAGE },
-  { at: "tests", level: 11, packages: ANY_PACKAGE },
+  { at: "bench", level: 12, packages: ANY_PACKAGE },
+  { at: "tests", level: 12, packages: ANY_PACKAGE },
   { at: "main.ts", level: 12, packages: ANY_PACKAGE },
   { at: "tools", level: 13, only: ["testbed"], packages: ["@std/", "node:"] },
 ];

@@ -3,6 +3,7 @@
 import completion from "@bomb.sh/tab/commander";
 import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { bootCommand } from "./boot.ts";
+import { dashboardCommand } from "./dashboard.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { imagesCommand } from "./images.ts";
 import { messageOf } from "../scenarios/execute_run.ts";
@@ -53,6 +54,7 @@ export function buildProgram(
     runCommand(services, finish),
     runsCommand(services),
     xlCommand(services, finish),
+    dashboardCommand(services, finish),
     imagesCommand(services),
     new Command("repl")
       .description("TypeScript at a prompt, with machines that can be looked at")

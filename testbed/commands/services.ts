@@ -26,6 +26,19 @@ export interface Questions {
   confirm(question: string): Promise<boolean>;
 }
 
+/** Where a dashboard is to listen, and for whom; see `DashboardOptions` of `web/`. */
+export interface DashboardChoice {
+  readonly port?: number;
+  readonly host?: string;
+  readonly token?: string;
+}
+
+/** A dashboard that is listening. */
+export interface OpenDashboard {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 /** Everything that a command may need. */
 export interface Services {
   readonly terminal: Terminal;
@@ -37,6 +50,11 @@ export interface Services {
   readonly benches: ScenarioShelf;
   /** Runs the REPL; resolves with an exit code. */
   repl(files: readonly string[]): Promise<number>;
+  /**
+   * Serves the dashboard over `store`. Rejects with `RangeError` for options that cannot be, with `Error` if the port is
+   * taken.
+   */
+  dashboard(store: RunStore, options: DashboardChoice): Promise<OpenDashboard>;
   /** Opens the run store in `file`, or in its usual place; rejects with `StoreError` if that is none. */
   runStore(file?: string): Promise<RunStore>;
   /** Writes a text file, with the folders above it. */

@@ -1,0 +1,2 @@
+/** The file that every page loads; the islands begin there. */
+export const CLIENT_SCRIPT = "client.js";

@@ -1,0 +1,133 @@
+/** A guest's console in a terminal. What the guest prints goes through the terminal's parser and never becomes markup. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { LiveMessage } from "../live/messages.ts";
+
+/** What is known of the connection. */
+type Connection = "connecting" | "connected" | "cut off";
+
+const THEME = {
+  background: "#111417",
+  foreground: "#dfe3e6",
+  cursor: "#9fd4ff",
+  selectionBackground: "#3b5168",
+};
+
+/** See the module comment. */
+export function Console(
+  { channel, console }: { readonly channel: string; readonly console: string },
+) {
+  const element = useRef<HTMLDivElement>(null);
+  const leave = useRef<HTMLButtonElement>(null);
+  const [connection, setConnection] = useState<Connection>("connecting");
+  useEffect(() => {
+    const place = element.current;
+    if (!place) return;
+    const ended = new AbortController();
+    const path = `/live/${encodeURIComponent(channel)}`;
+    const query = `console=${encodeURIComponent(console)}`;
+    openTerminal(place, () => leave.current?.focus(), `${path}/type?${query}`, ended.signal)
+      .then((write) => {
+        if (!ended.signal.aborted) {
+          listen(`${path}/stream?${query}`, write, setConnection, ended.signal);
+        }
+      });
+    return () => ended.abort();
+  }, [channel, console]);
+  return (
+    <section>
+      <div class="console" ref={element} />
+      <p class="row">
+        <button
+          type="button"
+          ref={leave}
+          onClick={() => element.current?.querySelector("textarea")?.focus()}
+        >
+          Type into the console
+        </button>
+        <span class="soft" role="status">{connection}</span>
+      </p>
+    </section>
+  );
+}
+
+/** Makes a terminal that sends what is typed to `url`; resolves with what writes to it. */
+async function openTerminal(
+  place: HTMLElement,
+  leave: () => void,
+  url: string,
+  signal: AbortSignal,
+): Promise<(text: string) => void> {
+  const [{ Terminal }, { FitAddon }] = await Promise.all([
+    import("@xterm/xterm"),
+    import("@xterm/addon-fit"),
+  ]);
+  const terminal = new Terminal({
+    theme: THEME,
+    fontSize: 14,
+    scrollback: 5000,
+    screenReaderMode: true,
+    // A guest's links would lead a visitor wherever the guest likes.
+    linkHandler: { activate: () => {} },
+  });
+  const fit = new FitAddon();
+  terminal.loadAddon(fit);
+  terminal.open(place);
+  fit.fit();
+  const observer = new ResizeObserver(() => fit.fit());
+  observer.observe(place);
+  const send = orderedSender(url);
+  terminal.onData(send);
+  terminal.attachCustomKeyEventHandler((event) => {
+    const leaves = event.ctrlKey && event.key === "]";
+    if (leaves && event.type === "keydown") leave();
+    return !leaves;
+  });
+  terminal.focus();
+  signal.addEventListener("abort", () => {
+    observer.disconnect();
+    terminal.dispose();
+  });
+  return (text) => terminal.write(text);
+}
+
+/** Sends pieces one after the other, those that come meanwhile together: keys arrive in the order of their strokes. */
+function orderedSender(url: string): (text: string) => void {
+  let waiting = "";
+  let isSending = false;
+  const send = async () => {
+    isSending = true;
+    while (waiting !== "") {
+      const text = waiting;
+      waiting = "";
+      await fetch(url, { method: "POST", body: text }).catch(() => {});
+    }
+    isSending = false;
+  };
+  return (text) => {
+    waiting += text;
+    if (!isSending) void send();
+  };
+}
+
+/** Writes a console's pieces, each character once, however often the connection is cut. */
+function listen(
+  url: string,
+  write: (text: string) => void,
+  stand: (connection: Connection) => void,
+  signal: AbortSignal,
+): void {
+  let written = 0;
+  const source = new EventSource(url);
+  source.onopen = () => stand("connected");
+  source.onerror = () => stand("cut off");
+  source.addEventListener("piece", ({ data }) => {
+    const message: LiveMessage = JSON.parse(data);
+    if (message.kind !== "piece") return;
+    const { offset, text } = message.piece;
+    if (offset + text.length <= written) return;
+    write(text.slice(Math.max(0, written - offset)));
+    written = offset + text.length;
+  });
+  signal.addEventListener("abort", () => source.close());
+}

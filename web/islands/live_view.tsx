@@ -1,0 +1,101 @@
+/** The live page: how the run stands, its hosts, its consoles, what it prints. */
+
+import { useEffect, useReducer, useState } from "preact/hooks";
+import { Status } from "../components/run_parts.tsx";
+import {
+  type ConsoleCard,
+  LIVE_MESSAGE_KINDS,
+  type LiveMessage,
+  type LiveState,
+  type RunStanding,
+} from "../live/messages.ts";
+import { ConsoleLink, LiveHost } from "./live_host.tsx";
+import { afterMessage, knowledgeOf } from "./live_store.ts";
+import { usePalette } from "./palette.ts";
+
+/** See the module comment. */
+export function LiveView({ id, initial }: { readonly id: string; readonly initial: LiveState }) {
+  const [known, tell] = useReducer(afterMessage, initial, knowledgeOf);
+  const isConnected = useStream(`/live/${encodeURIComponent(id)}/stream`, tell);
+  const palette = usePalette();
+  const { run, hosts, consoles, log } = known;
+  const others = consoles.filter(({ key }) =>
+    !hosts.some(({ name }) => key.startsWith(`${name}/`))
+  );
+  return (
+    <div class="sheet live">
+      {run && <Standing run={run} />}
+      {!isConnected && (
+        <p class="soft" role="status">
+          Not connected; what happens meanwhile is shown as soon as the connection is back.
+        </p>
+      )}
+      {hosts.map((host) => (
+        <LiveHost key={host.name} channel={id} host={host} consoles={consoles} palette={palette} />
+      ))}
+      {hosts.length === 0 && <p class="soft">No host has been booted yet.</p>}
+      {others.length > 0 && <Machines channel={id} consoles={others} />}
+      {log.length > 0 && (
+        <section>
+          <h2>What it prints</h2>
+          <pre class="log" tabindex={0}>{log.join("\n")}</pre>
+        </section>
+      )}
+    </div>
+  );
+}
+
+function Standing({ run }: { readonly run: RunStanding }) {
+  const { status, progress, error, id } = run;
+  const percent = Math.floor(progress.fraction * 100);
+  return (
+    <section aria-live="polite">
+      <p class="row">
+        <Status of={status} />
+        {status === "running"
+          ? <span class="soft">{`${percent} %${progress.step && `, ${progress.step}`}`}</span>
+          : <a class="button main" href={`/runs/${id}`}>See its results</a>}
+        {status === "running" && <a href={`/runs/${id}`}>results so far</a>}
+      </p>
+      <progress max="1" value={progress.fraction} aria-label="Progress" />
+      {error !== null && (
+        <div class="notice bad">
+          <p>{error}</p>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Machines({ channel, consoles }: {
+  readonly channel: string;
+  readonly consoles: readonly ConsoleCard[];
+}) {
+  return (
+    <section>
+      <h2>Machines</h2>
+      <ul class="conclusions">
+        {consoles.map((each) => (
+          <li key={each.key}>
+            {each.title}: <ConsoleLink channel={channel} of={each} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Hears a channel's stream; browsers connect again by themselves. */
+function useStream(url: string, tell: (message: LiveMessage) => void): boolean {
+  const [isConnected, setConnected] = useState(true);
+  useEffect(() => {
+    const source = new EventSource(url);
+    source.onopen = () => setConnected(true);
+    source.onerror = () => setConnected(false);
+    for (const kind of LIVE_MESSAGE_KINDS) {
+      source.addEventListener(kind, ({ data }) => tell(JSON.parse(data)));
+    }
+    return () => source.close();
+  }, [url]);
+  return isConnected;
+}
