@@ -18,7 +18,7 @@ test("xeon-2003's parts add up to the paper's differences, in cycles at 2.4 GHz"
   const cost = (name: keyof typeof COSTS, count = 1) =>
     new CostTable(XEON_2003, 2.4e9).cost(name, count);
   assertEquals(cost("trapBounce") + cost("hypercall") + cost("pageTableUpdate"), 3144);
-  assertEquals(cost("requests") + cost("frames"), 2660);
+  assertEquals(cost("requests") + cost("frames"), 1300);
   const switchUs = (cost("domainSwitch") + cost("cacheRefill")) / 2400;
   assertEquals(Math.round(switchUs), 375);
 });

@@ -23,6 +23,7 @@ const FITTED_CELLS: readonly FittedCell[] = [
   { table: "Table 3", row: "Xen", column: "fork", cost: "tableValidation" },
   { table: "Figure 6", row: "Xen 5 ms", column: "128", cost: "cacheRefill" },
   { table: "Table 6", row: "Xen", column: "500 TX", cost: "requests" },
+  { table: "Table 6", row: "UML", column: "500 TX", cost: "tapFrame" },
   { table: "Table 3", row: "VMW", column: "null call", cost: "translatedEntry" },
   { table: "Table 4", row: "VMW", column: "2p/0K", cost: "shadowSwitch" },
   { table: "Table 5", row: "VMW", column: "page fault", cost: "shadowFault" },

@@ -179,6 +179,16 @@ export class CpuDispatcher implements Dispatcher {
       .reduce((sum, vcpu) => sum + this.runstate(vcpu).times.running, 0) as Cycles;
   }
 
+  /**
+   * The hypervisor itself works on `id` for so long, whoever holds it: what it does in interrupts of its own. For timers and
+   * commands; an executor bills for itself.
+   */
+  occupy(id: PhysicalCpuId, cycles: Cycles): void {
+    const cpu = this.cpus[id];
+    invariant(cpu !== this.#running, `CPU ${id} is occupied from inside an executor`);
+    cpu.at = Math.max(cpu.at, this.#time) + cycles as Cycle;
+  }
+
   stop(): void {
     this.#stopping = true;
     this.#stopBy(this.now);

@@ -44,6 +44,7 @@ export const PRIMITIVES = {
   // Devices
   deviceAccess: "a register of a device read or written",
   doorbells: "a device told that there is work for it",
+  masked: "interrupts masked on one CPU, and unmasked again",
   framesSent: "a frame handed to a network device, for what lies between the driver and the cable",
   framesReceived: "a frame taken from a network device, likewise",
   frameBytes: "a byte of such a frame",

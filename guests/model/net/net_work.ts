@@ -12,21 +12,21 @@
 export const NET_WORK = {
   /** `tcp_sendmsg`, once a call; then for each segment that is cut: `alloc_skb`, its place in the queue. */
   sendCall: 900,
-  segmentMake: 1_700,
+  segmentMake: 2_300,
   /** `tcp_transmit_skb`, `ip_queue_xmit`, `dev_queue_xmit`. */
-  segmentSend: 3_600,
+  segmentSend: 3_900,
   /** A segment without data: the buffer is made and sent at once. */
   acknowledgmentSend: 3_400,
   /** The driver's `hard_start_xmit`: a descriptor. */
   deviceSend: 1_300,
   /** A descriptor whose packet has left: `kfree_skb`. */
-  deviceSent: 900,
+  deviceSent: 1_000,
   /** The driver's receive loop: a descriptor, a new buffer in its place, `eth_type_trans`. */
-  deviceReceive: 2_900,
+  deviceReceive: 3_600,
   /** `ip_rcv`, `tcp_v4_rcv` up to the connection. */
-  packetReceive: 1_900,
+  packetReceive: 2_400,
   /** `tcp_rcv_established`: data queued for the user. */
-  dataReceive: 2_300,
+  dataReceive: 4_200,
   /** `tcp_ack`: buffers that are acknowledged are freed, windows open. */
   acknowledgmentReceive: 2_000,
   /** `tcp_recvmsg`: once a call, and for each buffer that is emptied and freed. */
@@ -46,4 +46,19 @@ export const NET_WORK = {
   datagramReceive: 1_500,
   /** A sleeper woken by `sock_def_readable` or `sock_def_write_space`. */
   wake: 500,
+} as const;
+
+/**
+ * How often interrupts are masked for a packet: each buffer that is made or freed, each queue and each wait queue that it goes
+ * through (`spin_lock_irqsave`, `local_irq_save` and the like, counted in 2.4's sources).
+ */
+export const MASKED = {
+  /** `alloc_skb` twice (slab and head), the socket's queue, `qdisc`, the driver's lock. */
+  send: 12,
+  /** `kfree_skb` twice, the driver's lock, `netif_wake_queue`. */
+  deviceSent: 6,
+  /** A new buffer for the ring, `netif_receive_skb`. */
+  deviceReceive: 8,
+  /** The socket's queues and wait queue, timers, buffers freed. */
+  receive: 12,
 } as const;

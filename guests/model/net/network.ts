@@ -15,7 +15,7 @@ import { ERRNO } from "../kernel/errno.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { BLOCKED, type CallContext, type KernelModule, type Outcome } from "../kernel/module.ts";
 import { NetStack } from "./net_stack.ts";
-import { NET_WORK } from "./net_work.ts";
+import { MASKED, NET_WORK } from "./net_work.ts";
 import { FLAG, type HostAddress, hostAddress, type Packet, PROTOCOL } from "./packet.ts";
 import { endedOf, readableOf, roomOf, type TcpBlock, type TcpOptions } from "./tcp_block.ts";
 
@@ -112,6 +112,7 @@ export class Network implements KernelModule {
     kernel.work(NET_WORK.packetReceive);
     kernel.charge("calls", 8);
     kernel.charge("locked", 6);
+    kernel.charge("masked", MASKED.receive);
     if (packet.protocol === PROTOCOL.UDP) kernel.work(NET_WORK.datagramReceive);
     else {
       if (packet.payloadBytes > 0) kernel.work(NET_WORK.dataReceive);
@@ -262,7 +263,7 @@ export class Network implements KernelModule {
     const taken = this.stack.read(tcb, bytes, says);
     kernel.work(NET_WORK.segmentRead * taken / tcb.mss);
     kernel.charge("locked", Math.ceil(taken / tcb.mss));
-    this.#copied(taken);
+    this.#copied(taken, taken / tcb.mss);
     this.#drainLoopback();
     return taken;
   }
@@ -279,7 +280,7 @@ export class Network implements KernelModule {
     const bytes = Number(args.bytes);
     const taken = this.stack.write(tcb, bytes - done, args.says);
     kernel.work(NET_WORK.segmentMake * taken / tcb.mss);
-    this.#copied(taken);
+    this.#copied(taken, taken / tcb.mss);
     this.#drainLoopback();
     if (done + taken >= bytes) return bytes;
     state.done = done + taken;
@@ -344,6 +345,7 @@ export class Network implements KernelModule {
     kernel.work(isBare ? NET_WORK.acknowledgmentSend : NET_WORK.segmentSend);
     kernel.charge("calls", 8);
     kernel.charge("locked", 6);
+    kernel.charge("masked", MASKED.send);
     if (packet.to === this.#options.address) this.#loopback.push(packet);
     else this.#driver?.send(packet);
   }
@@ -364,8 +366,9 @@ export class Network implements KernelModule {
     this.#drainLoopback();
   }
 
-  #copied(bytes: number): void {
-    this.kernel.charge("userCopies");
+  /** Each segment is copied by itself. */
+  #copied(bytes: number, segments = 1): void {
+    this.kernel.charge("userCopies", segments);
     this.kernel.charge("copiedBytes", bytes);
   }
 

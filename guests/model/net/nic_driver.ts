@@ -7,7 +7,7 @@ import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelCpu } from "../kernel/kernel_cpu.ts";
 import type { KernelModule } from "../kernel/module.ts";
-import { NET_WORK } from "./net_work.ts";
+import { MASKED, NET_WORK } from "./net_work.ts";
 import type { NetDriver, Network } from "./network.ts";
 import type { Packet } from "./packet.ts";
 
@@ -75,6 +75,7 @@ export class NicDriver implements KernelModule, NetDriver {
     if (!this.#isPolling) kernel.charge("deviceAccess", INTERRUPT_ACCESSES);
     const reaped = device.reap();
     kernel.work(NET_WORK.deviceSent * reaped);
+    kernel.charge("masked", MASKED.deviceSent * reaped);
     this.#refill();
     let taken = 0;
     while (taken < BUDGET) {
@@ -82,6 +83,7 @@ export class NicDriver implements KernelModule, NetDriver {
       if (!packet) break;
       taken++;
       kernel.work(NET_WORK.deviceReceive);
+      kernel.charge("masked", MASKED.deviceReceive);
       kernel.charge("framesReceived");
       kernel.charge("frameBytes", packet.frameBytes);
       network.receive(packet);

@@ -11,12 +11,16 @@ import { nativePrices } from "./native.ts";
 /** Faults with which a shadow table that was given up comes into use again: the top, and the tables of code, heap, stack. */
 const COLD_FAULTS = 4;
 
+/** Accesses to the virtual card's ports for each frame that is sent (Am79C970: address and data port, demand and status). */
+const PORT_ACCESSES = 5;
+
 /** See the module comment. The monitor of that version shows one CPU. */
 export function fullVirtualization(costs: CostTable): Platform {
   const native = nativePrices(costs, false);
   const entry = costs.each("translatedEntry");
   const shadow = costs.each("shadowFault");
   const shadowTable = costs.each("shadowTable");
+  // A hosted monitor's process: to the host system, a call there, and back.
   const host = 2 * costs.each("worldSwitch") + costs.each("systemCall");
   const about = { name: "full-virtualization", isSmp: false };
   return pricedPlatform(about, {
@@ -39,5 +43,14 @@ export function fullVirtualization(costs: CostTable): Platform {
     pageFlushes: shadow,
     spaceFlushes: shadow,
     deviceAccess: host,
+    masked: 2 * costs.each("translatedCall"),
+    // The monitor's process is resumed in the host, finds the request by select, and hands the frame on by write.
+    doorbells: PORT_ACCESSES * costs.each("portAccess") + host + costs.each("systemCall") +
+      native.processSwitch + native.addressSpaceSwitch,
+    framesSent: costs.each("hostFrameSent") + costs.each("userCopy"),
+    framesReceived: costs.each("hostFrameReceived") + costs.each("systemCall") +
+      costs.each("userCopy"),
+    // The host copies it between the monitor's process and itself.
+    frameBytes: costs.each("copiedKernelByte"),
   });
 }

@@ -39,6 +39,8 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     translationRefills: costs.each("translationRefill"),
     deviceAccess: costs.each("deviceRegister"),
     doorbells: costs.each("deviceRegister"),
+    // CLI and POPF are among the instructions that are counted.
+    masked: 0,
     framesSent: 0,
     framesReceived: 0,
     frameBytes: 0,

@@ -10,6 +10,8 @@ import { nativePrices } from "./native.ts";
 /** The tracer's calls at a stop: `wait4`, registers read and written, and the one that lets the process go on. */
 const CALLS_PER_STOP = 4;
 
+const CACHE_LINE_BYTES = 64;
+
 /** See the module comment. */
 export function userModeLinux(costs: CostTable): Platform {
   const host = nativePrices(costs, false);
@@ -33,5 +35,13 @@ export function userModeLinux(costs: CostTable): Platform {
     newEntries: host.newEntries + mapping,
     droppedEntries: host.droppedEntries + mapping,
     deviceAccess: host.systemCall,
+    // Interrupts are signals: to mask them is a call of the host.
+    masked: 2 * host.systemCall,
+    // A frame is written to, or read from, the host's tap device.
+    doorbells: 0,
+    framesSent: costs.each("hostFrameSent") + costs.each("tapFrame") + host.systemCall +
+      host.userCopies,
+    framesReceived: costs.each("hostFrameReceived") + host.systemCall + host.userCopies,
+    frameBytes: costs.each("copiedKernelByte") + costs.each("lineRefill") / CACHE_LINE_BYTES,
   });
 }

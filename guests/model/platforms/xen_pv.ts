@@ -34,6 +34,9 @@ export function xenPv(costs: CostTable, cpus: number): Platform {
     pageFlushes: 0,
     spaceFlushes: native.spaceFlushes + hypercall,
     deviceAccess: hypercall,
+    // A front end's doorbell is an event; what it sends, the hypervisor takes from the ring before the call returns.
+    doorbells: hypercall + costs.each("events"),
+    framesSent: costs.each("requests") + costs.each("frames"),
     eventSend: hypercall + costs.each("events"),
     grantOps: hypercall + costs.each("grantOperations"),
   }, { entryBatch: { units: BATCH, cycles: hypercall } });

@@ -4,4 +4,10 @@
 export const NETWORK_COSTS = {
   requests: "a request taken from a ring, checked and answered",
   frames: "a network frame through the hypervisor's bridge",
+  portAccess:
+    "hosted systems: a port of a virtual card, its access caught by the monitor and emulated",
+  hostFrameSent: "hosted systems: a frame through the host's bridge and its card's driver",
+  tapFrame: "hosted systems: a frame written to the host's tap device, beyond the call itself",
+  hostFrameReceived:
+    "hosted systems: a frame from the host's card, through its bridge, to the monitor's socket",
 } as const;

@@ -2,13 +2,26 @@
 
 import type { Prices } from "../cost_profile.ts";
 import type { NETWORK_COSTS } from "../costs/network.ts";
-import { derived, fitted } from "./price.ts";
+import { assumed, derived, fitted } from "./price.ts";
 
 /** See the module comment. */
 export const XEON_2003_NETWORK: Prices<typeof NETWORK_COSTS> = {
   requests: fitted(
-    1330,
-    "Table 6, 500 B TX: 602 and 516 Mb/s are 6.64 and 7.75 us a packet; half of the 2660 cycles",
+    650,
+    "Table 6, Xen, 500 B TX: 602 and 516 Mb/s are 14290 and 16670 cycles for a packet and half an acknowledgment",
   ),
-  frames: derived(1330, "the other half of what requests says"),
+  frames: derived(650, "the other half of what requests says"),
+  portAccess: assumed(
+    4000,
+    "an exception into the monitor, an instruction decoded, a device emulated, and back",
+  ),
+  hostFrameSent: derived(5800, "native Linux's dev_queue_xmit, driver and kfree_skb (net_work.ts)"),
+  tapFrame: fitted(
+    48_000,
+    "Table 6, UML, 500 B TX: what 61.1 Mb/s leave when all else is paid; the mechanism is not known",
+  ),
+  hostFrameReceived: derived(
+    5800,
+    "native Linux's driver, netif_rx and a socket's queue (net_work.ts)",
+  ),
 };

@@ -1,0 +1,32 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { measureTtcp, TABLE_6, TABLE_6_COLUMNS } from "./ttcp.ts";
+
+/** An even number of full segments of either length: the last one waits for no acknowledgment. */
+const BYTES = 448 * 1448 * 16;
+
+for (const [name, { platform, published }] of Object.entries(TABLE_6)) {
+  const percent = name === "Linux" || name === "Xen" ? 5 : 20;
+  Deno.test(`Table 6: ttcp on ${name} is within ${percent} % of what the paper printed`, () => {
+    TABLE_6_COLUMNS.forEach(({ mtu, direction }, column) => {
+      const run = { profile: "xeon-2003", platform, mtu, direction, bytes: BYTES };
+      const error = (measureTtcp(run) / published[column] - 1) * 100;
+      assert(Math.abs(error) <= percent, `${mtu} ${direction}: ${error} %`);
+    });
+  });
+}
+
+Deno.test("ttcp gives the same figure again, to the last digit", () => {
+  const run = {
+    profile: "xeon-2003",
+    platform: "xen-pv",
+    mtu: 1500,
+    direction: "receive",
+  } as const;
+  const measure = () => measureTtcp({ ...run, bytes: 1_000_000 });
+  assertEquals(measure(), measure());
+});
+
+Deno.test("a profile that is not there is named with those that are", () => {
+  const run = { platform: "native", mtu: 1500, direction: "transmit", bytes: 1 } as const;
+  assertThrows(() => measureTtcp({ ...run, profile: "xeon" }), RangeError, "no cost profile xeon");
+});
