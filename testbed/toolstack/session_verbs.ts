@@ -1,6 +1,7 @@
 /** Verbs that xl has no need of: simulated time passes only while somebody asks for it, and consoles can be scripted. */
 
 import type { Cycles } from "../../core/clock/clock.ts";
+import { ScheduleTrace } from "../../core/hypervisor/accounting/schedule_trace.ts";
 import { formatDuration, parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
 import type { Verb } from "./verbs.ts";
@@ -19,6 +20,18 @@ export const SESSION_VERBS: Readonly<Record<string, Verb>> = {
       const forCycles = cyclesOf(duration, clock.frequencyHz);
       const stop = await tools.run({ forCycles, signal });
       return `${formatDuration(clock.nowNs)}: ${describeStop(stop)}`;
+    },
+  },
+  xentrace: {
+    usage: "Duration File",
+    words: [2, 2],
+    help: "let time pass, and write who ran when to a file for chrome://tracing or ui.perfetto.dev",
+    async run({ tools, signal }, [duration, path]) {
+      const { dispatcher, hardware: { clock } } = tools.host;
+      const trace = new ScheduleTrace(dispatcher);
+      await tools.run({ forCycles: cyclesOf(duration, clock.frequencyHz), signal });
+      trace.stop();
+      await Deno.writeTextFile(path, JSON.stringify(trace.toChrome()));
     },
   },
   wait: {

@@ -342,6 +342,21 @@ Deno.test("debug keys write to the log that dmesg shows", () =>
     }
   }));
 
+Deno.test("xentrace writes who ran on which CPU, for Perfetto", () =>
+  withTools(async ({ tools, session, file }) => {
+    await tools.create(file(config("endless")));
+    const path = file("");
+    await runVerb(session, ["xentrace", "10ms", path]);
+    const { traceEvents } = JSON.parse(await Deno.readTextFile(path));
+    const ran = traceEvents.filter((event: { name: string; ph: string }) =>
+      event.name === "d1v0" && event.ph === "X"
+    );
+    assertEquals(
+      ran.reduce((total: number, { dur }: { dur: number }) => total + dur, 0) > 9_000,
+      true,
+    );
+  }));
+
 Deno.test("every verb has its usage and its help", async () => {
   await withTools(async ({ session }) => {
     const help = await runVerb(session, ["help"]);
