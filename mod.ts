@@ -29,6 +29,12 @@ export type {
   LoadDomainConfig,
 } from "./testbed/model/load_box.ts";
 export type { SchedulerName, SchedulerParameters } from "./core/hypervisor/scheduling/ports.ts";
+export { lmbench, manyCopies, ModelBox } from "./testbed/boot_model_box.ts";
+export { LMBENCH_COLUMNS, LMBENCH_ROWS } from "./testbed/model/lmbench_figures.ts";
+export type { LmbenchColumn, LmbenchRow } from "./testbed/model/lmbench_figures.ts";
+export { type Action, call, compute, exit } from "./guests/model/kernel/action.ts";
+export type { Program, StepContext } from "./guests/model/kernel/action.ts";
+export { profileNamed } from "./core/clock/profiles/profiles.ts";
 export { createMachine } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {

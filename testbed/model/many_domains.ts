@@ -4,20 +4,29 @@
  */
 
 import type { Cycle } from "../../core/clock/clock.ts";
+import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import type { Kernel } from "../../guests/model/mod.ts";
 import { computing, secondsOf } from "../../guests/model/workloads/compute.ts";
 import { Host } from "../host/host.ts";
 import { ModelBox } from "./model_box.ts";
+import { digestSchedule } from "./schedule_digest.ts";
 
-/** What {@link manyDomains} is asked for. */
-export interface ManyDomainsOptions {
+/** What {@link manyCopies} is asked for. */
+export interface ManyCopiesOptions {
   /** Copies of the program: 1 to 128 of the paper's. */
   readonly copies: number;
   /** A domain for each, which keeps a CPU for so many milliseconds (`ctx_allow`); null: processes of one native kernel. */
   readonly sliceMs: number | null;
   /** Simulated seconds that are measured; default: several rounds of everybody's turns, at least 4. */
   readonly seconds?: number;
+}
+
+/** What {@link manyCopies} found. */
+export interface ManyCopiesResult {
+  /** How much is computed, in CPUs' worth. */
+  readonly throughput: number;
+  readonly trace: { readonly hash: string };
 }
 
 /** Figure 6: copies, then throughput of Linux, of Xen with slices of 50 ms, of Xen with slices of 5 ms. */
@@ -39,26 +48,27 @@ const CPUS = 2;
 const NATIVE_SLICE_MS = 60;
 const LEAST_SECONDS = 4;
 
-/** How much is computed, in CPUs' worth. Throws `RangeError` for more domains than memory holds. */
-export async function manyDomains(options: ManyDomainsOptions): Promise<number> {
+/** Runs the copies and measures. Throws `RangeError` for more domains than memory holds. */
+export async function manyCopies(options: ManyCopiesOptions): Promise<ManyCopiesResult> {
   const { copies, sliceMs } = options;
   const turns = copies / CPUS * (sliceMs ?? NATIVE_SLICE_MS) / 1000;
   const seconds = options.seconds ?? Math.max(LEAST_SECONDS, 2 * turns);
   const warmUp = Math.max(1, turns);
   const { frequencyHz } = profileNamed(PROFILE);
-  const { kernels, advance } = sliceMs === null
+  const { kernels, dispatcher } = sliceMs === null
     ? native(copies)
     : await domains(copies, sliceMs, frequencyHz);
+  const trace = digestSchedule(dispatcher);
   const at = (time: number) => Math.round(time * frequencyHz) as Cycle;
-  advance(at(warmUp));
+  dispatcher.advance(at(warmUp));
   const before = done(kernels);
-  advance(at(warmUp + seconds));
-  return (done(kernels) - before) / seconds;
+  dispatcher.advance(at(warmUp + seconds));
+  return { throughput: (done(kernels) - before) / seconds, trace: { hash: trace.hash } };
 }
 
 interface Running {
   readonly kernels: readonly Kernel[];
-  advance(until: Cycle): void;
+  readonly dispatcher: CpuDispatcher;
 }
 
 async function domains(copies: number, sliceMs: number, frequencyHz: number): Promise<Running> {
@@ -77,7 +87,7 @@ async function domains(copies: number, sliceMs: number, frequencyHz: number): Pr
     kernel.spawn(program);
     return kernel;
   });
-  return { kernels, advance: (until) => host.dispatcher.advance(until) };
+  return { kernels, dispatcher: host.dispatcher };
 }
 
 function native(copies: number): Running {
@@ -85,7 +95,7 @@ function native(copies: number): Running {
   const { kernel } = box.linux;
   const program = computing(kernel.frequencyHz);
   for (let i = 0; i < copies; i++) kernel.spawn(program);
-  return { kernels: [kernel], advance: (until) => box.machine.dispatcher.advance(until) };
+  return { kernels: [kernel], dispatcher: box.machine.dispatcher };
 }
 
 /** Seconds of computing that are done. */

@@ -3,17 +3,24 @@
  * Under `xen-pv` it is the only domain, with the hypervisor's work priced and nobody to share with.
  */
 
-import type { MachineClock } from "../../core/clock/clock.ts";
+import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { DK32EJ, ScsiDisk } from "../../devices/scsi/mod.ts";
-import { createLinux, type Linux, type PlatformName, PLATFORMS } from "../../guests/model/mod.ts";
+import {
+  createLinux,
+  type Kernel,
+  type Linux,
+  type PlatformName,
+  PLATFORMS,
+} from "../../guests/model/mod.ts";
 import type { MachinePort } from "../../guests/model/kernel/ports.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import { Files, GROUP_BLOCKS, ScsiDriver } from "../../guests/model/vfs/mod.ts";
-import { parseSize } from "../units.ts";
+import { parseDuration, parseSize } from "../units.ts";
 import { BareBox } from "./bare_box.ts";
+import { digestSchedule } from "./schedule_digest.ts";
 
 /** What a box is made of. */
 export interface ModelBoxOptions {
@@ -32,6 +39,9 @@ const DISK_GROUPS = 16;
 /** The share of memory that may hold pages of files. */
 const CACHE_SHARE = 0.5;
 const PAGE_BYTES = 4096;
+/** Longest stretch between two looks at the abort signal, in simulated seconds; how long the host may go without a pause. */
+const SLICE_SECONDS = 0.02;
+const BREATH_MS = 30;
 const ADDRESS = hostAddress(0x0a000001);
 
 /** See the module comment. */
@@ -40,6 +50,8 @@ export class ModelBox {
   readonly linux: Linux;
   readonly files: Files;
   readonly network: Network;
+  /** Digest of all that was scheduled when. */
+  readonly trace: { readonly hash: string };
 
   private constructor(options: ModelBoxOptions) {
     const { profile, platform, cpus = 1, memory = "512MiB" } = options;
@@ -63,11 +75,32 @@ export class ModelBox {
       },
     });
     ({ linux: this.linux, files: this.files, network: this.network } = parts!);
+    this.trace = digestSchedule(this.machine.dispatcher);
   }
 
   /** Starts a machine with a kernel that has nothing to do. Throws `RangeError` or `SyntaxError` for a wrong option. */
   static boot(options: ModelBoxOptions): ModelBox {
     return new ModelBox(options);
+  }
+
+  get kernel(): Kernel {
+    return this.linux.kernel;
+  }
+
+  /** Advances simulated time by `duration` (with its unit), until no process is left, or until the signal fires. */
+  async run(duration: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { clock, dispatcher } = this.machine;
+    const { frequencyHz } = clock;
+    const end = clock.now + Math.round(parseDuration(duration) * frequencyHz / 1e9);
+    let breath = performance.now();
+    while (clock.now < end && this.kernel.processes.size > 0 && !signal?.aborted) {
+      const before = clock.now;
+      dispatcher.advance(Math.min(end, before + SLICE_SECONDS * frequencyHz) as Cycle);
+      if (clock.now === before) return;
+      if (performance.now() - breath <= BREATH_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      breath = performance.now();
+    }
   }
 }
 

@@ -69,6 +69,8 @@ export interface Platform {
   readonly name: string;
   /** CPUs' worth of locking: whether the kernel is built for several CPUs. */
   readonly isSmp: boolean;
+  /** Systems below the kernel that take part in each of its switches, and use the caches as it does. */
+  readonly systemsBelow: number;
   /** Cycles for `count` uses of `primitive` at once; may be fractional. */
   price(primitive: Primitive, count: number): number;
 }
@@ -81,13 +83,14 @@ export interface BatchPrice {
 
 /** A platform of one price for each primitive, and of batches. */
 export function pricedPlatform(
-  { name, isSmp }: Omit<Platform, "price">,
+  { name, isSmp, systemsBelow }: Omit<Platform, "price">,
   prices: Readonly<Record<Primitive, number>>,
   batches: Readonly<Partial<Record<Primitive, BatchPrice>>> = {},
 ): Platform {
   return {
     name,
     isSmp,
+    systemsBelow,
     price: (primitive, count) => {
       const batch = count > 0 ? batches[primitive] : undefined;
       const extra = batch ? Math.ceil(count / batch.units) * batch.cycles : 0;
@@ -103,5 +106,5 @@ export function flatPlatform(
   prices: Readonly<Partial<Record<Primitive, number>>>,
 ): Platform {
   const price = (primitive: Primitive, count: number) => (prices[primitive] ?? 0) * count;
-  return { name, isSmp, price };
+  return { name, isSmp, systemsBelow: 0, price };
 }

@@ -11,7 +11,7 @@ import { Cache, linesOf } from "./cache.ts";
 
 /** Bytes that the kernel uses of each page of its own for a process when it is switched to. */
 const OWN_BYTES = 24 * 64;
-/** The kernel's own code and data that a switch and a system call use: pages past all frames. */
+/** Pages of code and data that a switch uses, of the kernel and of each system below it; their frames are past all others. */
 const KERNEL_PAGES = 8;
 const KERNEL_FRAMES = 2 ** 30;
 const PAGE_BYTES = 4096;
@@ -52,7 +52,8 @@ export class WorkingSets {
     const { cache } = this.#view(cpu.id);
     let missing = 0;
     for (const frame of own) missing += cache.touch(frame, linesOf(OWN_BYTES));
-    for (let page = 0; page < KERNEL_PAGES; page++) {
+    const shared = KERNEL_PAGES * (1 + this.kernel.platform.systemsBelow);
+    for (let page = 0; page < shared; page++) {
       missing += cache.touch(KERNEL_FRAMES + page, linesOf(PAGE_BYTES));
     }
     if (missing > 0) this.kernel.charge("lineRefills", missing);

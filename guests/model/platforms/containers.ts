@@ -6,6 +6,6 @@ import { nativePrices } from "./native.ts";
 
 /** See the module comment. */
 export function containers(costs: CostTable, cpus: number): Platform {
-  const about = { name: "containers", isSmp: cpus > 1 };
+  const about = { name: "containers", isSmp: cpus > 1, systemsBelow: 0 };
   return pricedPlatform(about, nativePrices(costs, cpus > 1));
 }

@@ -22,7 +22,7 @@ export function fullVirtualization(costs: CostTable): Platform {
   const shadowTable = costs.each("shadowTable");
   // A hosted monitor's process: to the host system, a call there, and back.
   const host = 2 * costs.each("worldSwitch") + costs.each("systemCall");
-  const about = { name: "full-virtualization", isSmp: false };
+  const about = { name: "full-virtualization", isSmp: false, systemsBelow: 1 };
   return pricedPlatform(about, {
     ...native,
     calls: costs.each("translatedCall"),

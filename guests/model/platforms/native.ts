@@ -51,6 +51,6 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
 
 /** See the module comment. `cpus`: how many the kernel is built for. */
 export function native(costs: CostTable, cpus: number): Platform {
-  const about = { name: "native", isSmp: cpus > 1 };
+  const about = { name: "native", isSmp: cpus > 1, systemsBelow: 0 };
   return pricedPlatform(about, nativePrices(costs, cpus > 1));
 }

@@ -18,7 +18,7 @@ export function userModeLinux(costs: CostTable): Platform {
   const hostSwitch = host.processSwitch + host.addressSpaceSwitch;
   const stop = 2 * hostSwitch + CALLS_PER_STOP * host.systemCall + costs.each("ptraceStop");
   const mapping = costs.each("hostMapping");
-  const about = { name: "user-mode-linux", isSmp: false };
+  const about = { name: "user-mode-linux", isSmp: false, systemsBelow: 1 };
   return pricedPlatform(about, {
     ...host,
     systemCall: 2 * stop,

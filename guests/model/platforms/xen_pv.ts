@@ -16,7 +16,7 @@ export function xenPv(costs: CostTable, cpus: number): Platform {
   const hypercall = costs.each("hypercall");
   const bounce = costs.each("trapBounce");
   const validation = hypercall + costs.each("tableValidation");
-  const about = { name: "xen-pv", isSmp: cpus > 1 };
+  const about = { name: "xen-pv", isSmp: cpus > 1, systemsBelow: 1 };
   return pricedPlatform(about, {
     ...native,
     fault: native.fault + bounce,

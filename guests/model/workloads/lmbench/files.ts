@@ -3,14 +3,17 @@
 import { call, compute, type Program } from "../../kernel/action.ts";
 import { timed } from "./timed.ts";
 
-const PATH = "lmbench";
+const DIRECTORIES = ["usr", "usr/tmp"];
+const PATH = "usr/tmp/lmbench";
 const PORT = 31_236;
 /** Descriptors that `lat_select` waits for. */
 const SELECTED = 100;
 
 /** Steps that make the file that is asked for. */
 const makeFile = {
-  begin: () => call("open", { path: PATH, create: true }, "made"),
+  begin: () => call("mkdir", { path: DIRECTORIES[0] }, "inner"),
+  inner: () => call("mkdir", { path: DIRECTORIES[1] }, "make"),
+  make: () => call("open", { path: PATH, create: true }, "made"),
   made: ({ value }: { value: number }) => call("close", { fd: value }, "again"),
 };
 

@@ -123,7 +123,7 @@ export const forkExit: Program = timed({
 });
 
 /** What `/tmp/hello` uses, linked with the C library by `ld.so`. */
-const HELLO = { textPages: 40, dataPages: 12, heapPages: 8 };
+const HELLO = { textPages: 70, dataPages: 12, heapPages: 8 };
 /** System calls of `ld.so` and the C library before `main`: open, read, map, protect. */
 const LINKING_CALLS = 14;
 
@@ -140,15 +140,15 @@ export const hello: Program = {
       locals.calls = (locals.calls as number ?? 0) + 1;
       return locals.calls as number <= LINKING_CALLS
         ? call("mmap", { pages: 4, file: "libc", readOnly: true }, "link")
-        : compute(250_000, "end");
+        : compute(290_000, "end");
     },
     end: () => exit(),
   },
 };
 
 /** What a shell uses, and how long it takes to begin. */
-const SHELL = { textPages: 120, dataPages: 30, heapPages: 40 };
-const SHELL_CYCLES = 5_400_000;
+const SHELL = { textPages: 200, dataPages: 30, heapPages: 40 };
+const SHELL_CYCLES = 5_080_000;
 
 /** `sh -c /tmp/hello`. */
 export const shell: Program = {
