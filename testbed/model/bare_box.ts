@@ -53,6 +53,14 @@ export class BareBox {
     });
   }
 
+  /** The CPUs stand still from now on, or go on: what runs the machine waits for something else. */
+  stall(stalled: boolean): void {
+    for (const vcpu of this.dispatcher.vcpus) {
+      if (stalled) this.dispatcher.offline(vcpu);
+      else this.dispatcher.online(vcpu);
+    }
+  }
+
   /** Advances simulated time to `until`, or until nothing can happen any more. */
   advance(until: Cycle): void {
     this.dispatcher.advance(until);

@@ -53,7 +53,7 @@ export class HostedDisk implements DiskPort, FileMeter {
   #cycles = 0;
 
   constructor(options: HostedDiskOptions) {
-    const { clock, costs, name, model, writeCache, blocks, hostPages } = options;
+    const { clock, name, model, writeCache, blocks, hostPages } = options;
     this.#options = options;
     this.disk = new ScsiDisk({
       clock,
@@ -72,7 +72,6 @@ export class HostedDisk implements DiskPort, FileMeter {
       },
       blocks: blocks + 4 * GROUP_BLOCKS,
       cachePages: hostPages,
-      frequencyHz: costs.profile.frequencyHz,
       wake: (queue) => {
         if (queue === this.#waitsFor) this.#waitsFor = null;
       },

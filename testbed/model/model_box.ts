@@ -3,10 +3,9 @@
  * Under `xen-pv` it is the only domain, with the hypervisor's work priced and nobody to share with.
  */
 
-import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { Cycle } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
-import { DK32EJ, ScsiDisk } from "../../devices/scsi/mod.ts";
 import {
   createLinux,
   type Kernel,
@@ -14,11 +13,11 @@ import {
   type PlatformName,
   PLATFORMS,
 } from "../../guests/model/mod.ts";
-import type { MachinePort } from "../../guests/model/kernel/ports.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
-import { Files, GROUP_BLOCKS, ScsiDriver } from "../../guests/model/vfs/mod.ts";
+import type { Files } from "../../guests/model/vfs/mod.ts";
 import { parseDuration, parseSize } from "../units.ts";
+import { attachDisk } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
@@ -35,10 +34,6 @@ export interface ModelBoxOptions {
   readonly seed?: number;
 }
 
-const DISK_GROUPS = 16;
-/** The share of memory that may hold pages of files. */
-const CACHE_SHARE = 0.5;
-const PAGE_BYTES = 4096;
 /** Longest stretch between two looks at the abort signal, in simulated seconds; how long the host may go without a pause. */
 const SLICE_SECONDS = 0.02;
 const BREATH_MS = 30;
@@ -70,7 +65,12 @@ export class ModelBox {
           seed: options.seed,
           platform: PLATFORMS[platform](table, cpus),
         });
-        parts = { linux, ...withDevices(linux, machine, clock, memoryBytes) };
+        const stall = (stalled: boolean) => this.machine.stall(stalled);
+        const disk = { clock, costs: table, platform, memoryBytes, stall };
+        const files = attachDisk(linux, disk);
+        const network = new Network(linux.kernel, linux.descriptors, { address: ADDRESS });
+        linux.kernel.install(network);
+        parts = { linux, files, network };
         return linux.kernel;
       },
     });
@@ -102,35 +102,4 @@ export class ModelBox {
       breath = performance.now();
     }
   }
-}
-
-/** Puts files on a disk and the network's protocols into a kernel. */
-function withDevices(
-  { kernel, descriptors }: Linux,
-  _machine: MachinePort,
-  clock: MachineClock,
-  memoryBytes: number,
-): { files: Files; network: Network } {
-  const driver: ScsiDriver = new ScsiDriver(kernel, {
-    get room() {
-      return disk.room;
-    },
-    submit: (command) => disk.submit(command),
-  });
-  const disk: ScsiDisk = new ScsiDisk({
-    clock,
-    name: "sda",
-    model: DK32EJ,
-    writeCache: false,
-    completed: ({ tag }) => driver.completed(tag),
-  });
-  const files = new Files(kernel, descriptors, {
-    driver,
-    blocks: DISK_GROUPS * GROUP_BLOCKS,
-    cachePages: Math.floor(memoryBytes * CACHE_SHARE / PAGE_BYTES),
-  });
-  const network = new Network(kernel, descriptors, { address: ADDRESS });
-  kernel.install(files);
-  kernel.install(network);
-  return { files, network };
 }

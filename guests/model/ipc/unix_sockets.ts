@@ -194,6 +194,7 @@ export class UnixSockets implements KernelModule {
     kernel.work(cycles);
     kernel.charge("calls", 14);
     kernel.charge("locked", 8);
+    kernel.charge("maskings", 4);
     kernel.charge("userCopies");
     kernel.charge("copiedBytes", bytes);
   }

@@ -11,6 +11,7 @@ export const PRIMITIVES = {
   work: "a cycle of plain instructions in the kernel, native",
   calls: "a call and return inside the kernel, made through a pointer or not",
   locked: "an atomic operation that other CPUs must see; a kernel for one CPU has none",
+  maskings: "interrupts masked for a stretch of work, and let through again",
   systemCall: "the way into the kernel by a system call, and back",
   fault: "the way into the kernel by an exception, and back",
   interrupt: "the way into the kernel by an interrupt, its acknowledgement, and back",

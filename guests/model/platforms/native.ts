@@ -8,6 +8,8 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
   return {
     work: costs.scale,
     calls: 0,
+    // Two instructions, counted with the work around them.
+    maskings: 0,
     locked: isSmp ? costs.each("lockedOperation") : 0,
     systemCall: costs.each("systemCall"),
     fault: costs.each("exception"),

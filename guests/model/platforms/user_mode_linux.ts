@@ -26,6 +26,8 @@ export function userModeLinux(costs: CostTable): Platform {
     // A host signal.
     interrupt: host.signalFrames + host.signalReturns + 2 * host.systemCall,
     timerProgram: host.systemCall,
+    // The signals that stand for interrupts are blocked, and unblocked.
+    maskings: 2 * host.systemCall,
     // Each copy saves the signal mask, in case it faults.
     userCopies: host.userCopies + host.systemCall,
     addressSpaceSwitch: host.addressSpaceSwitch + stop,

@@ -34,8 +34,6 @@ export interface FileSystemOptions {
   readonly blocks: number;
   /** What its page cache may hold. */
   readonly cachePages: number;
-  /** Cycles of a second: `mtime` counts seconds. */
-  readonly frequencyHz: number;
   /** Wakes all that wait on a queue. */
   wake(queue: string): void;
 }
@@ -48,13 +46,11 @@ export class FileSystem {
   readonly inodes: Inodes;
   readonly journal: Journal;
   readonly data: FileData;
-  readonly #frequencyHz: number;
   readonly #wake: (queue: string) => void;
   #nameBytes = 8;
 
   constructor(options: FileSystemOptions) {
-    const { driver, firstSector, blocks, cachePages, frequencyHz, wake } = options;
-    this.#frequencyHz = frequencyHz;
+    const { driver, firstSector, blocks, cachePages, wake } = options;
     this.#wake = wake;
     this.cache = new PageCache(cachePages);
     this.layer = new BlockLayer(
@@ -89,7 +85,7 @@ export class FileSystem {
   }
 
   /** Makes a file or a directory; answers its inode. `EEXIST` if there is one of that name. */
-  create(path: string, kind: Inode["kind"], now: number, meter: FileMeter): number {
+  create(path: string, kind: Inode["kind"], meter: FileMeter): number {
     const parent = this.lookup(parentOf(path), meter);
     if (parent < 0) return parent;
     if (this.inodes.get(parent)?.kind !== "directory") return ERRNO.ENOTDIR;
@@ -104,8 +100,8 @@ export class FileSystem {
     const inode = this.inodes.create(kind, parent);
     const head = this.allocator.headOf(this.inodes.tableBlock(inode.number));
     inode.transaction = this.#join([head.inodeBitmap, head.descriptor], meter);
-    this.#touch(inode, now, meter);
-    this.#enter(parent, name, inode.number, now, meter);
+    this.#touch(inode, meter);
+    this.#enter(parent, name, inode.number, meter);
     if (kind === "directory") this.#grow(inode, meter);
     return inode.number;
   }
@@ -117,9 +113,9 @@ export class FileSystem {
   place(path: string, sizeBytes: number, cached: boolean): number {
     const directories = componentsOf(path).slice(0, -1);
     directories.forEach((_, depth) => {
-      this.create(directories.slice(0, depth + 1).join("/"), "directory", 0, SILENT);
+      this.create(directories.slice(0, depth + 1).join("/"), "directory", SILENT);
     });
-    const number = this.create(path, "file", 0, SILENT);
+    const number = this.create(path, "file", SILENT);
     if (number < 0) throw new RangeError(`${path} cannot be placed: error ${number}`);
     const placed = this.data.place(this.inodes.get(number)!, sizeBytes, cached);
     if (!placed) throw new RangeError(`the disk has no room for ${sizeBytes} bytes of ${path}`);
@@ -128,7 +124,7 @@ export class FileSystem {
   }
 
   /** Takes a name away; the file goes when nobody uses it any more. */
-  unlink(path: string, now: number, meter: FileMeter): number {
+  unlink(path: string, meter: FileMeter): number {
     const number = this.lookup(path, meter);
     if (number < 0) return number;
     const inode = this.inodes.get(number)!;
@@ -136,7 +132,7 @@ export class FileSystem {
     if (isDirectory && this.inodes.entries(number).size > 0) return ERRNO.ENOTEMPTY;
     if (number === ROOT_INODE) return ERRNO.EBUSY;
     meter.work("journalHandle");
-    this.#leave(this.lookup(parentOf(path), SILENT), nameOf(path), now, meter);
+    this.#leave(this.lookup(parentOf(path), SILENT), nameOf(path), meter);
     inode.links--;
     inode.transaction = this.#join([this.inodes.tableBlock(number)], meter);
     this.#dropIfUnused(inode, meter);
@@ -144,7 +140,7 @@ export class FileSystem {
   }
 
   /** Gives a file another name; whatever had that name goes. */
-  rename(from: string, to: string, now: number, meter: FileMeter): number {
+  rename(from: string, to: string, meter: FileMeter): number {
     const number = this.lookup(from, meter);
     if (number < 0) return number;
     const parent = this.lookup(parentOf(to), meter);
@@ -152,13 +148,13 @@ export class FileSystem {
     const there = this.lookup(to, SILENT);
     if (there === number) return 0;
     if (there >= 0) {
-      const gone = this.unlink(to, now, meter);
+      const gone = this.unlink(to, meter);
       if (gone < 0) return gone;
     }
     meter.work("journalHandle");
     meter.work("entryScan", this.inodes.entries(parent).size);
-    this.#leave(this.lookup(parentOf(from), SILENT), nameOf(from), now, meter);
-    this.#enter(parent, nameOf(to), number, now, meter);
+    this.#leave(this.lookup(parentOf(from), SILENT), nameOf(from), meter);
+    this.#enter(parent, nameOf(to), number, meter);
     return 0;
   }
 
@@ -177,14 +173,14 @@ export class FileSystem {
   }
 
   /** Cuts a file to `sizeBytes`, or makes it longer by a hole. */
-  truncate(number: number, sizeBytes: number, now: number, meter: FileMeter): void {
+  truncate(number: number, sizeBytes: number, meter: FileMeter): void {
     const inode = this.inodes.get(number)!;
     if (sizeBytes < inode.sizeBytes) {
       meter.work("journalHandle");
       this.#freeBlocks(inode, sizeBytes, meter);
     }
     inode.sizeBytes = sizeBytes;
-    this.#touch(inode, now, meter);
+    this.#touch(inode, meter);
   }
 
   /** Reads; answers how many bytes were there. */
@@ -197,11 +193,8 @@ export class FileSystem {
     const inode = this.inodes.get(number)!;
     const done = this.data.write(inode, offset, bytes, now, meter);
     if (typeof done === "number" && done > 0) {
-      if (offset + bytes > inode.sizeBytes) {
-        inode.sizeBytes = offset + bytes;
-        inode.transaction = this.#join([this.inodes.tableBlock(number)], meter);
-      }
-      this.#touch(inode, now, meter);
+      inode.sizeBytes = Math.max(inode.sizeBytes, offset + bytes);
+      this.#touch(inode, meter);
     }
     return done;
   }
@@ -256,15 +249,12 @@ export class FileSystem {
     return this.journal.running;
   }
 
-  /** `mtime` changes, once a second at most. */
-  #touch(inode: Inode, now: number, meter: FileMeter): void {
-    const second = Math.floor(now / this.#frequencyHz);
-    if (inode.modifiedSecond === second) return;
-    inode.modifiedSecond = second;
+  /** `mtime` changes: 2.4 makes the inode dirty each time, whether the second is another or not. */
+  #touch(inode: Inode, meter: FileMeter): void {
     inode.transaction = this.#join([this.inodes.tableBlock(inode.number)], meter);
   }
 
-  #enter(directory: number, name: string, inode: number, now: number, meter: FileMeter): void {
+  #enter(directory: number, name: string, inode: number, meter: FileMeter): void {
     const entries = this.inodes.entries(directory);
     entries.set(name, inode);
     meter.work("entryChange");
@@ -274,15 +264,15 @@ export class FileSystem {
       if (!this.#grow(parent, meter)) break;
     }
     this.#join(parent.blocks.slice(-1), meter);
-    this.#touch(parent, now, meter);
+    this.#touch(parent, meter);
   }
 
-  #leave(directory: number, name: string, now: number, meter: FileMeter): void {
+  #leave(directory: number, name: string, meter: FileMeter): void {
     const parent = this.inodes.get(directory)!;
     this.inodes.entries(directory).delete(name);
     meter.work("entryChange");
     this.#join(parent.blocks.slice(0, 1), meter);
-    this.#touch(parent, now, meter);
+    this.#touch(parent, meter);
   }
 
   /** One more block for a directory. */

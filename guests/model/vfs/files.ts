@@ -36,6 +36,8 @@ export interface FilesOptions
 
 /** Cycles of the kernel's own instructions besides the file system's. */
 const WORK = { stat: 700, seek: 110, entry: 150, path: 160 };
+/** A buffer for a path is taken, and given back. */
+const NAME_MASKINGS = 2;
 /** Bytes that a `stat` copies. */
 const STAT_BYTES = 88;
 const TIMERS = { old: "files: old pages", commit: "files: commit", dirty: "files: dirty pages" };
@@ -58,16 +60,16 @@ export class Files implements KernelModule {
     stat: (context: CallContext, args: Arguments) => this.#stat(context, args),
     /** `{ path }`. */
     unlink: (_: CallContext, args: Arguments) =>
-      this.#path(args, (path) => this.fs.unlink(path, this.#now, this.meter)),
+      this.#path(args, (path) => this.fs.unlink(path, this.meter)),
     /** `{ path }`. */
     mkdir: (_: CallContext, args: Arguments) =>
       this.#path(args, (path) => {
-        const inode = this.fs.create(path, "directory", this.#now, this.meter);
+        const inode = this.fs.create(path, "directory", this.meter);
         return inode < 0 ? inode : 0;
       }),
     /** `{ path, to }`. */
     rename: (_: CallContext, args: Arguments) =>
-      this.#path(args, (path) => this.fs.rename(path, String(args.to), this.#now, this.meter)),
+      this.#path(args, (path) => this.fs.rename(path, String(args.to), this.meter)),
     /** `{ path }`: returns how many names the directory has. */
     readdir: (_: CallContext, args: Arguments) => this.#path(args, (path) => this.#list(path)),
     /** `{ fd, position }`. */
@@ -94,8 +96,7 @@ export class Files implements KernelModule {
     this.#driver = driver;
     this.meter = new KernelMeter(kernel);
     const wake = (queue: string) => void kernel.wakeQueue(queue);
-    const { frequencyHz } = kernel;
-    this.fs = new FileSystem({ ...options, driver, frequencyHz, wake });
+    this.fs = new FileSystem({ ...options, driver, wake });
     this.interrupts = { [driver.line]: () => this.#diskInterrupt() };
     descriptors.addKind(this.#kind());
     this.#setTimer(TIMERS.old, WRITE_BACK_MS.interval);
@@ -124,9 +125,9 @@ export class Files implements KernelModule {
     return this.#path(args, (path) => {
       let inode = this.fs.lookup(path, this.meter);
       if (inode === ERRNO.ENOENT && args.create === true) {
-        inode = this.fs.create(path, "file", this.#now, this.meter);
+        inode = this.fs.create(path, "file", this.meter);
       } else if (inode >= 0 && args.truncate === true) {
-        this.fs.truncate(inode, 0, this.#now, this.meter);
+        this.fs.truncate(inode, 0, this.meter);
       }
       if (inode < 0) return inode;
       const fd = this.descriptors.open(process, "file", inode);
@@ -176,7 +177,7 @@ export class Files implements KernelModule {
   #truncate({ process }: CallContext, { fd, bytes }: Arguments): Outcome {
     const file = this.#file(process, fd);
     if (!file) return ERRNO.EBADF;
-    this.fs.truncate(file.object, Number(bytes), this.#now, this.meter);
+    this.fs.truncate(file.object, Number(bytes), this.meter);
     return 0;
   }
 
@@ -219,6 +220,7 @@ export class Files implements KernelModule {
 
   #path({ path }: Arguments, operation: (path: string) => number): number {
     this.kernel.work(WORK.path);
+    this.kernel.charge("maskings", NAME_MASKINGS);
     this.#copied(String(path).length);
     return operation(String(path));
   }

@@ -26,8 +26,6 @@ export interface Inode {
   links: number;
   /** Descriptors and mappings that use it. */
   users: number;
-  /** The second in which it was modified last: what `mtime` can tell. */
-  modifiedSecond: number;
   /** The transaction that changed its metadata last; 0 if that is long past. */
   transaction: number;
   /** Where the last sequential reader is, and how far ahead of it has been read. */
@@ -139,7 +137,6 @@ export class Inodes {
       pointers: [],
       links: 1,
       users: 0,
-      modifiedSecond: -1,
       transaction: 0,
       nextIndex: 0,
       ahead: 0,

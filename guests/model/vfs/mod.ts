@@ -3,8 +3,8 @@
  * It counts work and moves no bytes; whose disk it is, and what work costs, others say.
  *
  * ```ts ignore
- * const fs = new FileSystem({ driver, blocks: 1 << 20, cachePages: 4096, frequencyHz, wake });
- * const inode = fs.create("log", "file", now, meter);
+ * const fs = new FileSystem({ driver, blocks: 1 << 20, cachePages: 4096, wake });
+ * const inode = fs.create("log", "file", meter);
  * fs.write(inode, 0, 8192, now, meter);
  * fs.sync(inode, meter); // `{ queue }`: call again after a wake-up there
  * ```

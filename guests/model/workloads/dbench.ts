@@ -37,7 +37,7 @@ const READ_BYTES = 15_000;
 const WRITE_BYTES = 14_000;
 const FILE_BYTES = 256 * 1024;
 /** Cycles of the program between two operations: a line of the load file read and taken apart. */
-const LINE_CYCLES = 2600;
+const LINE_CYCLES = 4650;
 
 /** The program between two operations. */
 const PAUSE: Action = { does: "compute", cycles: LINE_CYCLES, then: "operation" };

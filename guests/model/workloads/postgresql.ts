@@ -48,9 +48,9 @@ const CYCLES = {
   /** `BEGIN`, `COMMIT` and the like: parsed and carried out. */
   simple: 42_000,
   /** A statement with tables: parsed, looked up in the catalogues, planned. */
-  plan: 330_000,
+  plan: 260_000,
   /** A page scanned: some eighty tuples decoded and compared. */
-  scanPage: 48_000,
+  scanPage: 199_000,
   /** A page of an index searched. */
   searchPage: 9000,
   /** A tuple or an entry of an index added to a page. */
@@ -59,7 +59,7 @@ const CYCLES = {
 /** Cycles to find a page in its buffer. */
 const LOOK_CYCLES = 300;
 /** Pages of `updates` that a select without an index looks at. */
-const SCAN_PAGES = 180;
+const SCAN_PAGES = 50;
 /** Pages of memory that an execution takes and gives back. */
 const EXECUTION_PAGES = 300;
 /** What a back end uses of its own memory for each statement, in bytes. */

@@ -1,0 +1,96 @@
+/**
+ * One disk for several systems, each with a part of it: requests wait by system, and the systems take turns, as in the
+ * hypervisor of the paper (SOSP 2003, section 4.3).
+ */
+
+import type { Clock } from "../../core/clock/clock.ts";
+import { type DiskCommand, type DiskModel, ScsiDisk } from "../../devices/scsi/mod.ts";
+import type { DiskPort } from "../../guests/model/vfs/mod.ts";
+
+/** What a shared disk is made of. */
+export interface SharedDiskOptions {
+  readonly clock: Clock;
+  readonly name: string;
+  readonly model: DiskModel;
+  readonly writeCache: boolean;
+}
+
+interface Part {
+  readonly firstSector: number;
+  readonly waiting: DiskCommand[];
+  readonly completed: (tag: number) => void;
+}
+
+/** What a system may have waiting. */
+const PART_REQUESTS = 32;
+/** Requests of one system before it is the next one's turn. */
+const BATCH = 8;
+
+/** See the module comment. */
+export class SharedDisk {
+  readonly disk: ScsiDisk;
+  readonly #parts: Part[] = [];
+  /** What is on the disk, by the disk's tags. */
+  readonly #started = new Map<number, { readonly part: Part; readonly tag: number }>();
+  #nextSector = 0;
+  #nextTag = 1;
+  /** Whose turn it is, and how much of it is left. */
+  #turn = 0;
+  #left = BATCH;
+
+  constructor(options: SharedDiskOptions) {
+    this.disk = new ScsiDisk({ ...options, completed: ({ tag }) => this.#done(tag) });
+  }
+
+  /** A part of `sectors` for one system; throws `RangeError` if the disk has no such room left. */
+  part(sectors: number, completed: (tag: number) => void): DiskPort {
+    const firstSector = this.#nextSector;
+    if (firstSector + sectors > this.disk.geometry.sectorCount) {
+      throw new RangeError(`the disk has no room for ${sectors} sectors from ${firstSector} on`);
+    }
+    this.#nextSector += sectors;
+    const part: Part = { firstSector, waiting: [], completed };
+    this.#parts.push(part);
+    return {
+      get room() {
+        return PART_REQUESTS - part.waiting.length;
+      },
+      submit: (command) => {
+        part.waiting.push(command);
+        this.#start();
+      },
+    };
+  }
+
+  #start(): void {
+    while (this.disk.room > 0) {
+      const part = this.#next();
+      if (!part) return;
+      const { tag, sector, count, write } = part.waiting.shift()!;
+      const own = this.#nextTag++;
+      this.#started.set(own, { part, tag });
+      this.disk.submit({ tag: own, sector: part.firstSector + sector, count, write });
+    }
+  }
+
+  /** Who is served next: whose turn it is while it lasts, then the next one that has something. */
+  #next(): Part | undefined {
+    for (let tried = 0; tried <= this.#parts.length; tried++) {
+      const part = this.#parts[this.#turn];
+      if (part.waiting.length > 0 && this.#left > 0) {
+        this.#left--;
+        return part;
+      }
+      this.#turn = (this.#turn + 1) % this.#parts.length;
+      this.#left = BATCH;
+    }
+    return undefined;
+  }
+
+  #done(own: number): void {
+    const { part, tag } = this.#started.get(own)!;
+    this.#started.delete(own);
+    this.#start();
+    part.completed(tag);
+  }
+}
