@@ -11,6 +11,7 @@ export const LMBENCH_ROWS = {
   UML: { platform: "user-mode-linux", cpus: 1 },
 } as const satisfies Record<string, { platform: PlatformName; cpus: number }>;
 
+/** A row of the paper's tables: a system. */
 export type LmbenchRow = keyof typeof LMBENCH_ROWS;
 
 /** A column of the paper's. */
@@ -49,6 +50,7 @@ const PRINTED = [
   [5, "page fault", 1.88, 1.42, 2.73, 12.4, 26.3],
 ] as const;
 
+/** A column of the paper's tables: a benchmark. */
 export type LmbenchColumn = typeof PRINTED[number][1];
 
 /** Every column, in the paper's order. */

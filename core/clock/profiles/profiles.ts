@@ -17,6 +17,7 @@ export const FREE_PROFILE: CostProfile = {
   fittedCells: [],
 };
 
+/** All cost profiles. */
 export const PROFILES: readonly CostProfile[] = [FREE_PROFILE, XEON_2003];
 
 /** The profile of that name; throws `RangeError` if there is none. */

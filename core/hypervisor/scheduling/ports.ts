@@ -19,10 +19,12 @@ import type { Snapshot, SnapshotRecord } from "../../lib/snapshot.ts";
  * for one, waiting for an event, or paused, down or not yet up.
  */
 export const RUNSTATES = { running: 0, runnable: 1, blocked: 2, offline: 3 } as const;
+/** One of {@link RUNSTATES}. */
 export type Runstate = keyof typeof RUNSTATES;
 
 /** The policies, with the numbers of `domctl.h` (`XEN_SCHEDULER_*`) and of the first `sched_ctl.h` (`SCHED_BVT`). */
 export const SCHEDULERS = { bvt: 0, sedf: 4, credit: 5, credit2: 6, rtds: 8, null: 9 } as const;
+/** One of {@link SCHEDULERS}. */
 export type SchedulerName = keyof typeof SCHEDULERS;
 
 /** Physical CPUs by number. */

@@ -50,6 +50,7 @@ export interface StepContext {
   readonly value: number;
 }
 
+/** One step of a program: looks at its process and says what it does next. */
 export type Step = (context: StepContext) => Action;
 
 /** A program that processes execute. */

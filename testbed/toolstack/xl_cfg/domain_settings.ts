@@ -16,6 +16,7 @@ export const SHUTDOWN_ACTIONS = [
   "preserve",
   "soft-reset",
 ] as const;
+/** One of {@link SHUTDOWN_ACTIONS}. */
 export type ShutdownAction = typeof SHUTDOWN_ACTIONS[number];
 
 /** A domain as its file describes it. Sizes are in MiB, as in the file. */
