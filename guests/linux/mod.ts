@@ -33,3 +33,4 @@ export { type MemoryRange, type MemoryType, memoryTypes, pcMemoryMap } from "./m
 export { planPv, type PvPlan, type PvRequest, type PvWrite } from "./pv_domain.ts";
 export { type PvNotes, pvNotes } from "./pv_notes.ts";
 export { type OptionRom, planRom } from "./rom.ts";
+export { writeSymbolElf } from "./symbol_elf.ts";

@@ -33,6 +33,10 @@ export interface WatchOptions extends StopOptions {
 export interface Debugger {
   /** Names of the kernel that the machine was given. */
   readonly symbols: Symbols;
+  /** An ELF file of the symbols, for gdb's `symbol-file`. Throws `RangeError` if none are known. */
+  symbolFile(): Uint8Array<ArrayBuffer>;
+  /** The address of a place; throws `RangeError` for an unknown name, `SyntaxError` for what is no expression. */
+  place(where: bigint | string, cpu?: number): bigint;
   /** What is set. */
   readonly stops: readonly StopPoint[];
   /** Stops before the instruction at a place; returns the stop's number. */

@@ -4,8 +4,9 @@
  */
 
 import type { Cpu } from "../../core/x86/cpu.ts";
+import { Efer } from "../../core/x86/state/bits.ts";
 import { codeAddress } from "../../core/x86/sampling.ts";
-import type { KernelCode } from "../../guests/linux/mod.ts";
+import { type KernelCode, writeSymbolElf } from "../../guests/linux/mod.ts";
 import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
 import { backTrace, type StackFrame } from "./back_trace.ts";
 import type { Debugger, WatchOptions } from "./debugger_api.ts";
@@ -42,17 +43,30 @@ export class MachineDebugger implements Debugger {
     return this.#symbols ??= Symbols.of(this.#parts.kernelCode());
   }
 
+  /** The width of the machine's kernel; without one, that of the CPU's mode. */
+  get bits(): 32 | 64 {
+    const kernel = this.#parts.kernelCode();
+    if (kernel) return kernel.bits;
+    return (this.cpu(0).state.efer & Efer.LMA) !== 0 ? 64 : 32;
+  }
+
+  symbolFile(): Uint8Array<ArrayBuffer> {
+    const kernel = this.#parts.kernelCode();
+    if (kernel) return writeSymbolElf(kernel.names, kernel.bits);
+    throw new RangeError(`no symbols are known of what ${this.#parts.machine.name} runs`);
+  }
+
   get stops(): readonly StopPoint[] {
     return this.list.list();
   }
 
   break(where: bigint | string, options?: StopOptions): number {
-    return this.stopAt({ kind: "code", address: this.#place(where) }, options);
+    return this.stopAt({ kind: "code", address: this.place(where) }, options);
   }
 
   watch(where: bigint | string, options: WatchOptions = {}): number {
     const { bytes = 8, on = "write", space = "linear", ...rest } = options;
-    const address = this.#place(where);
+    const address = this.place(where);
     return this.stopAt({ kind: "watch", address, bytes, on, space }, rest);
   }
 
@@ -71,7 +85,7 @@ export class MachineDebugger implements Debugger {
   }
 
   async stepInto(cpu = 0, options?: RunOptions): Promise<StopReason> {
-    this.#cpu(cpu);
+    this.cpu(cpu);
     this.list.stepped = cpu;
     try {
       return await this.#parts.machine.run(options);
@@ -96,7 +110,7 @@ export class MachineDebugger implements Debugger {
   backTrace(cpu = 0): StackFrame[] {
     const framePointers = this.#parts.kernelCode()?.framePointers ?? true;
     return backTrace(
-      this.#cpu(cpu),
+      this.cpu(cpu),
       this.symbols,
       framePointers,
       (address, bytes) => this.#parts.machine.memory.readLinear(cpu, address, bytes),
@@ -104,23 +118,23 @@ export class MachineDebugger implements Debugger {
   }
 
   walk(address: bigint | string, cpu = 0): PageWalk {
-    return pageWalk(this.#cpu(cpu), this.#place(address, cpu));
+    return pageWalk(this.cpu(cpu), this.place(address, cpu));
   }
 
   descriptorTables(cpu = 0): DescriptorTables {
     return descriptorTables(
-      this.#cpu(cpu),
+      this.cpu(cpu),
       (address, bytes) => this.#parts.machine.memory.readLinear(cpu, address, bytes),
     );
   }
 
   tlb(cpu = 0): TlbEntryView[] {
-    return tlbEntries(this.#cpu(cpu));
+    return tlbEntries(this.cpu(cpu));
   }
 
   /** Runs until CPU `cpu` comes to `address` in the frame that it is in now, or in one further out. */
   async #runTo(address: bigint, cpu: number, options?: RunOptions): Promise<StopReason> {
-    const { state } = this.#cpu(cpu);
+    const { state } = this.cpu(cpu);
     const from = state.rsp;
     const id = this.list.add(
       { kind: "code", address },
@@ -134,7 +148,7 @@ export class MachineDebugger implements Debugger {
     }
   }
 
-  #place(where: bigint | string, cpu = 0): bigint {
+  place(where: bigint | string, cpu = 0): bigint {
     if (typeof where === "bigint") return where;
     const { machine } = this.#parts;
     return evaluateAddress(where, {
@@ -144,7 +158,8 @@ export class MachineDebugger implements Debugger {
     });
   }
 
-  #cpu(index: number): Cpu {
+  /** A CPU itself, for those who stand beside the debugger. */
+  cpu(index: number): Cpu {
     const cpu = this.#parts.cpus[index];
     if (cpu) return cpu;
     throw new RangeError(`there is no CPU ${index}; there are ${this.#parts.cpus.length}`);
@@ -152,7 +167,7 @@ export class MachineDebugger implements Debugger {
 
   /** `function+0x12` of a CPU's next instruction, or its address. */
   placeOf(cpu = 0): string {
-    const address = codeAddress(this.#cpu(cpu));
+    const address = codeAddress(this.cpu(cpu));
     return this.symbols.nameAt(address) ?? `0x${BigInt.asUintN(64, address).toString(16)}`;
   }
 }

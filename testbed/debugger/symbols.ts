@@ -54,9 +54,12 @@ export class Symbols {
     return this.#code.find(address);
   }
 
-  /** `name`, or `name+0x12`, of code or of the data before an address; `null` where nothing is named. */
+  /** `name`, or `name+0x12`, of code, or with `isData` of whatever is named closest before it; `null` where nothing is. */
   nameAt(address: bigint, isData = false): string | null {
-    const symbol = this.#code.find(address) ?? (isData ? this.#data.find(address) : null);
+    const code = this.#code.find(address);
+    const data = isData ? this.#data.find(address) : null;
+    const isCloser = data !== null && (code === null || data.address > code.address);
+    const symbol = isCloser ? data : code;
     if (symbol === null) return null;
     const offset = address - symbol.address;
     return offset === 0n ? symbol.name : `${symbol.name}+0x${offset.toString(16)}`;

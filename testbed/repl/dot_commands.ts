@@ -1,6 +1,7 @@
 /** The REPL's commands for machines: what each takes, what it prints. */
 
 import { physical } from "../../core/lib/brand.ts";
+import { DEBUG_COMMANDS } from "../debugger/commands.ts";
 import type { Machine } from "../machine_api.ts";
 import type { MachineRegistry } from "../machine_registry.ts";
 import { type GuestProfile, listFunctions } from "../profile/guest_profile.ts";
@@ -160,6 +161,12 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     help: "list the devices and their resources",
     run: (_words, context) => listDevices(chosen(context).devices),
   },
+  ...Object.fromEntries(
+    Object.entries(DEBUG_COMMANDS).map(([name, { usage, help, run }]): [string, DotCommand] => [
+      name,
+      { usage, help, run: (words, context) => run(words, chosen(context)) },
+    ]),
+  ),
 };
 
 /** What `.help` prints; `others` are the line editor's own commands. */
