@@ -64,6 +64,11 @@ const services: Services = {
     Deno.writeTextFileSync(path, text);
   },
 
+  writeBytes(path, bytes) {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.writeFileSync(path, bytes);
+  },
+
   openText(path) {
     const file = Deno.openSync(path, { write: true, create: true, truncate: true });
     const encoder = new TextEncoder();

@@ -60,6 +60,15 @@ export type {
   TraceView,
   TranslationsView,
 } from "./testbed/machine_api.ts";
+export type { Debugger, WatchOptions } from "./testbed/debugger/debugger_api.ts";
+export type {
+  StopCondition,
+  StopHit,
+  StopOptions,
+  StopPoint,
+} from "./testbed/debugger/stop_conditions.ts";
+export { serveGdb } from "./testbed/gdb/serve.ts";
+export type { GdbOptions, GdbServer } from "./testbed/gdb/server.ts";
 export type { FunctionShare, GuestProfile, StackRun } from "./testbed/profile/guest_profile.ts";
 export { foldedStacks, speedscopeFile } from "./testbed/profile/speedscope.ts";
 export {

@@ -3,7 +3,13 @@
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Cycle, Nanoseconds } from "../../core/clock/clock.ts";
 import { describeParting, LOCKSTEP_CYCLES, runLockstep, type Tiers } from "../lockstep.ts";
-import type { EngineName, Machine, MachineOptions, StopReason } from "../machine_api.ts";
+import type {
+  EngineName,
+  Machine,
+  MachineOptions,
+  RunOptions,
+  StopReason,
+} from "../machine_api.ts";
 import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
 import { type Bytes, formatDuration } from "../units.ts";
 import { describeStop, listCounters, listRegions } from "../views.ts";
@@ -32,6 +38,7 @@ Examples:
   xenarium boot --kernel ./vmlinuz --initrd ./initrd.img --append "console=ttyS0" --cpus 4
   xenarium boot --cdrom ./grub-rescue-cdrom.iso    through SeaBIOS
   xenarium boot --kernel debian --until "login:" --sim-limit 60s; echo $?
+  xenarium boot --kernel debian --gdb 1234 --gdb-symbols debian.sym
   xenarium boot --kernel debian --lockstep cold,hot --until "xenarium# "
 
 The serial console is standard input and output. On a terminal Ctrl-C stops the machine;
@@ -62,6 +69,8 @@ interface BootOptions {
   verbose?: boolean;
   lockstep?: Tiers;
   every?: number;
+  gdb?: number;
+  gdbSymbols?: string;
 }
 
 /** The command; `finish` takes its exit code. */
@@ -86,7 +95,7 @@ export function bootCommand(
     )
     .addOption(
       new Option("--lockstep <engines>", "run two engines side by side, stop where they differ")
-        .argParser(enginePair).conflicts(["engine", "trace", "profile", "regions"]),
+        .argParser(enginePair).conflicts(["engine", "trace", "profile", "regions", "gdb"]),
     )
     .option(
       "--every <cycles>",
@@ -106,6 +115,12 @@ export function bootCommand(
       "--regions <file>",
       "write what the hot tier translated: guest code, its meaning, WebAssembly, executions, exits",
     )
+    .option(
+      "--gdb <port>",
+      "let gdb drive the machine, by this port of 127.0.0.1 (0: a free one)",
+      wholeNumber(0, 65535),
+    )
+    .option("--gdb-symbols <file>", "write the kernel's symbols for gdb's symbol-file")
     .option("-v, --verbose", "tell at the end what the engine did")
     .option(
       "--profile <file>",
@@ -136,7 +151,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   const finishProfile = options.profile ? profile(services, machine, options) : () => {};
   const stopOutput = machine.console.onOutput((bytes) => terminal.write(bytes));
   const stop = await withKeyboard(services, machine, (signal) =>
-    machine.run({
+    run(services, machine, options, {
       signal,
       untilText: options.until,
       untilCycle: options.simLimit && cycleAt(machine, options.simLimit),
@@ -148,6 +163,28 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
   terminal.writeError(`\n${summary(machine, stop)}\n`);
   if (options.verbose) terminal.writeError(`${listCounters(machine.trace.counters)}\n`);
   return exitCodeOf(stop, options.until !== undefined);
+}
+
+/** Runs the machine, or lets gdb do so. */
+async function run(
+  services: Services,
+  machine: Machine,
+  { gdb, gdbSymbols }: BootOptions,
+  limits: RunOptions,
+): Promise<StopReason> {
+  if (gdbSymbols !== undefined) services.writeBytes(gdbSymbols, machine.debugger.symbolFile());
+  if (gdb === undefined) return await machine.run(limits);
+  const { serveGdb } = await import("../gdb/server.ts");
+  const server = serveGdb(machine, { port: gdb, run: limits, runsDetached: true });
+  services.terminal.writeError(
+    `xenarium: stopped until gdb continues; in gdb: target remote 127.0.0.1:${server.port}\n`,
+  );
+  limits.signal?.addEventListener("abort", () => server.close());
+  try {
+    return await server.ended;
+  } finally {
+    server.close();
+  }
 }
 
 /** Boots one machine on each of two engines in lock-step; returns the exit code. */

@@ -98,6 +98,7 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
     dashboard: () => Promise.reject(new Error("these commands show nothing")),
     runStore: () => Promise.reject(new Error("these commands keep nothing")),
     writeText: (path, text) => void files.set(path, [text]),
+    writeBytes: (path, bytes) => void files.set(path, [`${bytes.length} bytes`]),
     openText: (path) => {
       const lines: string[] = [];
       files.set(path, lines);

@@ -59,6 +59,8 @@ export interface Services {
   runStore(file?: string): Promise<RunStore>;
   /** Writes a text file, with the folders above it. */
   writeText(path: string, text: string): void;
+  /** Writes a file, with the folders above it. */
+  writeBytes(path: string, bytes: Uint8Array): void;
   /** Opens a text file for writing, emptied. */
   openText(path: string): TextSink;
 }

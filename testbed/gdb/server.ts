@@ -74,9 +74,15 @@ class Server implements GdbServer {
     if (this.#closed) return;
     this.#closed = true;
     this.listener.close();
-    this.#client?.close();
-    this.#client = null;
+    this.#leave(this.#client);
     this.#end({ kind: "aborted" });
+  }
+
+  /** Closes the connection of a client that is still there. */
+  #leave(client: Deno.TcpConn | null): void {
+    if (client === null || this.#client !== client) return;
+    this.#client = null;
+    client.close();
   }
 
   async #accept(): Promise<void> {
@@ -91,8 +97,7 @@ class Server implements GdbServer {
       client.setNoDelay(true);
       this.#client = client;
       await this.#serve(client);
-      if (this.#client === client) client.close();
-      this.#client = null;
+      this.#leave(client);
     }
   }
 
@@ -117,7 +122,7 @@ class Server implements GdbServer {
         session.receive(buffer.slice(0, length)).catch(() => {
           // It floods a machine that runs: it is let go.
           session.close();
-          client.close();
+          this.#leave(client);
         });
       }
     } catch (error) {
