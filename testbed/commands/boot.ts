@@ -29,6 +29,8 @@ import type { Services } from "./services.ts";
 const MAX_CPUS = 64;
 /** Regions that `--regions` writes in full; a boot has ten thousand, of up to a megabyte of text each. */
 const FULL_REGIONS = 200;
+/** Memory for checkpoints of a machine that gdb drives: it can go back. */
+const GDB_CHECKPOINTS = "512MiB";
 const MAX_SAMPLE_CYCLES = 1_000_000_000;
 
 const EXAMPLES = `
@@ -236,6 +238,7 @@ function machineOptions(options: BootOptions): MachineOptions {
     modules,
     translator: options.regions === undefined ? undefined : { profile: true },
     disks: options.disk,
+    checkpoints: options.gdb === undefined ? undefined : GDB_CHECKPOINTS,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

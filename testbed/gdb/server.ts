@@ -5,7 +5,7 @@
 
 import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
-import { GdbSession, type TimeTraveller } from "./session.ts";
+import { GdbSession } from "./session.ts";
 import { monitorCommand } from "./monitor.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -107,7 +107,6 @@ class Server implements GdbServer {
     const session = new GdbSession({
       machine: this.machine,
       debugger: this.watcher,
-      travel: "reverseStep" in this.machine ? this.machine as unknown as TimeTraveller : null,
       runOptions: this.options.run ?? {},
       send: (bytes) => outbox.send(bytes),
       monitor: (line) => monitorCommand(this.machine, line),

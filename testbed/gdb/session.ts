@@ -16,8 +16,6 @@ import { ClientStops } from "./stops.ts";
 export interface SessionParts {
   readonly machine: Machine;
   readonly debugger: MachineDebugger;
-  /** How to go back in time, if the machine can. */
-  readonly travel: TimeTraveller | null;
   /** Bounds of each run besides the client's stops. */
   readonly runOptions: RunOptions;
   /** Sends bytes to the client. */
@@ -26,12 +24,6 @@ export interface SessionParts {
   monitor(line: string): Promise<string>;
   /** The machine has ended. */
   ended(stop: StopReason): void;
-}
-
-/** Goes back in time. */
-export interface TimeTraveller {
-  reverseStep(): Promise<void>;
-  reverseContinue(): Promise<StopReason>;
 }
 
 /** How a session ended. */
@@ -270,19 +262,18 @@ export class GdbSession {
   /** Goes back by one instruction, or to where a run would have stopped before. */
   async #back(isStep: boolean): Promise<string> {
     this.#stops.apply(isStep);
-    const { machine, travel } = this.#parts;
-    if (travel === null) return FAILED;
+    const { machine } = this.#parts;
     const undoes = this.#watchedAt === machine.now ? this.#lastStop : null;
     return await this.#run(async () => {
       if (isStep || undoes !== null) {
-        await travel.reverseStep();
+        await machine.reverseStep();
         return this.#stopped(undoes ?? `T${Signal.trap}${this.#thread(this.#cpu)}`);
       }
-      const stop = await travel.reverseContinue();
+      const stop = await machine.reverseContinue();
       if (stop.kind === "limit") return this.#stopped(`T${Signal.trap}replaylog:begin;`);
       const reply = this.#stopReply(stop, null);
       // Going back, a store has happened until it is undone.
-      if (this.#watchedAt !== null) await travel.reverseStep();
+      if (this.#watchedAt !== null) await machine.reverseStep();
       this.#watchedAt = null;
       return reply;
     });
