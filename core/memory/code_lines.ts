@@ -10,44 +10,42 @@ import { invariant } from "../lib/assert.ts";
 
 /** Lines have 64 bytes, so that the lines of a page are the bits of one 64-bit word. */
 export const CODE_LINE_SHIFT = 6;
-/** Bytes of linear memory for each page. */
+/** Bytes of linear memory for each page: for the bits, and for the counts of its lines (u32 each). */
 export const CODE_LINES_BYTES_PER_PAGE = 8;
+export const LINE_COUNTS_BYTES_PER_PAGE = 256;
 const LINES = 64;
 
 /** The code lines of a range of pages, which are numbered from 0 here. */
 export class CodeLines {
   /** Two words for each page. */
   readonly #bits: Int32Array;
-  readonly #counts = new Map<number, Uint32Array>();
+  /** {@link LINES} words for each page. */
+  readonly #counts: Uint32Array;
 
-  /** `base` is the linear offset, a multiple of 8, of CODE_LINES_BYTES_PER_PAGE zero bytes for each page. */
-  constructor(buffer: ArrayBufferLike, base: number, pages: number) {
+  /** `base` and `countsBase` are the linear offsets, multiples of 8, of zero bytes for each page. */
+  constructor(buffer: ArrayBufferLike, base: number, countsBase: number, pages: number) {
     this.#bits = new Int32Array(buffer, base, pages * (CODE_LINES_BYTES_PER_PAGE / 4));
+    this.#counts = new Uint32Array(buffer, countsBase, pages * LINES);
   }
 
   /** Bytes [offset, offset + length) of `page` hold a piece of code. */
   add(page: number, offset: number, length: number): void {
-    let counts = this.#counts.get(page);
-    if (!counts) this.#counts.set(page, counts = new Uint32Array(LINES));
     const last = (offset + length - 1) >> CODE_LINE_SHIFT;
     for (let line = offset >> CODE_LINE_SHIFT; line <= last; line++) {
-      if (counts[line]++ === 0) this.#bits[2 * page + (line >> 5)] |= 1 << (line & 31);
+      if (this.#counts[page * LINES + line]++ === 0) {
+        this.#bits[2 * page + (line >> 5)] |= 1 << (line & 31);
+      }
     }
   }
 
   /** One piece of code that {@link add} told of is no more. */
   remove(page: number, offset: number, length: number): void {
-    const counts = this.#counts.get(page);
-    invariant(counts, `no code was ever on page ${page}`);
     const last = (offset + length - 1) >> CODE_LINE_SHIFT;
     for (let line = offset >> CODE_LINE_SHIFT; line <= last; line++) {
-      if (--counts[line] === 0) this.#bits[2 * page + (line >> 5)] &= ~(1 << (line & 31));
+      const at = page * LINES + line;
+      invariant(this.#counts[at] > 0, `there is no code in line ${line} of page ${page}`);
+      if (--this.#counts[at] === 0) this.#bits[2 * page + (line >> 5)] &= ~(1 << (line & 31));
     }
-  }
-
-  /** Gives back what was kept for a page without code. */
-  forget(page: number): void {
-    this.#counts.delete(page);
   }
 
   /** Whether a line of bytes [offset, offset + length) holds code. */

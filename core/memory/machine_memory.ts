@@ -8,7 +8,7 @@
  */
 
 import type { PhysicalAddress } from "../lib/brand.ts";
-import { CODE_LINES_BYTES_PER_PAGE, CodeLines } from "./code_lines.ts";
+import { CODE_LINES_BYTES_PER_PAGE, CodeLines, LINE_COUNTS_BYTES_PER_PAGE } from "./code_lines.ts";
 import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
 
 /** Bytes in a frame, and its logarithm. */
@@ -74,6 +74,8 @@ export interface MemoryPlan {
   readonly codeLinesBase: number;
 }
 
+const NOTES_BYTES_PER_PAGE = CODE_LINES_BYTES_PER_PAGE + LINE_COUNTS_BYTES_PER_PAGE + 2;
+
 /** First page of a plan's RAM and ROM, and their number with what lies between. */
 function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; count: number } {
   const first = Math.min(plan.ramBase, plan.romBase) / FRAME_BYTES;
@@ -81,9 +83,12 @@ function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; 
   return { first, count: Math.ceil(end / FRAME_BYTES) - first };
 }
 
-/** Bytes of linear memory in which a machine's code lines are noted (see code_lines.ts), and a byte of watches for each page. */
+/**
+ * Bytes of linear memory for what is noted of each page: code lines and their counts (see code_lines.ts), a byte of
+ * watches, and one of idle stores.
+ */
 export function codeLinesBytes(plan: Omit<MemoryPlan, "codeLinesBase">): number {
-  return linearPages(plan).count * (CODE_LINES_BYTES_PER_PAGE + 1);
+  return linearPages(plan).count * NOTES_BYTES_PER_PAGE;
 }
 
 /** Guest-physical memory of one machine. */
@@ -98,6 +103,9 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly #idleStores: Uint8Array;
   /** Where the byte of watches of linear page 0 would be: bits of FrameWatch, and {@link MOVED}. */
   readonly watchOfPage0: number;
+  /** The same for the counts of its code lines, and its stores since it held code last. */
+  readonly lineCountsOfPage0: number;
+  readonly idleStoresOfPage0: number;
   readonly #codeLines: CodeLines;
   readonly #firstLinearPage: number;
   readonly #u8: Uint8Array;
@@ -117,11 +125,14 @@ export class MachineMemory implements MmioBus, DmaBus {
     this.writeMap = new Int32Array(pages).fill(-1);
     const { first, count } = linearPages(plan);
     this.#firstLinearPage = first;
-    const watchBase = plan.codeLinesBase + count * CODE_LINES_BYTES_PER_PAGE;
+    const countsBase = plan.codeLinesBase + count * CODE_LINES_BYTES_PER_PAGE;
+    const watchBase = countsBase + count * LINE_COUNTS_BYTES_PER_PAGE;
     this.#watch = new Uint8Array(buffer, watchBase, count);
     this.watchOfPage0 = watchBase - first;
-    this.#idleStores = new Uint8Array(count);
-    this.#codeLines = new CodeLines(buffer, plan.codeLinesBase, count);
+    this.lineCountsOfPage0 = countsBase - first * LINE_COUNTS_BYTES_PER_PAGE;
+    this.idleStoresOfPage0 = this.watchOfPage0 + count;
+    this.#idleStores = new Uint8Array(buffer, watchBase + count, count);
+    this.#codeLines = new CodeLines(buffer, plan.codeLinesBase, countsBase, count);
     for (let page = 0; page < plan.lowRamBytes / FRAME_BYTES; page++) this.#mapRam(page);
     for (let page = 0; page < highPages; page++) this.#mapRam(0x100000 + page);
   }
@@ -444,7 +455,6 @@ export class MachineMemory implements MmioBus, DmaBus {
   #missedCode(index: number): void {
     if (!this.#codeLines.isEmpty(index) || ++this.#idleStores[index] < IDLE_STORES) return;
     this.#watch[index] &= ~FrameWatch.code;
-    this.#codeLines.forget(index);
   }
 
   #readMmio(address: number, size: MmioSize): number {

@@ -16,20 +16,19 @@ import {
 } from "../lib/snapshot.ts";
 import { LocalApic } from "./apic/local_apic.ts";
 import type { ColdEngineParts } from "./cold/cold_engine.ts";
-import { LOOKUP_BYTES } from "./cold/record.ts";
 import { Cpu } from "./cpu.ts";
 import { DebugControl } from "./debugging/debug_control.ts";
 import { Decoder } from "./decode/decoder.ts";
 import type { Engine } from "./engine.ts";
 import { ENCODINGS } from "./instructions/table.ts";
-import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
+import { codePlan, cpuPlan } from "./processor_area.ts";
 import { makeEngine, type ProcessorsOptions } from "./processor_parts.ts";
 import { compileQuickWays } from "./quick/quick_ways.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
 import type { Sampler } from "./sampling.ts";
 import { Eflags } from "./state/bits.ts";
 import { openCpuState } from "./state/cpu_state.ts";
-import { Activity, offsetOf, PLACE_FIELDS, STATE_SIZE_BYTES, Status } from "./state/layout.ts";
+import { Activity, offsetOf, PLACE_FIELDS, Status } from "./state/layout.ts";
 import {
   accessRefused,
   deliverPending,
@@ -46,15 +45,6 @@ import {
 const BUDGET = offsetOf("budget") >> 2;
 /** Longest slice, so that budgets stay 31-bit numbers. */
 const MAX_SLICE = 0x4000_0000;
-
-/** Bytes of linear memory for one CPU: its state and its TLBs. */
-const CPU_AREA_BYTES = 64 * 1024 * Math.ceil((STATE_SIZE_BYTES + TLB_SIZE_BYTES) / (64 * 1024));
-const CODE_ARENA_BYTES = 64 * 1024 * 1024;
-
-/** Bytes of linear memory that the processors need below RAM. */
-export function processorAreaBytes(cpus: number): number {
-  return 65536 + cpus * CPU_AREA_BYTES + LOOKUP_BYTES + CODE_ARENA_BYTES;
-}
 
 /** One CPU's own time. */
 interface Slot {
@@ -124,7 +114,6 @@ export class Processors implements Snapshot {
     this.debugging.share(this.cpus);
     const stops = this.debugging.codeStops;
     this.reference = new ReferenceEngine(decoder, functions, stops);
-    const lookupBase = 65536 + count * CPU_AREA_BYTES;
     const parts: ColdEngineParts = {
       host: options.host,
       linear,
@@ -133,7 +122,8 @@ export class Processors implements Snapshot {
       functions,
       reference: this.reference,
       stops,
-      plan: { lookupBase, arenaBase: lookupBase + LOOKUP_BYTES, arenaBytes: CODE_ARENA_BYTES },
+      plan: codePlan(count),
+      isAlone: true,
     };
     this.engine = makeEngine(options, this.reference, parts);
     memory.observe({ onRemap: () => this.engine.invalidate() });
@@ -339,8 +329,8 @@ export class Processors implements Snapshot {
 
   #makeCpu(index: number): Cpu {
     const { memory, io, linear, model, clock, bus } = this.#options;
-    const base = 65536 + index * CPU_AREA_BYTES;
-    const state = openCpuState(linear.buffer, base);
+    const plan = cpuPlan(index);
+    const state = openCpuState(linear.buffer, plan.state);
     const cpu = new Cpu(index, state, model, {
       memory,
       io,
@@ -354,7 +344,7 @@ export class Processors implements Snapshot {
         this.#options.trace.emit(this.cycleNow(), "trap", vector, index);
         cpu.debugger?.trap(cpu, vector);
       },
-    }, base + 64 * Math.ceil(STATE_SIZE_BYTES / 64));
+    }, plan.tlb);
     cpu.apic = new LocalApic({
       id: index,
       bsp: index === 0,

@@ -13,7 +13,7 @@ import { type BoardOptions, PcBoard } from "./mod.ts";
 const MIB = 1 << 20;
 const RAM_BYTES = 4 * MIB;
 const ROM_BYTES = MIB;
-const CODE_LINES_BYTES = 65536;
+const CODE_LINES_BYTES = 0x10_0000;
 const SERIAL = { com1: 0x3f8, com2: 0x2f8 };
 
 /** A board with everything plugged in, on a machine without CPUs that writes down what it is told. */

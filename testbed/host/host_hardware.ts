@@ -8,7 +8,8 @@ import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { HotEngine } from "../../core/translate/mod.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
-import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
+import { processorAreaBytes } from "../../core/x86/processor_area.ts";
+import { Processors } from "../../core/x86/processors.ts";
 import { wasmHost } from "../wasm_host.ts";
 
 /** RAM below 4 GiB ends here at the latest. */

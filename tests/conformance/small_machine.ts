@@ -15,7 +15,8 @@ import { assemble } from "../../core/x86/assembler/mod.ts";
 import type { Cpu } from "../../core/x86/cpu.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
-import { processorAreaBytes, Processors } from "../../core/x86/processors.ts";
+import { processorAreaBytes } from "../../core/x86/processor_area.ts";
+import { Processors } from "../../core/x86/processors.ts";
 import { Attribute, Cr0, Cr4, Efer } from "../../core/x86/state/bits.ts";
 import { Activity, offsetOf, SEGMENT_REGISTERS } from "../../core/x86/state/layout.ts";
 import { stateReplaced } from "../../core/x86/system/mod.ts";
@@ -27,7 +28,7 @@ export const ENGINES: readonly EngineName[] = ["reference", "cold", "hot"];
 /** RAM of a small machine, from address 0. */
 export const RAM_BYTES = 4 * 1024 * 1024;
 /** More than a machine of this size needs for its code lines. */
-const CODE_LINES_BYTES = 65536;
+const CODE_LINES_BYTES = 0x10_0000;
 /** Where programs start. */
 export const PROGRAM = 0x1_0000;
 /** Where tables lie: IDT, GDT, and the root of the identity map of the first GiB. */

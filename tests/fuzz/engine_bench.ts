@@ -29,10 +29,11 @@ const TLB_BASE = 64 * 1024;
 const LOOKUP_BASE = 8 * MIB;
 const ARENA_BASE = LOOKUP_BASE + LOOKUP_BYTES;
 const ARENA_BYTES = 8 * MIB;
-const RAM_BASE = 32 * MIB;
+const TABLES_BASE = 32 * MIB;
+const RAM_BASE = 64 * MIB;
 const RAM_BYTES = 8 * MIB;
 /** More than a machine of this size needs for its code lines. */
-const CODE_LINES_BYTES = 65536;
+const CODE_LINES_BYTES = 0x10_0000;
 /** First address of the code under test. */
 const CODE = 0x10_0000;
 /** Code segment attributes: present, code, readable, 64-bit. */
@@ -96,7 +97,12 @@ export class EngineBench {
       decoder,
       functions,
       reference,
-      plan: { lookupBase: LOOKUP_BASE, arenaBase: ARENA_BASE, arenaBytes: ARENA_BYTES },
+      plan: {
+        lookupBase: LOOKUP_BASE,
+        arenaBase: ARENA_BASE,
+        arenaBytes: ARENA_BYTES,
+        tablesBase: TABLES_BASE,
+      },
     });
   }
 

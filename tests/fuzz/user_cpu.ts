@@ -53,10 +53,12 @@ const ARENA_BYTES = 8 * MIB;
 const HOT_LOOKUP_BASE = ARENA_BASE + ARENA_BYTES;
 const HOT_ARENA_BASE = HOT_LOOKUP_BASE + LOOKUP_BYTES;
 const HOT_ARENA_BYTES = 13 * MIB;
-const RAM_BASE = 32 * MIB;
+const TABLES_BASE = 32 * MIB;
+const HOT_TABLES_BASE = 64 * MIB;
+const RAM_BASE = 96 * MIB;
 const RAM_BYTES = 8 * MIB;
 /** More than a machine of this size needs for its code lines. */
-const CODE_LINES_BYTES = 65536;
+const CODE_LINES_BYTES = 0x10_0000;
 /** Counts so long that nothing is translated but what is told to be. */
 const NEVER_HOT = 65535;
 
@@ -168,13 +170,19 @@ export class UserCpu {
     const { decoder } = this;
     const reference = new ReferenceEngine(decoder, functions);
     this.reference = reference;
-    const plan = { lookupBase: LOOKUP_BASE, arenaBase: ARENA_BASE, arenaBytes: ARENA_BYTES };
+    const plan = {
+      lookupBase: LOOKUP_BASE,
+      arenaBase: ARENA_BASE,
+      arenaBytes: ARENA_BYTES,
+      tablesBase: TABLES_BASE,
+    };
     const parts = { host: wasmHost, linear, cpus: [cpu], decoder, functions, reference, plan };
     this.cold = new ColdEngine(parts);
     const hotPlan = {
       lookupBase: HOT_LOOKUP_BASE,
       arenaBase: HOT_ARENA_BASE,
       arenaBytes: HOT_ARENA_BYTES,
+      tablesBase: HOT_TABLES_BASE,
     };
     this.hot = new HotEngine({ ...parts, plan: hotPlan }, { hotAfter: NEVER_HOT });
   }

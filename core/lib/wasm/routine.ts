@@ -33,6 +33,7 @@ export const or = binary("i64.or");
 export const xor = binary("i64.xor");
 export const shl = binary("i64.shl");
 export const shr = binary("i64.shr_u");
+export const shrSigned = binary("i64.shr_s");
 export const equal: (a: Value, b: Value) => Condition = binary("i64.eq");
 export const differ: (a: Value, b: Value) => Condition = binary("i64.ne");
 export const below: (a: Value, b: Value) => Condition = binary("i64.lt_u");
@@ -82,6 +83,20 @@ export function load(address: Value, width: 8 | 16 | 32 | 64, offset = 0): Value
   };
 }
 
+/** Copies 16 bytes between linear offsets. */
+export function copy16(
+  { code }: Routine,
+  target: Value,
+  source: Value,
+  targetOffset: number,
+  sourceOffset: number,
+): void {
+  target(code);
+  source(code);
+  code.memory("v128.load", sourceOffset);
+  code.memory("v128.store", targetOffset);
+}
+
 /** A function of i32 parameters under construction that returns 1, or 0 where it gives up. */
 export class Routine {
   constructor(readonly code: FunctionWriter) {}
@@ -108,7 +123,7 @@ export class Routine {
   }
 
   /** Stores the low `width` bits of a value at a linear offset. */
-  store(address: Value, width: 16 | 32 | 64, value: Value, offset = 0): void {
+  store(address: Value, width: 8 | 16 | 32 | 64, value: Value, offset = 0): void {
     address(this.code);
     value(this.code);
     this.code.memory(width === 64 ? "i64.store" : `i64.store${width}`, offset);
@@ -181,6 +196,12 @@ export class Routine {
   return(result: number): void {
     this.code.i32(result);
     this.code.op("return");
+  }
+
+  /** Ends the function with the low half of a value. */
+  result(value: Value): void {
+    value(this.code);
+    this.code.op("i32.wrap_i64");
   }
 
   /** Ends the function with success. */

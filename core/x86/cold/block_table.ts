@@ -10,7 +10,7 @@ import { CODE_LINE_SHIFT } from "../../memory/code_lines.ts";
 import { FRAME_BYTES } from "../../memory/machine_memory.ts";
 
 /** Words of a block's entry. */
-const Column = {
+export const Column = {
   page: 0,
   offset: 1,
   modeKey: 2,
@@ -32,11 +32,43 @@ const Column = {
   savedRoomBytes: 12,
 } as const;
 
-const WORDS = 13;
-const PLACE_BUCKETS = 1 << 17;
-const LINE_BUCKETS = 1 << 15;
+export const BLOCK_WORDS = 13;
+const WORDS = BLOCK_WORDS;
+export const PLACE_BUCKETS: number = 1 << 17;
+export const LINE_BUCKETS: number = 1 << 15;
+/** Factors of a place's hash. */
+export const HASH_OF_PAGE = 0x9e3779b1;
+export const HASH_OF_MODE = 0xc2b2ae35;
 /** No block. */
 export const NONE = 0;
+
+/** Words that the cache counts with. */
+export const Counter = {
+  /** Blocks made since the table was last empty. */
+  blocks: 0,
+  /** Words of the arena in use. */
+  usedWords: 1,
+  /** Most lines that a block spans beyond its first. */
+  longestLines: 2,
+  /** How often records were written where others had been: a record from before is no longer what it was. */
+  reuses: 3,
+  /** 1 while code must be decoded the plain way, which knows where a debugger wants to stop. */
+  hasStops: 4,
+} as const;
+const COUNTER_WORDS = 16;
+
+/** Byte offsets of the parts of a table in linear memory; the blocks come last. */
+export const TablePart = {
+  counters: 0,
+  places: 4 * COUNTER_WORDS,
+  lines: 4 * (COUNTER_WORDS + PLACE_BUCKETS),
+  blocks: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS),
+} as const;
+
+/** Bytes of linear memory that a table of `capacity` blocks takes. */
+export function blockTableBytes(capacity: number): number {
+  return 64 * Math.ceil((TablePart.blocks + 4 * BLOCK_WORDS * (capacity + 1)) / 64);
+}
 
 /** The number of a block, from 1 on. */
 export type BlockId = number;
@@ -44,24 +76,30 @@ export type BlockId = number;
 /** Blocks by number, place and line. */
 export class BlockTable {
   readonly #words: Int32Array;
-  readonly #places = new Int32Array(PLACE_BUCKETS);
-  readonly #lines = new Int32Array(LINE_BUCKETS);
-  #count = 0;
-  /** Most lines that a block spans beyond its first. */
-  #longestLines = 0;
+  readonly #places: Int32Array;
+  readonly #lines: Int32Array;
+  /** By {@link Counter}. */
+  readonly counters: Int32Array;
 
-  /** Room for `capacity` blocks. */
-  constructor(private readonly capacity: number) {
-    this.#words = new Int32Array((capacity + 1) * WORDS);
+  /** Room for `capacity` blocks at linear offset `base`, a multiple of 4, where all bytes are 0. */
+  constructor(buffer: ArrayBufferLike, base: number, private readonly capacity: number) {
+    this.counters = new Int32Array(buffer, base + TablePart.counters, COUNTER_WORDS);
+    this.#places = new Int32Array(buffer, base + TablePart.places, PLACE_BUCKETS);
+    this.#lines = new Int32Array(buffer, base + TablePart.lines, LINE_BUCKETS);
+    this.#words = new Int32Array(buffer, base + TablePart.blocks, (capacity + 1) * WORDS);
   }
 
   /** Blocks made since the table was last empty. */
   get count(): number {
-    return this.#count;
+    return this.counters[Counter.blocks];
+  }
+
+  get #longestLines(): number {
+    return this.counters[Counter.longestLines];
   }
 
   get isFull(): boolean {
-    return this.#count >= this.capacity;
+    return this.count >= this.capacity;
   }
 
   page(id: BlockId): number {
@@ -140,7 +178,7 @@ export class BlockTable {
     record: number,
     roomRecords: number,
   ): BlockId {
-    const id = ++this.#count;
+    const id = ++this.counters[Counter.blocks];
     const words = this.#words;
     const at = id * WORDS;
     words[at + Column.page] = page;
@@ -186,7 +224,7 @@ export class BlockTable {
     const offset = words[at + Column.offset];
     const line = offset >> CODE_LINE_SHIFT;
     const last = (offset + words[at + Column.codeBytes] - 1) >> CODE_LINE_SHIFT;
-    this.#longestLines = Math.max(this.#longestLines, last - line);
+    this.counters[Counter.longestLines] = Math.max(this.#longestLines, last - line);
     const bucket = lineBucket(words[at + Column.page], line);
     words[at + Column.valid] = 1;
     words[at + Column.nextInLine] = this.#lines[bucket];
@@ -259,14 +297,14 @@ export class BlockTable {
   clear(): void {
     this.#places.fill(NONE);
     this.#lines.fill(NONE);
-    this.#count = 0;
-    this.#longestLines = 0;
+    this.counters[Counter.blocks] = 0;
+    this.counters[Counter.longestLines] = 0;
   }
 }
 
 /** Places that lie side by side have buckets side by side, so that straight code walks through the table. */
 function placeBucket(page: number, offset: number, modeKey: number): number {
-  const hash = Math.imul(page, 0x9e3779b1) ^ Math.imul(modeKey, 0xc2b2ae35);
+  const hash = Math.imul(page, HASH_OF_PAGE) ^ Math.imul(modeKey, HASH_OF_MODE);
   return ((hash >>> 12) + (offset >> 2)) & (PLACE_BUCKETS - 1);
 }
 

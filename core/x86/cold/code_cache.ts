@@ -11,7 +11,7 @@ import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machin
 import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm } from "../ir/instruction.ts";
-import { type BlockId, BlockTable, NONE } from "./block_table.ts";
+import { type BlockId, BlockTable, blockTableBytes, Counter, NONE } from "./block_table.ts";
 import {
   FixedHandler,
   LOOKUP_BYTES,
@@ -28,10 +28,11 @@ import {
   redirectRecord,
   reviveRecord,
 } from "./record_writer.ts";
+import { Templates, TEMPLATES_BYTES } from "./templates.ts";
 
 /** Blocks kept for one place: code that patches its operands returns to few versions of itself. */
-const MAX_VERSIONS = 8;
-const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 1;
+export const MAX_VERSIONS = 8;
+export const MAX_BLOCK_RECORDS: number = MAX_BLOCK_INSTRUCTIONS + 1;
 /** An instruction and the record that ends the block. */
 const MIN_BLOCK_RECORDS = 2;
 /** What of a code address above its low bits goes into its look-up entry's number. */
@@ -45,7 +46,22 @@ export interface CodeCachePlan {
   readonly lookupBase: number;
   readonly arenaBase: number;
   readonly arenaBytes: number;
+  /** Place of {@link codeTablesBytes} bytes, a multiple of 64. */
+  readonly tablesBase: number;
 }
+
+/** Most blocks that an arena of `arenaBytes` holds. */
+export function mostBlocks(arenaBytes: number): number {
+  return Math.floor(arenaBytes / (MIN_BLOCK_RECORDS * RECORD_BYTES));
+}
+
+/** Bytes of the tables that belong to an arena of `arenaBytes`: those of blocks, and the templates behind them. */
+export function codeTablesBytes(arenaBytes: number): number {
+  return blockTableBytes(mostBlocks(arenaBytes)) + TEMPLATES_BYTES;
+}
+
+/** A wasm twin of {@link CodeCache}'s search: takes page, offset and mode key, returns a record or 0, having given up. */
+export type QuickFind = (page: number, offset: number, modeKey: number) => number;
 
 /** A valid block, for those who stand above the cold tier. */
 export interface Block {
@@ -81,12 +97,13 @@ export class CodeCache {
   readonly #lookup: Int32Array;
   readonly #blocks: BlockTable;
   readonly #writer: RecordWriter;
+  /** What decoding leaves to its quick twin. */
+  readonly templates: Templates;
   readonly #drop = (id: BlockId) => this.#dropped(id);
-  #usedWords = 0;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
-  /** How often records were written where others had been: a record from before is no longer what it was. */
-  reuses = 0;
+  /** The quick twin of what makes a block, where there is one. */
+  quickFind: QuickFind | null = null;
 
   /** `handlerOf` gives the handler table entry of a form, making the handler if need be. */
   constructor(
@@ -101,8 +118,10 @@ export class CodeCache {
     this.#words = new Int32Array(memory.buffer, plan.arenaBase, plan.arenaBytes >> 2);
     this.#lookup = new Int32Array(memory.buffer, plan.lookupBase, LOOKUP_BYTES >> 2);
     this.#lookup.fill(-1);
-    this.#blocks = new BlockTable(Math.floor(plan.arenaBytes / (MIN_BLOCK_RECORDS * RECORD_BYTES)));
-    this.#writer = new RecordWriter(this.#words, decoder, handlerOf, stops);
+    const capacity = mostBlocks(plan.arenaBytes);
+    this.#blocks = new BlockTable(memory.buffer, plan.tablesBase, capacity);
+    this.templates = new Templates(memory.buffer, plan.tablesBase + blockTableBytes(capacity));
+    this.#writer = new RecordWriter(this.#words, decoder, this.templates, handlerOf, stops);
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
         if ((watch & FrameWatch.code) === 0) return;
@@ -110,6 +129,23 @@ export class CodeCache {
       },
     });
     if (stops !== null) stops.onPlaceChange = (place) => this.#stopChanged(place);
+  }
+
+  get #usedWords(): number {
+    return this.#blocks.counters[Counter.usedWords];
+  }
+
+  set #usedWords(words: number) {
+    this.#blocks.counters[Counter.usedWords] = words;
+  }
+
+  /** How often records were written where others had been: a record from before is no longer what it was. */
+  get reuses(): number {
+    return this.#blocks.counters[Counter.reuses];
+  }
+
+  #noteReuse(): void {
+    this.#blocks.counters[Counter.reuses]++;
   }
 
   /** Bytes of the arena in use. */
@@ -136,6 +172,7 @@ export class CodeCache {
 
   /** What holds the code at linear offset `place`, and what ends right before it, is decoded anew when next executed. */
   #stopChanged(place: number): void {
+    this.#blocks.counters[Counter.hasStops] = this.stops!.isPlaceWithin(0, Infinity) ? 1 : 0;
     const page = Math.floor(place / FRAME_BYTES);
     const from = Math.max(page * FRAME_BYTES, place - 1);
     this.#invalidate(page, from - page * FRAME_BYTES, place + 1 - from);
@@ -164,7 +201,7 @@ export class CodeCache {
     blocks.clear();
     this.#lookup.fill(-1);
     this.#usedWords = 0;
-    this.reuses++;
+    this.#noteReuse();
     this.overlay?.cleared();
   }
 
@@ -232,6 +269,11 @@ export class CodeCache {
    */
   #make(code: number, page: number, offset: number, modeKey: number, before: BlockId): BlockId {
     const blocks = this.#blocks;
+    if (this.quickFind !== null && this.quickFind(page, offset, modeKey) !== 0) {
+      const made = blocks.find(page, offset, modeKey);
+      this.overlay?.blockMade(this.#describe(made));
+      return made;
+    }
     let first = before;
     if (!this.#hasRoom()) {
       this.clear();
@@ -317,7 +359,7 @@ export class CodeCache {
       this.#usedWords += words;
     }
     if (blocks.savedRoomBytes(id) < codeBytes) blocks.setSaved(id, 0, 0);
-    this.reuses++;
+    this.#noteReuse();
   }
 
   /** Whether a block of any length and the code of a dropped one still fit. */

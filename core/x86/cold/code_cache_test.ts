@@ -4,7 +4,7 @@ import { FRAME_BYTES, MachineMemory } from "../../memory/machine_memory.ts";
 import { Decoder } from "../decode/decoder.ts";
 import { ENCODINGS } from "../instructions/table.ts";
 import { SystemFunctions } from "../system/mod.ts";
-import { CodeCache } from "./code_cache.ts";
+import { CodeCache, codeTablesBytes } from "./code_cache.ts";
 import { FixedHandler, LOOKUP_BYTES } from "./record.ts";
 
 const RAM_BYTES = 64 * 1024;
@@ -25,8 +25,9 @@ class Bench {
   constructor() {
     const lookupBase = RAM_BYTES;
     const arenaBase = lookupBase + LOOKUP_BYTES;
-    const codeLinesBase = arenaBase + ARENA_BYTES;
-    this.memory = new MachineMemory(new ArrayBuffer(codeLinesBase + FRAME_BYTES), {
+    const tablesBase = arenaBase + ARENA_BYTES;
+    const codeLinesBase = tablesBase + codeTablesBytes(ARENA_BYTES);
+    this.memory = new MachineMemory(new ArrayBuffer(codeLinesBase + 2 * FRAME_BYTES), {
       ramBytes: RAM_BYTES,
       lowRamBytes: RAM_BYTES,
       ramBase: 0,
@@ -36,7 +37,7 @@ class Bench {
     });
     const functions = new SystemFunctions();
     const decoder = new Decoder(ENCODINGS, () => true, (name) => functions.find(name));
-    const plan = { lookupBase, arenaBase, arenaBytes: ARENA_BYTES };
+    const plan = { lookupBase, arenaBase, arenaBytes: ARENA_BYTES, tablesBase };
     this.cache = new CodeCache(this.memory, plan, decoder, () => HANDLER);
     for (const [i, byte] of CODE_BYTES.entries()) this.memory.write(CODE + i, 1, byte);
   }

@@ -17,7 +17,9 @@ import { compileQuickFunctions } from "../quick/quick_functions.ts";
 import type { ReferenceEngine } from "../reference/reference_engine.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
+import { Counter, TablePart } from "./block_table.ts";
 import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
+import { compileQuickBlocks } from "./quick_blocks.ts";
 import { writeHandler } from "./handler.ts";
 import {
   FIRST_FORM_HANDLER,
@@ -51,6 +53,8 @@ export interface ColdEngineParts {
   readonly overlay?: CodeOverlay;
   /** Where a debugger wants to look. Absent: nowhere. */
   readonly stops?: CodeStops;
+  /** Whether nobody else keeps code of this memory, so that stores to code need no observer. */
+  readonly isAlone?: boolean;
 }
 
 /** Executes by generated handlers. */
@@ -79,6 +83,14 @@ export class ColdEngine implements Engine {
       (bound) => this.#handlerOf(bound),
       parts.overlay ?? null,
       parts.stops ?? null,
+    );
+    this.cache.templates.prepare(parts.decoder);
+    this.cache.quickFind = compileQuickBlocks(
+      parts.host,
+      parts.linear,
+      parts.cpus[0].memory,
+      parts.plan,
+      { handle: this.table, entries: HANDLER_TABLE_ENTRIES },
     );
     compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, {
       handle: this.table,
@@ -126,10 +138,16 @@ export class ColdEngine implements Engine {
 
   /** `isWhole`: the module has all handlers, so that its runtime is the one to enter and to fall back on. */
   #compile(forms: readonly BoundForm[], isWhole: boolean): void {
-    const { host, linear, functions, plan, cpus } = this.#parts;
+    const { host, linear, functions, plan, cpus, overlay, isAlone } = this.#parts;
     const module = new ModuleWriter(linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
     const { codeLinesOfPage0 } = cpus[0].memory;
-    const runtime = defineRuntime(module, { lookupBase: plan.lookupBase, codeLinesOfPage0 });
+    const runtime = defineRuntime(module, {
+      lookupBase: plan.lookupBase,
+      reuses: plan.tablesBase + TablePart.counters + 4 * Counter.reuses,
+      codeLinesOfPage0,
+      makesBlocks: overlay === undefined,
+      dropsBlocks: overlay === undefined && isAlone === true,
+    });
     if (isWhole) {
       const { fallThrough, stale, count, next, link } = runtime;
       module.element(FixedHandler.fallThrough, [fallThrough, stale, count, next, link]);

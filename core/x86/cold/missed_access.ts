@@ -1,7 +1,7 @@
 /**
  * Accesses whose fast path failed, as far as they need no TypeScript: after a TLB miss whose translation is found in page
- * tables in RAM; and on a page whose stores take the slow path only because it holds code, where they touch none of its
- * code lines.
+ * tables in RAM; and on a page whose stores take the slow path only because it holds code: they drop the blocks that they
+ * change, where nobody else must be told, or else touch none of its code lines.
  */
 
 import type { FunctionWriter } from "../../lib/wasm/writer.ts";
@@ -10,7 +10,7 @@ import { DATA_ENTRIES, SLOW_TAG, TlbBits, TlbEntry } from "../paging/tlb.ts";
 import { translationEntry } from "../quick/quick_functions.ts";
 import { Translated } from "../quick/translation.ts";
 import { offsetOf } from "../state/layout.ts";
-import { FIRST_QUICK_ENTRY } from "./record.ts";
+import { FIRST_QUICK_ENTRY, QuickBlocksEntry } from "./record.ts";
 
 /** Parameters of the function that is written. */
 const CPU = 0;
@@ -31,6 +31,8 @@ export interface MissedContext {
   readonly translateType: number;
   /** As {@link MachineMemory.codeLinesOfPage0}. */
   readonly codeLinesOfPage0: number;
+  /** Type of the function that drops the blocks which a store changes; -1 where TypeScript does. */
+  readonly dropType: number;
 }
 
 /** Locals: linear offset of the accessed bytes, and their number. */
@@ -80,7 +82,7 @@ export function writeMissedAccess(
   code.op("end");
   if (access !== "read") {
     requireCodePage(code, entry, tag, lastPage);
-    if (access === "write") requireNoCode(code, place, context.codeLinesOfPage0);
+    if (access === "write") passCode(code, place, context);
     move(code, place);
   }
   code.op("end");
@@ -166,12 +168,10 @@ function requireCodePage(
   code.branchIf(0);
 }
 
-/** Branches out by depth 0 if the bytes touch a code line. */
-function requireNoCode(
-  code: FunctionWriter,
-  { host, bytes }: Place,
-  codeLinesOfPage0: number,
-): void {
+/** Drops the blocks that a store of other bytes than are there changes; or branches out by depth 0 if it touches a code line. */
+function passCode(code: FunctionWriter, place: Place, context: MissedContext): void {
+  const { host, bytes } = place;
+  const { codeLinesOfPage0, dropType } = context;
   const lines = code.local("i64");
   code.get(host);
   code.i64(12n);
@@ -199,7 +199,46 @@ function requireNoCode(
   code.op("i64.and");
   code.op("i64.eqz");
   code.op("i32.eqz");
-  code.branchIf(0);
+  if (dropType < 0) return code.branchIf(0);
+  code.block("if");
+  pushDiffers(code, place);
+  code.block("if");
+  code.get(host);
+  code.i64(12n);
+  code.op("i64.shr_u");
+  code.op("i32.wrap_i64");
+  code.get(host);
+  code.op("i32.wrap_i64");
+  code.i32(4095);
+  code.op("i32.and");
+  code.get(bytes);
+  code.op("i32.wrap_i64");
+  code.i32(QuickBlocksEntry.drop);
+  code.callIndirect(dropType);
+  code.op("drop");
+  code.op("end");
+  code.op("end");
+}
+
+/** Pushes whether other bytes are to be stored than are there; for 16 bytes always 1. */
+function pushDiffers(code: FunctionWriter, { host, bytes }: Place): void {
+  code.get(host);
+  code.memory("i64.load", 0);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("argument0"));
+  code.op("i64.xor");
+  code.i64(64n);
+  code.get(bytes);
+  code.i64(3n);
+  code.op("i64.shl");
+  code.op("i64.sub");
+  code.op("i64.shl");
+  code.i64(0n);
+  code.op("i64.ne");
+  code.get(bytes);
+  code.i64(8n);
+  code.op("i64.gt_u");
+  code.op("i32.or");
 }
 
 /** Pushes `lines` shifted right by the number of the line of a linear offset. */

@@ -66,8 +66,11 @@ export const FixedHandler = {
   /** The same, and links the record, a direct jump, to what is found. */
   link: 4,
 } as const;
-/** Behind them stand the quick functions (quick_functions.ts), then the handlers of forms. */
-export const FIRST_QUICK_ENTRY = 5;
+/** Behind them stand the quick twins of the code cache (quick_blocks.ts), */
+export const QuickBlocksEntry = { find: 5, drop: 6 } as const;
+/** the quick functions (quick_functions.ts), */
+export const FIRST_QUICK_ENTRY = 7;
+/** and the handlers of forms. */
 export const FIRST_FORM_HANDLER: number = FIRST_QUICK_ENTRY + QUICK_ENTRIES;
 /** Where the entries of translations begin. */
 export const FIRST_TRANSLATION = 16384;

@@ -9,6 +9,7 @@ import { containsStatement, type Statement } from "../ir/ir.ts";
 import { offsetOf, registerOffset, SEGMENT_REGISTERS } from "../state/layout.ts";
 import { ModeKey } from "../system/mode.ts";
 import { FixedHandler, Record, RECORD_BYTES } from "./record.ts";
+import { type Templates, Trait } from "./templates.ts";
 
 /** Most instructions in a block. */
 export const MAX_BLOCK_INSTRUCTIONS = 64;
@@ -30,14 +31,13 @@ const BLOCK_BYTES = Record.blockBytes >> 2;
 const SS = 2;
 const PAGE_BYTES = 4096;
 /** State offsets that records name. */
-const SEGMENT_OFFSETS = SEGMENT_REGISTERS.map((name) => offsetOf(`${name}Selector`));
-const ZERO = offsetOf("zero");
+export const SEGMENT_OFFSETS: readonly number[] = SEGMENT_REGISTERS.map((name) =>
+  offsetOf(`${name}Selector`)
+);
+export const ZERO: number = offsetOf("zero");
 const BLOCK_RIP = offsetOf("blockRip");
 /** Mode key bits that let a direct jump be linked: 64-bit code, or a code segment of 4 GiB. */
-const LINKABLE_MODES = ModeKey.long | ModeKey.wholeCode;
-
-/** What writing a block asks of a form: its handler, and these bits. */
-const Trait = { handler: 0xffff, leaves: 0x1_0000, jumpsDirectly: 0x2_0000 } as const;
+export const LINKABLE_MODES: number = ModeKey.long | ModeKey.wholeCode;
 
 /** Lets the record at word `at` lead to `handler`, in the cold tier too; it goes back to its own by {@link reviveRecord}. */
 export function redirectRecord(words: Int32Array, at: number, handler: number): void {
@@ -61,6 +61,7 @@ export class RecordWriter {
   constructor(
     private readonly words: Int32Array,
     private readonly decoder: Decoder,
+    private readonly templates: Templates,
     private readonly handlerOf: (bound: BoundForm) => number,
     private readonly stops: CodeStops | null,
   ) {}
@@ -91,6 +92,7 @@ export class RecordWriter {
       const { bound } = decoded;
       const traits = this.#traits[bound.index] || this.#meet(bound);
       this.#record(word, decoded, done, traits & Trait.handler);
+      this.templates.keep(decoder, modeKey, traits, this.words, word);
       word += RECORD_WORDS;
       records++;
       done += decoded.lengthBytes;
@@ -131,11 +133,13 @@ export class RecordWriter {
     words[at + SEGMENT] = SEGMENT_OFFSETS[segment] | (decoded.scale << 16) |
       (segment === SS ? 1 << 24 : 0);
     if (decoded.hasAddress) this.#address(at, decoded, next);
+    else this.#noAddress(at);
     words[at + IMMEDIATE] = decoded.immediateLow;
     words[at + IMMEDIATE + 1] = decoded.immediateHigh;
     words[at + IMMEDIATE2] = (decoded.immediate2 & 0xffff) | (handler << 16);
     words[at + LINK] = 0;
     words[at + LINKABLE] = 0;
+    words[at + BLOCK_BYTES] = 0;
   }
 
   #address(at: number, decoded: Decoded, next: number): void {
@@ -153,8 +157,16 @@ export class RecordWriter {
     words[at + ADDRESS_MASK + 1] = addressWidth === 64 ? -1 : 0;
   }
 
+  #noAddress(at: number): void {
+    const { words } = this;
+    words[at + BASE_AND_INDEX] = 0;
+    words[at + DISPLACEMENT] = words[at + DISPLACEMENT + 1] = 0;
+    words[at + ADDRESS_MASK] = words[at + ADDRESS_MASK + 1] = 0;
+  }
+
   /** The record after the last instruction: control goes on with what follows. */
   #end(at: number, offset: number): void {
+    this.words.fill(0, at, at + RECORD_WORDS);
     this.words[at + HANDLER] = FixedHandler.fallThrough | (FixedHandler.fallThrough << 16);
     this.words[at + IMMEDIATE2] = FixedHandler.fallThrough << 16;
     this.words[at + OFFSETS] = offset | (offset << 16);

@@ -7,23 +7,14 @@
  * the next handler, or by returning to the engine with the state complete (`rip`, `budget`, `status`).
  */
 
-import type { FunctionWriter, ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
-import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
+import type { ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import { QUICK_FUNCTION, TRANSLATE } from "../quick/quick_functions.ts";
 import { type MissedAccess, writeMissedAccess } from "./missed_access.ts";
-import {
-  BUDGET,
-  CPU,
-  dispatch,
-  HANDLER,
-  pushIp,
-  pushState,
-  RECORD,
-  reloadBudget,
-  returnIfSpent,
-} from "./handler_code.ts";
-import { LOOKUP_ENTRIES, LookupEntry, MODE_KEY_SHIFT, Record } from "./record.ts";
+import { BUDGET, CPU, HANDLER, pushIp, pushState, RECORD } from "./handler_code.ts";
+import { defineLookup, type RuntimePlaces } from "./lookup.ts";
+import { QUICK_BLOCKS } from "./quick_blocks.ts";
+import { Record } from "./record.ts";
 
 /** Imported functions and their signatures; all take the CPU's number first. */
 const IMPORTS = {
@@ -55,27 +46,19 @@ export interface Runtime {
   readonly handlerType: number;
 }
 
-/** Where the runtime finds tables in linear memory. */
-export interface RuntimePlaces {
-  readonly lookupBase: number;
-  /** As {@link MachineMemory.codeLinesOfPage0}. */
-  readonly codeLinesOfPage0: number;
-}
-
 /** Defines the runtime's functions; exports `enter(cpu, budget)`. */
 export function defineRuntime(module: ModuleWriter, places: RuntimePlaces): Runtime {
-  const { lookupBase, codeLinesOfPage0 } = places;
   const imports = Object.fromEntries(
     Object.entries(IMPORTS).map(([name, signature]) => [name, module.import(name, signature)]),
   ) as { [K in keyof typeof IMPORTS]: number };
   const handlerType = module.type(HANDLER);
   const sync = defineSync(module);
   const leave = defineLeave(module, sync);
-  const next = defineLookup(module, imports.findBlock, lookupBase, handlerType, false);
-  const link = defineLookup(module, imports.findBlock, lookupBase, handlerType, true);
+  const next = defineLookup(module, imports.findBlock, places, handlerType, false);
+  const link = defineLookup(module, imports.findBlock, places, handlerType, true);
   const system = defineSystem(module, sync, imports.system);
   const slow = (access: MissedAccess, target: number) =>
-    defineSlow(module, sync, target, access, codeLinesOfPage0);
+    defineSlow(module, sync, target, access, places);
   const runtime: Runtime = {
     next,
     link,
@@ -183,147 +166,6 @@ function defineCount(
 }
 
 /**
- * Continues at `rip`: code TLB, look-up table, and if either fails TypeScript. `linking`: the record is
- * a direct jump that may be linked to what is found.
- */
-function defineLookup(
-  module: ModuleWriter,
-  findBlock: number,
-  lookupBase: number,
-  handlerType: number,
-  linking: boolean,
-): number {
-  const { index, writer: code } = module.define(HANDLER);
-  const rip = code.local("i64");
-  const linear = code.local("i64");
-  const entry = code.local("i64");
-  const found = code.local("i64");
-  returnIfSpent(code);
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("rip"));
-  code.tee(rip);
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("csBase"));
-  code.op("i64.add");
-  code.set(linear);
-  code.block("block");
-  pushCodeTlbEntry(code, linear);
-  code.tee(entry);
-  code.memory("i64.load", TlbEntry.readTag);
-  code.get(linear);
-  code.i64(-4096n);
-  code.op("i64.and");
-  code.op("i64.ne");
-  code.branchIf(0);
-  pushLookupEntry(code, linear, entry, lookupBase);
-  code.branchIf(0);
-  code.get(entry);
-  code.memory("i64.load32_u", LookupEntry.record);
-  code.set(found);
-  // The whole block must lie within the code segment's limit.
-  code.get(rip);
-  code.get(found);
-  code.memory("i64.load16_u", Record.blockBytes);
-  code.op("i64.add");
-  code.i64(1n);
-  code.op("i64.sub");
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("codeLast"));
-  code.op("i64.gt_u");
-  code.branchIf(0);
-  enterBlock(code, rip, found, linking);
-  dispatch(code, handlerType);
-  code.op("end");
-  code.get(CPU);
-  code.get(BUDGET);
-  code.memory("i32.store", offsetOf("budget"));
-  code.get(CPU);
-  code.memory("i32.load", offsetOf("index"));
-  if (linking) {
-    code.get(RECORD);
-    code.op("i32.wrap_i64");
-  } else code.i32(0);
-  code.call(findBlock);
-  code.op("i64.extend_i32_u");
-  code.tee(found);
-  code.op("i64.eqz");
-  code.block("if");
-  code.op("return");
-  code.op("end");
-  reloadBudget(code);
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("rip"));
-  code.set(rip);
-  enterBlock(code, rip, found, false);
-  dispatch(code, handlerType);
-  code.op("unreachable");
-  return index;
-}
-
-function pushCodeTlbEntry(code: FunctionWriter, linear: number): void {
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("codeTlb"));
-  code.get(linear);
-  code.i64(BigInt(12 - TlbEntry.sizeShift));
-  code.op("i64.shr_u");
-  code.i64(BigInt((CODE_ENTRIES - 1) << TlbEntry.sizeShift));
-  code.op("i64.and");
-  code.op("i64.add");
-}
-
-/** Leaves the look-up entry in `entry` and pushes whether its key differs. */
-function pushLookupEntry(
-  code: FunctionWriter,
-  linear: number,
-  entry: number,
-  lookupBase: number,
-): void {
-  const host = code.local("i64");
-  code.get(linear);
-  code.get(entry);
-  code.memory("i64.load", TlbEntry.addend);
-  code.op("i64.add");
-  code.tee(host);
-  code.get(host);
-  code.i64(BigInt(12 - LookupEntry.sizeShift + 4));
-  code.op("i64.shr_u");
-  code.get(host);
-  code.i64(BigInt(LookupEntry.sizeShift));
-  code.op("i64.shl");
-  code.op("i64.xor");
-  code.i64(BigInt((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift));
-  code.op("i64.and");
-  code.i64(BigInt(lookupBase));
-  code.op("i64.add");
-  code.set(entry);
-  code.get(CPU);
-  code.memory("i64.load32_u", offsetOf("modeKey"));
-  code.i64(BigInt(MODE_KEY_SHIFT));
-  code.op("i64.shl");
-  code.op("i64.or");
-  code.get(entry);
-  code.memory("i64.load", LookupEntry.key);
-  code.op("i64.ne");
-}
-
-function enterBlock(code: FunctionWriter, rip: number, found: number, linking: boolean): void {
-  if (linking) {
-    code.get(RECORD);
-    code.memory("i32.load16_u", Record.linkable);
-    code.block("if");
-    code.get(RECORD);
-    code.get(found);
-    code.memory("i64.store32", Record.link);
-    code.op("end");
-  }
-  code.get(CPU);
-  code.get(rip);
-  code.memory("i64.store", offsetOf("blockRip"));
-  code.get(found);
-  code.set(RECORD);
-}
-
-/**
  * (cpu, record, budget, linear, size): does an access whose fast path failed, itself where it can; else syncs and calls a
  * slow path; its 1 or 0.
  */
@@ -332,7 +174,7 @@ function defineSlow(
   sync: number,
   target: number,
   access: MissedAccess,
-  codeLinesOfPage0: number,
+  { codeLinesOfPage0, dropsBlocks }: RuntimePlaces,
 ): number {
   const { index, writer: code } = module.define({
     parameters: ["i64", "i64", "i32", "i64", "i32"],
@@ -344,6 +186,7 @@ function defineSlow(
     sync,
     translateType: module.type(TRANSLATE),
     codeLinesOfPage0,
+    dropType: dropsBlocks ? module.type(QUICK_BLOCKS) : -1,
   });
   code.get(CPU);
   code.get(RECORD);

@@ -36,6 +36,8 @@ interface OpcodeRows {
 export class Decoder {
   /** What the last {@link read} found. */
   readonly decoded: Decoded = new Decoded();
+  /** The head of the instruction that the last {@link read} found. */
+  head: Head | null = null;
   readonly #reader = new InstructionReader();
   readonly #heads = new Heads();
   /** By map and opcode; null where nothing exists. */
@@ -63,6 +65,11 @@ export class Decoder {
   /** Every form met so far. */
   get forms(): readonly BoundForm[] {
     return [...this.#bound.values()];
+  }
+
+  /** By map and opcode: whether there is such an opcode (1), and whether a ModRM byte follows (2 too). */
+  opcodeKinds(): Uint8Array {
+    return Uint8Array.from(this.#table, (rows) => rows === null ? 0 : rows.hasModrm ? 3 : 1);
   }
 
   /** Decodes the instruction at `bytes[start]`; bytes from `end` on do not exist yet. */
@@ -103,7 +110,7 @@ export class Decoder {
     if (rows === null) return false;
     if (rows.hasModrm) reader.modrm = reader.byte();
     const key = headKey(reader, map, opcode);
-    const head = this.#heads.find(mode, key);
+    const head = this.head = this.#heads.find(mode, key);
     if (head !== null) return this.#follow(reader, mode, head);
     const { modrm } = reader;
     const candidates = rows.byModrm[(modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7)];
@@ -147,7 +154,7 @@ export class Decoder {
     const touches = row.touches || (hasModrm && !mod3) || row.hasOffset;
     const access = touches ? accessModel(segment, mode) : LONG;
     decoded.bound = this.#bind(row, width, addressWidth, access, reader, mode, mod3);
-    this.#heads.keep(mode, key, decoded, width, numbers);
+    this.head = this.#heads.keep(mode, key, decoded, width, numbers);
     return true;
   }
 

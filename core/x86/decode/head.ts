@@ -24,6 +24,8 @@ export interface Head {
   readonly register3: number;
   /** A memory operand follows. */
   readonly isMemory: boolean;
+  /** An address alone follows. */
+  readonly isAbsolute: boolean;
   readonly addressWidth: 16 | 32 | 64;
   /** Operand size. */
   readonly width: number;
@@ -34,6 +36,13 @@ export interface Head {
 /** Heads kept for each mode. */
 const HEADS = 4096;
 const MODES = 32;
+
+/** Where the parts of a key lie: ModRM byte, opcode, map, REX. */
+export const KeyShift = { modrm: 0, opcode: 8, map: 16, rex: 18 } as const;
+/** Bits of a key that prefixes of one kind replace: REX, F2 and F3, segments. */
+export const KEY_REX: number = 0x1f << KeyShift.rex;
+export const KEY_REPEAT: number = 3 << 26;
+export const KEY_SEGMENT: number = 7 << 28;
 
 /** Prefixes, opcode and ModRM byte that a reader has read, as one number. */
 export function headKey(reader: InstructionReader, map: number, opcode: number): number {
@@ -61,11 +70,11 @@ export class Heads {
     { bound, operands, registers, addressWidth, hasAddress, absolute }: Decoded,
     width: number,
     numbers: readonly OperandRow[],
-  ): void {
+  ): Head {
     const table = this.#tables[modeIndex(mode)];
     if (table.length === 0) { for (let i = 0; i < HEADS; i++) table.push(null); }
     const register = (i: number) => i < operands ? registers[i] : -1;
-    table[slot(key)] = {
+    const head: Head = {
       key,
       bound,
       operands,
@@ -74,10 +83,13 @@ export class Heads {
       register2: register(2),
       register3: register(3),
       isMemory: hasAddress && !absolute,
+      isAbsolute: absolute,
       addressWidth,
       width,
       numbers,
     };
+    table[slot(key)] = head;
+    return head;
   }
 }
 

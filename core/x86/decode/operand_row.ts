@@ -147,6 +147,32 @@ export function isNumber({ read }: OperandRow): boolean {
   return read >= Read.segmentNumber;
 }
 
+/** Bytes of the immediate that {@link readNumbers} reads for operand `row`, and whether they are signed; null if that does not say all. */
+export function immediateShape(
+  { read }: OperandRow,
+  width: number,
+): { readonly bytes: number; readonly signed: boolean } | null {
+  switch (read) {
+    case Read.segmentNumber:
+    case Read.controlNumber:
+    case Read.debugNumber:
+    case Read.stackNumber:
+      return { bytes: 0, signed: false };
+    case Read.unsignedByte:
+      return { bytes: 1, signed: false };
+    case Read.signedByte:
+      return { bytes: 1, signed: true };
+    case Read.word:
+      return { bytes: 2, signed: false };
+    case Read.operandSize:
+      return { bytes: width >> 3, signed: true };
+    case Read.atMost32:
+      return { bytes: Math.min(width, 32) >> 3, signed: true };
+    default:
+      return null;
+  }
+}
+
 /** Reads the operands that are numbers or addresses into `into`; false if one of them does not exist. */
 export function readNumbers(
   reader: InstructionReader,

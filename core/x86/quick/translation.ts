@@ -126,6 +126,7 @@ export class TranslationWriter {
         requireCanonical(r, this.#linear);
         this.#walk(FOUR_LEVEL_NX);
       }, () => {
+        r.giveUpIf(below(constant(0xffff_ffffn), this.#linear));
         r.if(
           hasAny(this.#cr4, Cr4.PAE),
           () => this.#walk(PAE_NX),
@@ -134,6 +135,7 @@ export class TranslationWriter {
       });
     }, () => {
       r.giveUpIf(hasAny(this.#cr4, Cr4.SMAP | Cr4.SMEP));
+      r.giveUpIf(below(constant(0xffff_ffffn), this.#linear));
       this.#physical.set(page);
     });
     this.#check();

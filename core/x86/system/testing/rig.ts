@@ -55,7 +55,7 @@ export type Outcome = "done" | { readonly vector: number; readonly error: number
 
 const RAM_BYTES = 0x20_0000;
 /** More than a machine of this size needs for its code lines. */
-const CODE_LINES_BYTES = 65536;
+const CODE_LINES_BYTES = 0x10_0000;
 const RAM_BASE = 0x40_0000;
 /** Linear memory that a rig needs. */
 export const RIG_BYTES: number = RAM_BASE + RAM_BYTES + CODE_LINES_BYTES;

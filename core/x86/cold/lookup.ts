@@ -1,0 +1,259 @@
+/**
+ * The look-up: from `rip` to the record of the block that starts there, by the code TLB and the look-up table; where these
+ * fail, by the quick ways to a translation and to a block, and at last by TypeScript.
+ */
+
+import type { FunctionWriter, ModuleWriter } from "../../lib/wasm/writer.ts";
+import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
+import { TRANSLATE, translationEntry } from "../quick/quick_functions.ts";
+import { Translated } from "../quick/translation.ts";
+import { offsetOf } from "../state/layout.ts";
+import {
+  BUDGET,
+  CPU,
+  dispatch,
+  HANDLER,
+  RECORD,
+  reloadBudget,
+  returnIfSpent,
+} from "./handler_code.ts";
+import { QUICK_BLOCKS } from "./quick_blocks.ts";
+import {
+  FIRST_QUICK_ENTRY,
+  LOOKUP_ENTRIES,
+  LookupEntry,
+  MODE_KEY_SHIFT,
+  QuickBlocksEntry,
+  Record,
+} from "./record.ts";
+
+/** Where the runtime finds tables in linear memory. */
+export interface RuntimePlaces {
+  readonly lookupBase: number;
+  /** Of the count of records that were overwritten (block_table.ts). */
+  readonly reuses: number;
+  /** As {@link MachineMemory.codeLinesOfPage0}. */
+  readonly codeLinesOfPage0: number;
+  /** Whether blocks are made, and are dropped when they are stored to, without that TypeScript is told. */
+  readonly makesBlocks: boolean;
+  readonly dropsBlocks: boolean;
+}
+
+/**
+ * Continues at `rip`: code TLB, look-up table, and if either fails TypeScript. `linking`: the record is
+ * a direct jump that may be linked to what is found.
+ */
+export function defineLookup(
+  module: ModuleWriter,
+  findBlock: number,
+  places: RuntimePlaces,
+  handlerType: number,
+  linking: boolean,
+): number {
+  const { index, writer: code } = module.define(HANDLER);
+  const rip = code.local("i64");
+  const linear = code.local("i64");
+  const entry = code.local("i64");
+  const found = code.local("i64");
+  const host = code.local("i64");
+  /** Whether the record is still what it was. */
+  const stays = code.local("i32");
+  returnIfSpent(code);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("rip"));
+  code.tee(rip);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("csBase"));
+  code.op("i64.add");
+  code.set(linear);
+  code.block("block");
+  pushCodeTlbEntry(code, linear);
+  code.tee(entry);
+  code.memory("i64.load", TlbEntry.readTag);
+  code.get(linear);
+  code.i64(-4096n);
+  code.op("i64.and");
+  code.op("i64.ne");
+  code.block("if");
+  translateFetch(code, linear, module.type(TRANSLATE));
+  code.op("end");
+  code.get(linear);
+  code.get(entry);
+  code.memory("i64.load", TlbEntry.addend);
+  code.op("i64.add");
+  code.set(host);
+  code.i32(1);
+  code.set(stays);
+  pushLookupMisses(code, host, entry, places.lookupBase);
+  if (places.makesBlocks) {
+    code.block("if");
+    makeBlock(code, host, found, stays, module.type(QUICK_BLOCKS), places.reuses);
+    code.op("else");
+    loadFound(code, entry, found);
+    code.op("end");
+  } else {
+    code.branchIf(0);
+    loadFound(code, entry, found);
+  }
+  // The whole block must lie within the code segment's limit.
+  code.get(rip);
+  code.get(found);
+  code.memory("i64.load16_u", Record.blockBytes);
+  code.op("i64.add");
+  code.i64(1n);
+  code.op("i64.sub");
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("codeLast"));
+  code.op("i64.gt_u");
+  code.branchIf(0);
+  enterBlock(code, rip, found, linking ? stays : -1);
+  dispatch(code, handlerType);
+  code.op("end");
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("index"));
+  if (linking) {
+    code.get(RECORD);
+    code.op("i32.wrap_i64");
+  } else code.i32(0);
+  code.call(findBlock);
+  code.op("i64.extend_i32_u");
+  code.tee(found);
+  code.op("i64.eqz");
+  code.block("if");
+  code.op("return");
+  code.op("end");
+  reloadBudget(code);
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("rip"));
+  code.set(rip);
+  enterBlock(code, rip, found, -1);
+  dispatch(code, handlerType);
+  code.op("unreachable");
+  return index;
+}
+
+function pushCodeTlbEntry(code: FunctionWriter, linear: number): void {
+  code.get(CPU);
+  code.memory("i64.load", offsetOf("codeTlb"));
+  code.get(linear);
+  code.i64(BigInt(12 - TlbEntry.sizeShift));
+  code.op("i64.shr_u");
+  code.i64(BigInt((CODE_ENTRIES - 1) << TlbEntry.sizeShift));
+  code.op("i64.and");
+  code.op("i64.add");
+}
+
+/** Has the translation of the page at `linear` entered; returns on #PF, branches out by depth 1 where that takes TypeScript. */
+function translateFetch(code: FunctionWriter, linear: number, type: number): void {
+  const done = code.local("i32");
+  code.get(CPU);
+  code.get(linear);
+  code.i32(FIRST_QUICK_ENTRY + translationEntry("fetch"));
+  code.callIndirect(type);
+  code.tee(done);
+  code.op("i32.eqz");
+  code.branchIf(1);
+  code.get(done);
+  code.i32(Translated.fault);
+  code.op("i32.eq");
+  code.block("if");
+  code.get(CPU);
+  code.get(BUDGET);
+  code.memory("i32.store", offsetOf("budget"));
+  code.op("return");
+  code.op("end");
+}
+
+/** Has the block at `host` made; branches out by depth 1 where that takes TypeScript. */
+function makeBlock(
+  code: FunctionWriter,
+  host: number,
+  found: number,
+  stays: number,
+  type: number,
+  reuses: number,
+): void {
+  code.i64(BigInt(reuses));
+  code.memory("i32.load", 0);
+  code.set(stays);
+  code.get(host);
+  code.i64(12n);
+  code.op("i64.shr_u");
+  code.op("i32.wrap_i64");
+  code.get(host);
+  code.op("i32.wrap_i64");
+  code.i32(4095);
+  code.op("i32.and");
+  code.get(CPU);
+  code.memory("i32.load", offsetOf("modeKey"));
+  code.i32(QuickBlocksEntry.find);
+  code.callIndirect(type);
+  code.op("i64.extend_i32_u");
+  code.tee(found);
+  code.op("i64.eqz");
+  code.branchIf(1);
+  code.get(stays);
+  code.i64(BigInt(reuses));
+  code.memory("i32.load", 0);
+  code.op("i32.eq");
+  code.set(stays);
+}
+
+function loadFound(code: FunctionWriter, entry: number, found: number): void {
+  code.get(entry);
+  code.memory("i64.load32_u", LookupEntry.record);
+  code.set(found);
+}
+
+/** Leaves the look-up entry of linear offset `host` in `entry` and pushes whether its key differs. */
+function pushLookupMisses(
+  code: FunctionWriter,
+  host: number,
+  entry: number,
+  lookupBase: number,
+): void {
+  code.get(host);
+  code.get(host);
+  code.i64(BigInt(12 - LookupEntry.sizeShift + 4));
+  code.op("i64.shr_u");
+  code.get(host);
+  code.i64(BigInt(LookupEntry.sizeShift));
+  code.op("i64.shl");
+  code.op("i64.xor");
+  code.i64(BigInt((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift));
+  code.op("i64.and");
+  code.i64(BigInt(lookupBase));
+  code.op("i64.add");
+  code.set(entry);
+  code.get(CPU);
+  code.memory("i64.load32_u", offsetOf("modeKey"));
+  code.i64(BigInt(MODE_KEY_SHIFT));
+  code.op("i64.shl");
+  code.op("i64.or");
+  code.get(entry);
+  code.memory("i64.load", LookupEntry.key);
+  code.op("i64.ne");
+}
+
+/** Enters the block of record `found`; links the jump in RECORD to it if it may be, and local `linking`, unless -1, is 1. */
+function enterBlock(code: FunctionWriter, rip: number, found: number, linking: number): void {
+  if (linking >= 0) {
+    code.get(RECORD);
+    code.memory("i32.load16_u", Record.linkable);
+    code.get(linking);
+    code.op("i32.and");
+    code.block("if");
+    code.get(RECORD);
+    code.get(found);
+    code.memory("i64.store32", Record.link);
+    code.op("end");
+  }
+  code.get(CPU);
+  code.get(rip);
+  code.memory("i64.store", offsetOf("blockRip"));
+  code.get(found);
+  code.set(RECORD);
+}

@@ -1,0 +1,242 @@
+/**
+ * The quick decoder: writes the records of a block in WebAssembly from templates (templates.ts). Its plain twin is
+ * `RecordWriter`. It gives up at an instruction without a template: the plain twin then decodes the whole block, and
+ * makes that template.
+ */
+
+import {
+  add,
+  and,
+  below,
+  bits,
+  both,
+  constant,
+  copy16,
+  differ,
+  either,
+  equal,
+  hasAny,
+  load,
+  not,
+  or,
+  type Routine,
+  select,
+  shl,
+  shr,
+  shrSigned,
+  sub,
+  type Value,
+  xor,
+} from "../../lib/wasm/routine.ts";
+import { FRAME_BYTES } from "../../memory/machine_memory.ts";
+import { KeyShift } from "../decode/head.ts";
+import { ModeKey } from "../system/mode.ts";
+import { Record, RECORD_BYTES } from "./record.ts";
+import { LINKABLE_MODES, MAX_BLOCK_INSTRUCTIONS, SEGMENT_OFFSETS, ZERO } from "./record_writer.ts";
+import {
+  MODE_BITS,
+  Template,
+  TEMPLATE_SHIFT,
+  TemplatePart,
+  TEMPLATES_OF_MODE,
+} from "./templates.ts";
+
+const MAX_LENGTH = 15;
+const SS = 2;
+const DS = 3;
+/** The segment of a record: its state offset, and 1 above the scale if it is SS. */
+const STACK_SEGMENT = SEGMENT_OFFSETS[SS] | (1 << 24);
+const DATA_SEGMENT = SEGMENT_OFFSETS[DS];
+const SEGMENT_PARTS = 0xff00_ffffn;
+
+type Variable = ReturnType<Routine["variable"]>;
+
+/** What the writer of a block is told, and where it leaves what it found. */
+export interface QuickBlock {
+  /** Linear offset of the code, its offset in the page, and the mode key. */
+  readonly code: Value;
+  readonly offset: Value;
+  readonly modeKey: Value;
+  /** Linear offset of the first record. */
+  readonly record: Value;
+}
+
+/** Writes the code that decodes a block; returns its records, that which ends it included, and its bytes. */
+export function writeQuickDecoder(
+  r: Routine,
+  templates: number,
+  block: QuickBlock,
+): { readonly records: Value; readonly codeBytes: Value } {
+  const { code, offset, modeKey } = block;
+  const long = r.let(and(modeKey, constant(ModeKey.long)));
+  const prefixes = r.let(add(constant(templates + TemplatePart.prefixes), shl(long, constant(11))));
+  const ofMode = r.let(add(
+    constant(templates + TemplatePart.templates),
+    shl(
+      and(modeKey, constant(MODE_BITS)),
+      constant(Math.log2(TEMPLATES_OF_MODE) + TEMPLATE_SHIFT),
+    ),
+  ));
+  const linkable = hasAny(modeKey, LINKABLE_MODES);
+  const room = r.let(sub(constant(FRAME_BYTES), offset));
+  const done = r.variable(constant(0));
+  const count = r.variable(constant(0));
+  const record = r.variable(block.record);
+  const goesOn = r.variable(constant(1));
+  const inPage = below(done.value, room);
+  const fits = below(count.value, constant(MAX_BLOCK_INSTRUCTIONS));
+  r.while(both(both(inPage, fits), differ(goesOn.value, constant(0))), () => {
+    const start = r.let(add(code, done.value));
+    const at = r.variable(start);
+    const key = readHead(r, at, start, prefixes, templates + TemplatePart.kinds);
+    const template = findTemplate(r, ofMode, key);
+    for (let i = 0; i < RECORD_BYTES; i += 16) {
+      copy16(r, record.value, template, i, Template.record + i);
+    }
+    readAddress(r, at, key, template, record.value);
+    readImmediate(r, at, template, record.value);
+    const next = r.let(sub(at.value, code));
+    const tooLong = below(constant(MAX_LENGTH), sub(at.value, start));
+    r.if(either(tooLong, below(room, next)), () => goesOn.set(constant(0)), () => {
+      finishRecord(r, template, record.value, done.value, next);
+      r.if(both(linkable, differ(load(template, 8, Template.jumps), constant(0))), () => {
+        const low = load(record.value, 32, Record.immediate);
+        const by = (width: number) => constant(64 - width);
+        const near = shrSigned(shl(low, by(32)), by(32));
+        const narrow = shrSigned(shl(low, by(16)), by(16));
+        const isNarrow = equal(load(template, 8, Template.jumps), constant(2));
+        const target = add(add(offset, next), select(isNarrow, narrow, near));
+        r.if(
+          below(target, constant(FRAME_BYTES)),
+          () => r.store(record.value, 32, constant(1), Record.linkable),
+        );
+      });
+      r.if(
+        differ(load(template, 8, Template.leaves), constant(0)),
+        () => goesOn.set(constant(0)),
+      );
+      record.set(add(record.value, constant(RECORD_BYTES)));
+      count.set(add(count.value, constant(1)));
+      done.set(next);
+    });
+  });
+  r.giveUpIf(equal(count.value, constant(0)));
+  // The record that ends the block: its handler is number 0.
+  for (let i = 0; i < RECORD_BYTES; i += 8) r.store(record.value, 64, constant(0), i);
+  r.store(
+    record.value,
+    32,
+    or(done.value, shl(done.value, constant(16))),
+    Record.offset,
+  );
+  r.store(block.record, 32, done.value, Record.blockBytes);
+  return { records: add(count.value, constant(1)), codeBytes: done.value };
+}
+
+/** Reads prefixes, opcode and ModRM byte; returns the head's key with bit 32 set. */
+function readHead(r: Routine, at: Variable, start: Value, prefixes: Value, kinds: number): Value {
+  const key = r.variable(constant(0));
+  const byte = r.variable(load(at.value, 8));
+  const read = () => {
+    at.set(add(at.value, constant(1)));
+    byte.set(load(at.value, 8));
+  };
+  const effectOf = () => load(add(prefixes, shl(byte.value, constant(3))), 64);
+  const effect = r.variable(effectOf());
+  const end = r.let(add(start, constant(MAX_LENGTH)));
+  r.while(both(differ(effect.value, constant(0)), below(at.value, end)), () => {
+    const clear = and(effect.value, constant(0xffff_ffffn));
+    const kept = and(key.value, xor(clear, constant(-1)));
+    key.set(or(kept, shr(effect.value, constant(32))));
+    read();
+    effect.set(effectOf());
+  });
+  const map = r.variable(constant(0));
+  r.if(equal(byte.value, constant(0x0f)), () => {
+    map.set(constant(1));
+    read();
+    r.if(equal(and(byte.value, constant(0xfd)), constant(0x38)), () => {
+      map.set(select(equal(byte.value, constant(0x38)), constant(2), constant(3)));
+      read();
+    });
+  });
+  const opcode = or(shl(map.value, constant(8)), byte.value);
+  const kind = r.let(load(add(constant(kinds), opcode), 8));
+  key.set(or(key.value, shl(opcode, constant(KeyShift.opcode))));
+  at.set(add(at.value, constant(1)));
+  r.if(hasAny(kind, 2), () => {
+    key.set(or(key.value, load(at.value, 8)));
+    at.set(add(at.value, constant(1)));
+  });
+  r.giveUpIf(equal(kind, constant(0)));
+  return r.let(or(key.value, constant(1n << 32n)));
+}
+
+function findTemplate(r: Routine, ofMode: Value, key: Value): Value {
+  const low = and(key, constant(0xffff_ffffn));
+  const mixed = xor(xor(low, shr(low, constant(12))), shr(low, constant(18)));
+  const slot = and(mixed, constant(TEMPLATES_OF_MODE - 1));
+  const template = r.let(add(ofMode, shl(slot, constant(TEMPLATE_SHIFT))));
+  r.giveUpIf(differ(load(template, 64, Template.key), key));
+  return template;
+}
+
+/** The next `bytes` bytes, at most 8 and not 0, as a signed or an unsigned number. */
+function readNumber(r: Routine, at: Variable, bytes: Value, isSigned: Value): Value {
+  const by = r.let(sub(constant(64), shl(bytes, constant(3))));
+  const top = r.let(shl(load(at.value, 64), by));
+  at.set(add(at.value, bytes));
+  return r.let(select(differ(isSigned, constant(0)), shrSigned(top, by), shr(top, by)));
+}
+
+/** SIB byte and displacement. */
+function readAddress(r: Routine, at: Variable, key: Value, template: Value, record: Value): void {
+  const part = (name: keyof typeof Template) => load(template, 8, Template[name]);
+  const has = (name: keyof typeof Template) => differ(part(name), constant(0));
+  const bytes = r.variable(part("displacementBytes"));
+  r.if(has("hasSib"), () => {
+    const sib = r.let(load(at.value, 8));
+    at.set(add(at.value, constant(1)));
+    const rex = r.let(bits(key, KeyShift.rex, 4));
+    const extended = (number: Value, bit: number) =>
+      or(number, shl(bits(rex, bit, 1), constant(3)));
+    const index = r.let(extended(bits(sib, 3, 3), 1));
+    const base = r.let(extended(bits(sib, 0, 3), 0));
+    const isFive = equal(bits(sib, 0, 3), constant(5));
+    const lacksBase = both(isFive, has("sibMayLackBase"));
+    const register = (number: Value) => shl(number, constant(3));
+    const baseOffset = select(lacksBase, constant(ZERO), register(base));
+    const indexOffset = select(equal(index, constant(4)), constant(ZERO), register(index));
+    r.store(record, 32, or(baseOffset, shl(indexOffset, constant(16))), Record.base);
+    const isStack = both(equal(and(base, constant(0xe)), constant(4)), not(lacksBase));
+    const ofBase = select(isStack, constant(STACK_SEGMENT), constant(DATA_SEGMENT));
+    const kept = and(load(record, 32, Record.segment), constant(SEGMENT_PARTS));
+    const segment = select(has("hasSegment"), kept, ofBase);
+    const scale = shl(shr(sib, constant(6)), constant(16));
+    r.store(record, 32, or(segment, scale), Record.segment);
+    bytes.set(select(lacksBase, constant(4), bytes.value));
+    r.store(record, 64, constant(0), Record.displacement);
+  });
+  r.if(differ(bytes.value, constant(0)), () => {
+    const isSigned = xor(part("isAbsolute"), constant(1));
+    r.store(record, 64, readNumber(r, at, bytes.value, isSigned), Record.displacement);
+  });
+}
+
+function readImmediate(r: Routine, at: Variable, template: Value, record: Value): void {
+  const bytes = r.let(load(template, 8, Template.immediateBytes));
+  r.if(differ(bytes, constant(0)), () => {
+    const number = readNumber(r, at, bytes, load(template, 8, Template.isSigned));
+    const mask = load(template, 64, Template.immediateMask);
+    r.store(record, 64, and(number, mask), Record.immediate);
+  });
+}
+
+/** What depends on where the instruction lies in its block. */
+function finishRecord(r: Routine, template: Value, record: Value, from: Value, next: Value): void {
+  r.store(record, 32, or(from, shl(next, constant(16))), Record.offset);
+  r.if(differ(load(template, 8, Template.isRipRelative), constant(0)), () => {
+    const relative = add(load(record, 64, Record.displacement), next);
+    r.store(record, 64, relative, Record.displacement);
+  });
+}
