@@ -37,6 +37,8 @@ import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
 import { type DiskChoice, DomainZero, type VifChoice } from "./domain_zero.ts";
+import { boxes } from "../watched_boxes.ts";
+import { watchedHost } from "./watched_host.ts";
 import { HostHardware } from "./host_hardware.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
@@ -187,7 +189,9 @@ export class Host {
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
   static boot(options: HostOptions): Promise<Host> {
-    return Promise.resolve(new Host(options));
+    const host = new Host(options);
+    boxes.add("host", host, watchedHost);
+    return Promise.resolve(host);
   }
 
   /** Creates a domain and lets it run from the next {@link run} on. */

@@ -4,6 +4,10 @@
  * Counters only rise, so whoever shows rates subtracts two samples; nothing is lost if some are skipped.
  */
 
+import type { DiskTraffic, LinkSample } from "../watched_boxes.ts";
+
+export type { LinkSample } from "../watched_boxes.ts";
+
 /** What a domain is doing, as far as one word can say. */
 export type DomainActivity = "running" | "runnable" | "blocked" | "paused" | "shut down";
 
@@ -26,27 +30,9 @@ export interface DomainSample {
   readonly waitNs: number;
   readonly memoryBytes: number;
   readonly maxMemoryBytes: number;
-  readonly disk: {
-    readonly reads: number;
-    readonly writes: number;
-    readonly readBytes: number;
-    readonly writtenBytes: number;
-  };
+  readonly disk: DiskTraffic;
   /** Whether it has a console that can be typed into. */
   readonly hasConsole: boolean;
-}
-
-/** One port of a bridge; `received` is what came from whoever is plugged in, `sent` what went to it. */
-export interface LinkSample {
-  readonly bridge: string;
-  readonly port: string;
-  /** The domain that is plugged in, or `null` for anything else. */
-  readonly domain: number | null;
-  readonly receivedFrames: number;
-  readonly receivedBytes: number;
-  readonly sentFrames: number;
-  readonly sentBytes: number;
-  readonly droppedFrames: number;
 }
 
 /** A stay of a domain's virtual CPU on a physical CPU. */

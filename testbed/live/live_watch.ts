@@ -1,16 +1,16 @@
 /**
- * Watches every host and machine of this process and tells what changes: samples, and what consoles print.
+ * Watches every box and machine of this process and tells what changes: samples, and what consoles print.
  *
  * It works on the host's timers, which run while a simulation breathes; simulated time never waits for it. The same
- * messages describe a REPL session in this process and a scenario in a worker that posts them.
+ * messages describe a REPL session in this process and a scenario in a worker that posts them. What is watched is held
+ * weakly: a script that lets go of a host has its memory back.
  */
 
-import type { HostDomain } from "../host/host.ts";
-import { type HostRegistry, hosts } from "../host_registry.ts";
 import type { SerialConsole } from "../machine_api.ts";
 import { type MachineRegistry, machines } from "../machine_registry.ts";
+import { type BoxEntry, boxes, type BoxRegistry } from "../watched_boxes.ts";
+import { BoxSampler } from "./box_sampler.ts";
 import type { HostSample } from "./host_sample.ts";
-import { HostSampler } from "./host_sampler.ts";
 
 /** A console's key: a host's domain as `host1/3`, a machine's serial port as the machine's name. */
 export type ConsoleKey = string;
@@ -30,30 +30,31 @@ export type LiveNews =
 
 /** What is watched, and how often. */
 export interface LiveWatchOptions {
-  readonly hosts?: HostRegistry;
+  readonly boxes?: BoxRegistry;
   readonly machines?: MachineRegistry;
   /** Milliseconds of the host's time between samples; default 250. */
   readonly everyMs?: number;
 }
 
-interface WatchedConsole {
-  readonly console: SerialConsole;
-  detach(): void;
+/** What is kept of a box, for as long as there is the box. */
+interface WatchedState {
+  readonly sampler: BoxSampler;
+  /** Of the latest sample: a box that stands still has no news. */
+  told: string;
 }
 
 /** See the module comment. */
 export class LiveWatch {
-  readonly #hosts: HostRegistry;
+  readonly #boxes: BoxRegistry;
   readonly #machines: MachineRegistry;
-  readonly #samplers = new Map<string, HostSampler>();
-  readonly #consoles = new Map<ConsoleKey, WatchedConsole>();
-  /** Simulated time of the latest sample of each host: one that stands still has no news. */
-  readonly #told = new Map<string, string>();
+  readonly #states = new WeakMap<object, WatchedState>();
+  readonly #consoles = new Map<ConsoleKey, WeakRef<SerialConsole>>();
   readonly #timer: ReturnType<typeof setInterval>;
+  #isStopped = false;
 
   /** Tells `listener` from now on; until {@link stop}. */
   constructor(private readonly listener: (news: LiveNews) => void, options: LiveWatchOptions = {}) {
-    this.#hosts = options.hosts ?? hosts;
+    this.#boxes = options.boxes ?? boxes;
     this.#machines = options.machines ?? machines;
     this.#timer = setInterval(() => this.look(), options.everyMs ?? 250);
     // A script that has ended is not kept alive by being watched.
@@ -63,47 +64,48 @@ export class LiveWatch {
 
   /** Looks now. */
   look(): void {
-    for (const [name, host] of this.#hosts) {
-      for (const domain of host.domains) this.#watchDomain(name, domain);
-      let sampler = this.#samplers.get(name);
-      if (!sampler) this.#samplers.set(name, sampler = new HostSampler(host, name));
-      const sample = sampler.sample();
-      const state = `${sample.timeNs} ${sample.domains.map(({ id, activity }) => id + activity)}`;
-      if (this.#told.get(name) === state) continue;
-      this.#told.set(name, state);
-      this.listener({ kind: "sample", sample });
-    }
+    for (const entry of this.#boxes) this.#lookAt(entry);
     for (const { name, console } of this.#machines) this.#watchConsole(name, name, console);
   }
 
   /** Types `text` at a console: an input of the simulation, at its present cycle. False if there is none. */
   type(key: ConsoleKey, text: string): boolean {
-    const watched = this.#consoles.get(key);
-    watched?.console.send(text);
-    return watched !== undefined;
+    const console = this.#consoles.get(key)?.deref();
+    console?.send(text);
+    return console !== undefined;
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
-    for (const sampler of this.#samplers.values()) sampler.stop();
-    for (const { detach } of this.#consoles.values()) detach();
-    this.#samplers.clear();
-    this.#consoles.clear();
+    for (const { holder } of this.#boxes) this.#states.get(holder)?.sampler.stop();
   }
 
-  #watchDomain(host: string, { id, name, console }: HostDomain): void {
-    this.#watchConsole(`${host}/${id}`, name, console);
+  #lookAt({ name, holder, box }: BoxEntry): void {
+    for (const domain of box.domains()) {
+      if (!domain.console) continue;
+      this.#watchConsole(`${name}/${domain.id}`, domain.name, domain.console);
+    }
+    let state = this.#states.get(holder);
+    if (!state) {
+      state = { sampler: new BoxSampler(box, name), told: "" };
+      this.#states.set(holder, state);
+    }
+    const sample = state.sampler.sample();
+    const told = `${sample.timeNs} ${sample.domains.map(({ id, activity }) => id + activity)}`;
+    if (state.told === told) return;
+    state.told = told;
+    this.listener({ kind: "sample", sample });
   }
 
   #watchConsole(key: ConsoleKey, title: string, console: SerialConsole): void {
-    const known = this.#consoles.get(key);
-    if (known?.console === console) return;
-    known?.detach();
+    if (this.#consoles.get(key)?.deref() === console) return;
+    this.#consoles.set(key, new WeakRef(console));
     const decoder = new TextDecoder();
-    const detach = console.onOutput((bytes) => {
+    console.onOutput((bytes) => {
+      if (this.#isStopped) return;
       this.listener({ kind: "output", key, text: decoder.decode(bytes, { stream: true }) });
     });
-    this.#consoles.set(key, { console, detach });
     this.listener({ kind: "console", key, title, text: console.text });
   }
 }

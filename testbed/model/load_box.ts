@@ -34,6 +34,7 @@ import type { DomainId, VcpuId } from "../../core/lib/brand.ts";
 import { Random } from "../../core/lib/random.ts";
 import { Digest } from "../../core/trace/trace.ts";
 import { parseDuration } from "../units.ts";
+import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
 
 /** What a box is made of. */
 export interface LoadBoxOptions {
@@ -213,7 +214,9 @@ export class LoadBox {
 
   /** Starts a box without domains. Rejects with `RangeError` for a wrong option. */
   static async boot(options: LoadBoxOptions = {}): Promise<LoadBox> {
-    return await Promise.resolve(new LoadBox(options));
+    const box = new LoadBox(options);
+    boxes.add("box", box, watched);
+    return await Promise.resolve(box);
   }
 
   /** Adds a domain that runs from the next {@link run} on. Throws `RangeError` or `SyntaxError` for a wrong option. */
@@ -268,4 +271,24 @@ export class LoadBox {
   #cycles(ns: number): number {
     return Math.round(ns * this.clock.frequencyHz / 1e9);
   }
+}
+
+/** A box as live views see it: its domains have CPU time and nothing else. */
+function watched({ dispatcher, clock, domains }: LoadBox): WatchedBox {
+  return {
+    dispatcher,
+    clock,
+    memoryBytes: 0,
+    domains: () =>
+      domains.map(({ name }, index) => ({
+        id: index + 1,
+        name,
+        memoryBytes: 0,
+        maxMemoryBytes: 0,
+        halt: null,
+        disk: NO_DISK,
+        console: null,
+      })),
+    links: () => [],
+  };
 }

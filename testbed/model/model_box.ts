@@ -17,6 +17,7 @@ import { Network } from "../../guests/model/net/network.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import type { Files } from "../../guests/model/vfs/mod.ts";
 import { parseDuration, parseSize } from "../units.ts";
+import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
 import { attachDisk } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
 import { digestSchedule } from "./schedule_digest.ts";
@@ -47,12 +48,13 @@ export class ModelBox {
   readonly network: Network;
   /** Digest of all that was scheduled when. */
   readonly trace: { readonly hash: string };
+  readonly memoryBytes: number;
 
   private constructor(options: ModelBoxOptions) {
     const { profile, platform, cpus = 1, memory = "512MiB" } = options;
     const costs = profileNamed(profile);
     const table = new CostTable(costs, costs.frequencyHz);
-    const memoryBytes = parseSize(memory);
+    const memoryBytes = this.memoryBytes = parseSize(memory);
     let parts: { linux: Linux; files: Files; network: Network } | null = null;
     this.machine = new BareBox({
       cpus,
@@ -80,7 +82,9 @@ export class ModelBox {
 
   /** Starts a machine with a kernel that has nothing to do. Throws `RangeError` or `SyntaxError` for a wrong option. */
   static boot(options: ModelBoxOptions): ModelBox {
-    return new ModelBox(options);
+    const box = new ModelBox(options);
+    boxes.add("machine", box, watched);
+    return box;
   }
 
   get kernel(): Kernel {
@@ -102,4 +106,24 @@ export class ModelBox {
       breath = performance.now();
     }
   }
+}
+
+/** A box as live views see it: one kernel, on all CPUs. */
+function watched({ machine, linux, memoryBytes }: ModelBox): WatchedBox {
+  const { dispatcher, clock } = machine;
+  return {
+    dispatcher,
+    clock,
+    memoryBytes,
+    domains: () => [{
+      id: 0,
+      name: linux.kernel.name,
+      memoryBytes,
+      maxMemoryBytes: memoryBytes,
+      halt: null,
+      disk: NO_DISK,
+      console: null,
+    }],
+    links: () => [],
+  };
 }

@@ -262,7 +262,9 @@ async function launch(executablePath: string): Promise<Browser> {
   // with this variable it looks when it is asked, which is never.
   Deno.env.set("__IS_WSL_TEST__", "1");
   const { chromium } = await import("playwright-core");
-  return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  // Containers run as root and have little shared memory.
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+  return await chromium.launch({ executablePath, args });
 }
 
 /** Tries `claim` until it holds; when it takes too long, what it throws is thrown. */

@@ -10,7 +10,7 @@ import { LiveNetwork } from "./live_network.tsx";
 import type { HostHistory } from "./live_store.ts";
 import { LiveTimeline } from "./live_timeline.tsx";
 import { COLOURS, type Palette } from "./palette.ts";
-import { linesOver, QUANTITIES, type Quantity, quantityOf } from "./rates.ts";
+import { linesOver, QUANTITIES, type Quantity, type Rates } from "./rates.ts";
 
 /** Steps of an axis of sizes: 1 KiB to 1 TiB. */
 const POWERS_OF_TWO = Array.from({ length: 31 }, (_, i) => 2 ** (i + 10));
@@ -30,6 +30,9 @@ const CHARTS: Readonly<
 /** Until more domains than this are there, every one's lines are shown. */
 const MAX_SHOWN_AT_FIRST = 64;
 
+/** The rates of a domain of which there is one sample only. */
+const NOTHING: Rates = { cpu: 0, memory: 0, network: 0, disk: 0 };
+
 /** What is shown of a host. */
 export interface LiveHostProps {
   readonly channel: string;
@@ -38,11 +41,20 @@ export interface LiveHostProps {
   readonly palette: Palette | null;
 }
 
+/** A host in a few words: `2 CPUs, credit2, 2 GiB; 9.75 s simulated`. */
+export function aboutHost({ cpus, scheduler, memoryBytes, timeNs }: HostSample): string {
+  const parts = [
+    `${cpus.length} ${cpus.length === 1 ? "CPU" : "CPUs"}`,
+    scheduler,
+    ...(memoryBytes > 0 ? [formatBytes(memoryBytes)] : []),
+  ];
+  return `${parts.join(", ")}; ${formatNs(timeNs)} simulated`;
+}
+
 /** See the module comment. */
 export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
-  const latest = host.samples[host.samples.length - 1];
-  const before = host.samples[host.samples.length - 2];
+  const { latest, before } = host;
   const domains = latest.domains.map(({ id }) => id);
   const lines = latest.domains.map(({ id, name }, index) => ({
     name,
@@ -50,8 +62,8 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
     shown: !hidden.has(id) && index < MAX_SHOWN_AT_FIRST,
   }));
   const data = useMemo(
-    () => QUANTITIES.map((quantity) => linesOver(host.samples, domains, quantity)),
-    [host.samples],
+    () => QUANTITIES.map((quantity) => linesOver(host.rows, domains, quantity)),
+    [host.rows],
   );
   const toggle = (id: number) => {
     const next = new Set(hidden);
@@ -59,15 +71,8 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
     setHidden(next);
   };
   return (
-    <section class="card">
-      <div class="heading">
-        <h2>{host.name}</h2>
-        <p class="soft">
-          {latest.cpus.length} {latest.cpus.length === 1 ? "CPU" : "CPUs"}, {latest.scheduler},{" "}
-          {formatBytes(latest.memoryBytes)}; {formatNs(latest.timeNs)} simulated
-        </p>
-      </div>
-      <Domains {...{ channel, host, latest, before, hidden, toggle, consoles }} />
+    <section class="host">
+      <Domains {...{ channel, host, hidden, toggle, consoles }} />
       <div class="charts">
         {QUANTITIES.map((quantity, i) => (
           <LiveChart
@@ -92,15 +97,14 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
   );
 }
 
-function Domains({ channel, host, latest, before, hidden, toggle, consoles }: {
+function Domains({ channel, host, hidden, toggle, consoles }: {
   readonly channel: string;
   readonly host: HostHistory;
-  readonly latest: HostSample;
-  readonly before: HostSample | undefined;
   readonly hidden: ReadonlySet<number>;
   readonly toggle: (id: number) => void;
   readonly consoles: readonly ConsoleCard[];
 }) {
+  const rates = host.rows.at(-1)?.domains;
   return (
     <Scroll label={`Domains of ${host.name}`} tall>
       <table>
@@ -120,7 +124,7 @@ function Domains({ channel, host, latest, before, hidden, toggle, consoles }: {
           </tr>
         </thead>
         <tbody>
-          {latest.domains.map((domain, index) => (
+          {host.latest.domains.map((domain, index) => (
             <tr key={domain.id}>
               <th scope="row">
                 <label>
@@ -134,7 +138,7 @@ function Domains({ channel, host, latest, before, hidden, toggle, consoles }: {
                   {domain.name} <span class="soft">{domain.id}</span>
                 </label>
               </th>
-              <Figures domain={domain} latest={latest} before={before} />
+              <Figures domain={domain} rates={rates?.get(domain.id) ?? NOTHING} />
               <td>
                 <ConsoleLink
                   channel={channel}
@@ -149,22 +153,16 @@ function Domains({ channel, host, latest, before, hidden, toggle, consoles }: {
   );
 }
 
-function Figures({ domain, latest, before }: {
-  readonly domain: DomainSample;
-  readonly latest: HostSample;
-  readonly before: HostSample | undefined;
-}) {
-  const rate = (quantity: Quantity) =>
-    before ? quantityOf(quantity, domain.id, before, latest) ?? 0 : 0;
+function Figures({ domain, rates }: { readonly domain: DomainSample; readonly rates: Rates }) {
   return (
     <>
       <td>{domain.activity}</td>
       <td class="number">{domain.vcpus}</td>
-      <td class="number">{rate("cpu").toFixed(1)}</td>
+      <td class="number">{rates.cpu.toFixed(1)}</td>
       <td class="number">{formatNs(domain.cpuNs)}</td>
       <td class="number">{domain.memoryBytes > 0 ? formatBytes(domain.memoryBytes) : "–"}</td>
-      <td class="number">{formatRate(rate("network"), "B/s")}</td>
-      <td class="number">{formatRate(rate("disk"), "B/s")}</td>
+      <td class="number">{formatRate(rates.network, "B/s")}</td>
+      <td class="number">{formatRate(rates.disk, "B/s")}</td>
     </>
   );
 }

@@ -2,18 +2,25 @@
 
 import type { HostSample, RunSpan } from "../../mod.ts";
 import type { LiveMessage, LiveState } from "../live/messages.ts";
+import { type RateRow, ratesBetween } from "./rates.ts";
 import { unreachable } from "../unreachable.ts";
 
-/** Samples of a host that a page keeps: what its plots show. */
-const MAX_SAMPLES = 600;
+/** Figures of a host (a row for each sample, one of each domain in it) that a page keeps. */
+const MAX_FIGURES = 30_000;
+const MAX_ROWS = 600;
 /** Spans of a host's schedule that a page keeps. */
 const MAX_SPANS = 4000;
+/** Hosts that a page keeps: a scenario may build one after the other. */
+const MAX_HOSTS = 8;
 const MAX_LINES = 300;
 
 /** One host as the page knows it. */
 export interface HostHistory {
   readonly name: string;
-  readonly samples: readonly HostSample[];
+  readonly latest: HostSample;
+  readonly before: HostSample | undefined;
+  /** Oldest first. */
+  readonly rows: readonly RateRow[];
   readonly schedule: readonly RunSpan[];
 }
 
@@ -49,13 +56,19 @@ export function afterMessage(known: LiveKnowledge, message: LiveMessage): LiveKn
 
 function withSample(hosts: readonly HostHistory[], sample: HostSample): readonly HostHistory[] {
   const known = hosts.find(({ name }) => name === sample.host);
+  const { schedule } = sample;
   if (!known) {
-    return [...hosts, { name: sample.host, samples: [sample], schedule: sample.schedule }];
+    const made = { name: sample.host, latest: sample, before: undefined, rows: [], schedule };
+    return [...hosts, made].slice(-MAX_HOSTS);
   }
+  const row = ratesBetween(known.latest, sample);
+  const kept = Math.min(MAX_ROWS, Math.ceil(MAX_FIGURES / Math.max(1, sample.domains.length)));
   const updated: HostHistory = {
     name: known.name,
-    samples: [...known.samples, sample].slice(-MAX_SAMPLES),
-    schedule: [...known.schedule, ...sample.schedule].slice(-MAX_SPANS),
+    latest: sample,
+    before: known.latest,
+    rows: row ? [...known.rows, row].slice(-kept) : known.rows,
+    schedule: [...known.schedule, ...schedule].slice(-MAX_SPANS),
   };
   return hosts.map((host) => host === known ? updated : host);
 }

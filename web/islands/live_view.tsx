@@ -1,5 +1,6 @@
 /** The live page: how the run stands, its hosts, its consoles, what it prints. */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useReducer, useState } from "preact/hooks";
 import { Status } from "../components/run_parts.tsx";
 import {
@@ -9,8 +10,8 @@ import {
   type LiveState,
   type RunStanding,
 } from "../live/messages.ts";
-import { ConsoleLink, LiveHost } from "./live_host.tsx";
-import { afterMessage, knowledgeOf } from "./live_store.ts";
+import { aboutHost, ConsoleLink, LiveHost } from "./live_host.tsx";
+import { afterMessage, type HostHistory, knowledgeOf } from "./live_store.ts";
 import { usePalette } from "./palette.ts";
 
 /** See the module comment. */
@@ -30,8 +31,10 @@ export function LiveView({ id, initial }: { readonly id: string; readonly initia
           Not connected; what happens meanwhile is shown as soon as the connection is back.
         </p>
       )}
-      {hosts.map((host) => (
-        <LiveHost key={host.name} channel={id} host={host} consoles={consoles} palette={palette} />
+      {hosts.toReversed().map((host, i) => (
+        <Opened key={host.name} isOpenAtFirst={i === 0} host={host}>
+          <LiveHost channel={id} host={host} consoles={consoles} palette={palette} />
+        </Opened>
       ))}
       {hosts.length === 0 && <p class="soft">No host has been booted yet.</p>}
       {others.length > 0 && <Machines channel={id} consoles={others} />}
@@ -42,6 +45,29 @@ export function LiveView({ id, initial }: { readonly id: string; readonly initia
         </section>
       )}
     </div>
+  );
+}
+
+/** A host that can be folded: of many, the newest is open, until somebody chooses otherwise. */
+function Opened({ isOpenAtFirst, host, children }: {
+  readonly isOpenAtFirst: boolean;
+  readonly host: HostHistory;
+  readonly children: ComponentChildren;
+}) {
+  const [chosen, choose] = useState<boolean | null>(null);
+  const isOpen = chosen ?? isOpenAtFirst;
+  return (
+    <details class="card" open={isOpen}>
+      <summary
+        onClick={(event) => {
+          event.preventDefault();
+          choose(!isOpen);
+        }}
+      >
+        {host.name} <span class="soft">{aboutHost(host.latest)}</span>
+      </summary>
+      {isOpen && children}
+    </details>
   );
 }
 

@@ -6,51 +6,36 @@ import type { DomainSample, HostSample, LinkSample } from "../../mod.ts";
 export const QUANTITIES = ["cpu", "memory", "network", "disk"] as const;
 export type Quantity = typeof QUANTITIES[number];
 
-/** Bytes received and sent by a domain's network cards. */
-export interface Traffic {
-  readonly received: number;
-  readonly sent: number;
+/** CPU in percent of one; memory in bytes; network and disk in bytes a second, both ways. */
+export type Rates = Readonly<Record<Quantity, number>>;
+
+/** What happened between two samples. */
+export interface RateRow {
+  /** The instant of the later sample, in seconds of simulated time. */
+  readonly seconds: number;
+  /** By domain; only those that both samples have. */
+  readonly domains: ReadonlyMap<number, Rates>;
 }
 
-/** What a domain's cards have received and sent so far; the bridge's port sees it the other way round. */
-export function trafficOf(sample: HostSample, domain: number): Traffic {
-  return sample.links.filter((link) => link.domain === domain).reduce(
-    (sum, { receivedBytes, sentBytes }) => ({
-      received: sum.received + sentBytes,
-      sent: sum.sent + receivedBytes,
-    }),
-    { received: 0, sent: 0 },
-  );
-}
-
-/** CPU time between two samples as a share of the time between them, in percent of one CPU. */
-export function cpuPercent(before: DomainSample, after: DomainSample, spanNs: number): number {
-  return spanNs > 0 ? 100 * (after.cpuNs - before.cpuNs) / spanNs : 0;
-}
-
-/** What a quantity was between two samples; `null` for a domain that was not there. */
-export function quantityOf(
-  quantity: Quantity,
-  domain: number,
-  before: HostSample,
-  after: HostSample,
-): number | null {
-  const [from, to] = [before, after].map(({ domains }) => domains.find(({ id }) => id === domain));
-  if (!from || !to) return null;
+/** What happened from `before` to `after`; `null` if no time passed. */
+export function ratesBetween(before: HostSample, after: HostSample): RateRow | null {
   const spanNs = after.timeNs - before.timeNs;
-  const perSecond = (bytes: number) => spanNs > 0 ? Math.max(0, bytes) * 1e9 / spanNs : 0;
-  switch (quantity) {
-    case "cpu":
-      return cpuPercent(from, to, spanNs);
-    case "memory":
-      return to.memoryBytes;
-    case "network": {
-      const [old, now] = [trafficOf(before, domain), trafficOf(after, domain)];
-      return perSecond(now.received + now.sent - old.received - old.sent);
-    }
-    case "disk":
-      return perSecond(diskBytes(to) - diskBytes(from));
-  }
+  if (spanNs <= 0) return null;
+  const perSecond = (count: number) => Math.max(0, count) * 1e9 / spanNs;
+  const known = new Map(before.domains.map((domain) => [domain.id, domain]));
+  const [sentBefore, sentAfter] = [before, after].map(networkBytes);
+  const domains = after.domains.flatMap((domain): [number, Rates][] => {
+    const { id, cpuNs, memoryBytes } = domain;
+    const old = known.get(id);
+    if (!old) return [];
+    return [[id, {
+      cpu: perSecond(cpuNs - old.cpuNs) / 1e7,
+      memory: memoryBytes,
+      network: perSecond((sentAfter.get(id) ?? 0) - (sentBefore.get(id) ?? 0)),
+      disk: perSecond(diskBytes(domain) - diskBytes(old)),
+    }]];
+  });
+  return { seconds: after.timeNs / 1e9, domains: new Map(domains) };
 }
 
 /** Bytes a second through a port, both ways, between two samples. */
@@ -64,25 +49,33 @@ export function linkRate(
   );
   const spanNs = before ? after.timeNs - before.timeNs : 0;
   if (!old || spanNs <= 0) return 0;
-  const bytes = link.receivedBytes + link.sentBytes - old.receivedBytes - old.sentBytes;
-  return Math.max(0, bytes) * 1e9 / spanNs;
+  return Math.max(0, linkBytes(link) - linkBytes(old)) * 1e9 / spanNs;
 }
 
-/** The quantity of each domain over time: what a plot takes. A sample that time did not pass before is left out. */
+/** A quantity of each of `domains` over `rows`: what a plot takes. */
 export function linesOver(
-  samples: readonly HostSample[],
+  rows: readonly RateRow[],
   domains: readonly number[],
   quantity: Quantity,
 ): { readonly seconds: number[]; readonly values: (number | null)[][] } {
-  const seconds: number[] = [];
-  const values: (number | null)[][] = domains.map(() => []);
-  for (let i = 1; i < samples.length; i++) {
-    const [before, after] = [samples[i - 1], samples[i]];
-    if (after.timeNs <= before.timeNs) continue;
-    seconds.push(after.timeNs / 1e9);
-    domains.forEach((id, at) => values[at].push(quantityOf(quantity, id, before, after)));
+  return {
+    seconds: rows.map(({ seconds }) => seconds),
+    values: domains.map((id) => rows.map((row) => row.domains.get(id)?.[quantity] ?? null)),
+  };
+}
+
+/** Bytes through the network cards of each domain. */
+function networkBytes({ links }: HostSample): Map<number, number> {
+  const sums = new Map<number, number>();
+  for (const link of links) {
+    if (link.domain === null) continue;
+    sums.set(link.domain, (sums.get(link.domain) ?? 0) + linkBytes(link));
   }
-  return { seconds, values };
+  return sums;
+}
+
+function linkBytes({ receivedBytes, sentBytes }: LinkSample): number {
+  return receivedBytes + sentBytes;
 }
 
 function diskBytes({ disk }: DomainSample): number {

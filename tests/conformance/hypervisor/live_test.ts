@@ -5,10 +5,12 @@ import type { Cycles } from "../../../core/clock/clock.ts";
 import { DiskImage, zeroBase } from "../../../devices/disk/mod.ts";
 import { parseMac } from "../../../devices/net/mod.ts";
 import { Host } from "../../../testbed/host/host.ts";
-import { HostRegistry } from "../../../testbed/host_registry.ts";
-import { HostSampler } from "../../../testbed/live/host_sampler.ts";
+import { watchedHost } from "../../../testbed/host/watched_host.ts";
+import { BoxSampler } from "../../../testbed/live/box_sampler.ts";
 import { type LiveNews, LiveWatch } from "../../../testbed/live/live_watch.ts";
+import { LoadBox } from "../../../testbed/model/load_box.ts";
 import { MachineRegistry } from "../../../testbed/machine_registry.ts";
+import { BoxRegistry } from "../../../testbed/watched_boxes.ts";
 import { AbiGuest } from "./abi_guest.ts";
 
 /** `HYPERVISOR_console_io`'s command to write. */
@@ -22,7 +24,7 @@ async function say(guest: AbiGuest, text: string): Promise<void> {
 
 Deno.test("a sample has domains, CPU time, links and who ran, all in simulated time", async () => {
   const host = await Host.boot({ memory: "64MiB", cpus: 2, scheduler: "credit2" });
-  const sampler = new HostSampler(host, "host1");
+  const sampler = new BoxSampler(watchedHost(host), "host1");
   const guest = await AbiGuest.join(host);
   const { id } = guest.domain;
   host.zero.plugDisk(id, { vdev: "xvda", image: new DiskImage(zeroBase(1 << 20)) });
@@ -53,10 +55,10 @@ Deno.test("a sample has domains, CPU time, links and who ran, all in simulated t
 Deno.test("a host that is watched has the trace hash of one that is not", async () => {
   const hashes: string[] = [];
   for (const watched of [false, true]) {
-    const registry = new HostRegistry();
+    const registry = new BoxRegistry();
     const host = await Host.boot({ memory: "32MiB" });
-    registry.add(host);
-    const watch = watched ? new LiveWatch(() => {}, { hosts: registry, everyMs: 1 }) : null;
+    registry.add("host", host, watchedHost);
+    const watch = watched ? new LiveWatch(() => {}, { boxes: registry, everyMs: 1 }) : null;
     const guest = await AbiGuest.join(host);
     await say(guest, "hello");
     watch?.look();
@@ -68,14 +70,14 @@ Deno.test("a host that is watched has the trace hash of one that is not", async 
 });
 
 Deno.test("a watch tells of consoles, their text so far, and what they print, once each", async () => {
-  const registry = new HostRegistry();
+  const registry = new BoxRegistry();
   const host = await Host.boot({ memory: "32MiB" });
   const guest = await AbiGuest.join(host);
   await say(guest, "before ");
-  registry.add(host);
+  registry.add("host", host, watchedHost);
   const news: LiveNews[] = [];
   const watch = new LiveWatch((each) => news.push(each), {
-    hosts: registry,
+    boxes: registry,
     machines: new MachineRegistry(),
     everyMs: 60_000,
   });
@@ -91,12 +93,28 @@ Deno.test("a watch tells of consoles, their text so far, and what they print, on
 });
 
 Deno.test("a host that stands still has no news", async () => {
-  const registry = new HostRegistry();
-  registry.add(await Host.boot({ memory: "16MiB" }));
+  const registry = new BoxRegistry();
+  const host = await Host.boot({ memory: "16MiB" });
+  registry.add("host", host, watchedHost);
   const news: LiveNews[] = [];
-  const watch = new LiveWatch((each) => news.push(each), { hosts: registry, everyMs: 60_000 });
+  const watch = new LiveWatch((each) => news.push(each), { boxes: registry, everyMs: 60_000 });
   watch.look();
   watch.look();
   watch.stop();
   assertEquals(news.length, 1);
+});
+
+Deno.test("domains of a box that only computes are watched, and have the box's CPUs", async () => {
+  const box = await LoadBox.boot({ cpus: 2, scheduler: "bvt" });
+  for (const name of ["a", "b", "c"]) box.create({ name, load: { kind: "computes" } });
+  const news: LiveNews[] = [];
+  const machines = new MachineRegistry();
+  const watch = new LiveWatch((each) => news.push(each), { machines, everyMs: 60_000 });
+  await box.run("300ms");
+  watch.look();
+  watch.stop();
+  const samples = news.flatMap((each) => each.kind === "sample" ? [each.sample] : []);
+  const mine = samples.filter(({ domains }) => domains.map(({ name }) => name).join("") === "abc");
+  const total = mine.at(-1)!.domains.reduce((sum, { cpuNs }) => sum + cpuNs, 0);
+  assertEquals(Math.round(total / 1e6), 600);
 });
