@@ -20,10 +20,6 @@ export type {
   HostRunOptions,
   VifConfig,
 } from "./testbed/host/host.ts";
-export { Lab } from "./testbed/boot_lab.ts";
-export type { LabOptions, LabPlatform, LabSystem, LabSystemConfig } from "./testbed/model/lab.ts";
-export type { WebLoad, WebOptions } from "./testbed/model/lab_web.ts";
-export type { LabWorkload, LabWorkloadName } from "./testbed/model/lab_workloads.ts";
 export { LoadBox } from "./testbed/boot_load_box.ts";
 export type {
   Delays,

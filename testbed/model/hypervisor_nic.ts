@@ -2,7 +2,7 @@
  * A network card whose driver is in the hypervisor, as in the paper's Xen (DESIGN.md, 5: back ends placed in the hypervisor):
  * each domain has a virtual card on it, and frames find their domain by address.
  *
- * What a domain sends is the hypervisor's work in the domain's own hypercall, priced by its platform. What arrives is work
+ * The card's driver and its rings are the hypervisor's. What a domain sends is the hypervisor's work in the domain's own hypercall, priced by its platform. What arrives is work
  * on the CPU that takes the card's interrupts, whoever runs there: a frame is looked at, a page goes to the domain and one
  * comes back for it, an event tells the domain.
  */
@@ -88,7 +88,7 @@ export class HypervisorNic {
   constructor(options: HypervisorNicOptions) {
     this.#options = options;
     const { costs } = options;
-    this.#perFrame = costs.each("requests") + costs.each("frames") +
+    this.#perFrame = costs.each("nicReceived") + costs.each("requests") + costs.each("frames") +
       PAGES_PER_FRAME * costs.each("batchedUpdate");
   }
 
@@ -120,7 +120,9 @@ export class HypervisorNic {
   onInterrupt(): void {
     const { nic, costs, occupy } = this.#options;
     let cycles = costs.each("interrupt");
-    this.#finish(nic.reap());
+    const sent = nic.reap();
+    cycles += sent * costs.each("nicSent");
+    this.#finish(sent);
     let taken = 0;
     for (; taken < BUDGET; taken++) {
       const packet = nic.take();

@@ -7,6 +7,7 @@ import type { PhysicalCpuId } from "../../core/lib/brand.ts";
 import { createLinux, type PlatformName, PLATFORMS } from "../../guests/model/mod.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { NicDriver } from "../../guests/model/net/nic_driver.ts";
+import { CARD_WORK, FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import type { OutsideProgram } from "../../guests/model/net/outside_machine.ts";
 import { OutsideTtcp } from "../../guests/model/workloads/ttcp/outside_ttcp.ts";
@@ -85,7 +86,8 @@ export function measureTtcp(measurement: TtcpMeasurement): number {
       const { kernel, descriptors } = linux;
       const network = new Network(kernel, descriptors, { address: BOX, mtu });
       kernel.install(network);
-      const plug = platform === "xen-pv" ? inHypervisor : directly;
+      const isXen = platform === "xen-pv";
+      const plug = isXen ? inHypervisor : directly;
       const device = plug({
         clock,
         costs,
@@ -93,7 +95,9 @@ export function measureTtcp(measurement: TtcpMeasurement): number {
         raise: () => kernel.interrupt("eth0"),
         occupy: (cycles) => box.dispatcher.occupy(FIRST_CPU, cycles),
       });
-      kernel.install(new NicDriver("eth0", kernel, network, device));
+      kernel.install(
+        new NicDriver("eth0", kernel, network, device, isXen ? FRONT_END_WORK : CARD_WORK),
+      );
       kernel.spawn(program, { locals });
       return kernel;
     },

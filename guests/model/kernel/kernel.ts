@@ -79,6 +79,8 @@ export class Kernel {
   /** How often each primitive was used, by its number. */
   readonly counts = new Float64Array(PRIMITIVE_NAMES.length);
   nextPid = 1;
+  /** By number: what each use of a primitive costs; -1 where it depends on how many there are at once. */
+  readonly #each: Float64Array;
   readonly #machine: MachinePort;
   readonly #tickCycles: number;
   readonly #calls = new Map<string, SystemCall>();
@@ -92,6 +94,7 @@ export class Kernel {
   constructor({ name, machine, platform }: KernelOptions) {
     this.name = name;
     this.platform = platform;
+    this.#each = Float64Array.from(PRIMITIVE_NAMES, (primitive) => eachOf(platform, primitive));
     this.frequencyHz = machine.frequencyHz;
     this.#machine = machine;
     this.#tickCycles = Math.round(machine.frequencyHz / TICKS_PER_SECOND);
@@ -175,8 +178,10 @@ export class Kernel {
 
   /** The work at hand takes what `count` uses of `primitive` cost here. */
   charge(primitive: Primitive, count = 1): void {
-    this.counts[primitiveNumber(primitive)] += count;
-    this.#cost += this.platform.price(primitive, count);
+    const number = primitiveNumber(primitive);
+    const each = this.#each[number];
+    this.counts[number] += count;
+    this.#cost += each >= 0 ? each * count : this.platform.price(primitive, count);
   }
 
   /** The work at hand takes so many cycles of plain kernel instructions. */
@@ -406,6 +411,15 @@ export class Kernel {
     this.wake(process);
     process.timedOut = true;
   }
+}
+
+/** What each use costs if many cost in proportion, or -1. */
+function eachOf(platform: Platform, primitive: Primitive): number {
+  const each = platform.price(primitive, 1);
+  const isAlike = [2, 1000, 10_000].every((count) =>
+    Math.abs(platform.price(primitive, count) - each * count) < 1e-6 * count
+  );
+  return isAlike ? each : -1;
 }
 
 function enter<T>(

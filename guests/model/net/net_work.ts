@@ -17,12 +17,6 @@ export const NET_WORK = {
   segmentSend: 3_900,
   /** A segment without data: the buffer is made and sent at once. */
   acknowledgmentSend: 3_400,
-  /** The driver's `hard_start_xmit`: a descriptor. */
-  deviceSend: 1_300,
-  /** A descriptor whose packet has left: `kfree_skb`. */
-  deviceSent: 1_000,
-  /** The driver's receive loop: a descriptor, a new buffer in its place, `eth_type_trans`. */
-  deviceReceive: 3_600,
   /** `ip_rcv`, `tcp_v4_rcv` up to the connection. */
   packetReceive: 2_400,
   /** `tcp_rcv_established`: data queued for the user. */
@@ -47,6 +41,25 @@ export const NET_WORK = {
   /** A sleeper woken by `sock_def_readable` or `sock_def_write_space`. */
   wake: 500,
 } as const;
+
+/** What a driver does, in cycles of its own instructions. */
+export interface DriverWork {
+  /** `hard_start_xmit`: a descriptor. */
+  readonly send: number;
+  /** A descriptor whose packet has left: `kfree_skb`. */
+  readonly sent: number;
+  /** The receive loop: a descriptor, a new buffer in its place, `eth_type_trans`. */
+  readonly receive: number;
+}
+
+/** A driver of a real card; the sums above are with these. */
+export const CARD_WORK: DriverWork = { send: 1_300, sent: 1_000, receive: 3_600 };
+
+/**
+ * A front end: a request or a response in a page of memory, no card. What it does less than a card's driver, the hypervisor
+ * does (costs `nicSent`, `nicReceived`); where the line runs is assumed.
+ */
+export const FRONT_END_WORK: DriverWork = { send: 700, sent: 300, receive: 1_000 };
 
 /**
  * How often interrupts are masked for a packet: each buffer that is made or freed, each queue and each wait queue that it goes

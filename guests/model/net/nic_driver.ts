@@ -7,7 +7,7 @@ import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelCpu } from "../kernel/kernel_cpu.ts";
 import type { KernelModule } from "../kernel/module.ts";
-import { MASKED, NET_WORK } from "./net_work.ts";
+import { CARD_WORK, type DriverWork, MASKED } from "./net_work.ts";
 import type { NetDriver, Network } from "./network.ts";
 import type { Packet } from "./packet.ts";
 
@@ -45,13 +45,14 @@ export class NicDriver implements KernelModule, NetDriver {
     private readonly kernel: Kernel,
     private readonly network: Network,
     private readonly device: NetDevicePort,
+    private readonly work: DriverWork = CARD_WORK,
   ) {
     this.interrupts = { [name]: (cpu) => this.#interrupt(cpu) };
     network.attach(this);
   }
 
   send(packet: Packet): void {
-    this.kernel.work(NET_WORK.deviceSend);
+    this.kernel.work(this.work.send);
     if (this.#queue.length === 0 && this.#transmit(packet)) return;
     if (this.#queue.length < QUEUE_PACKETS) this.#queue.push(packet);
     else this.dropped++;
@@ -74,7 +75,7 @@ export class NicDriver implements KernelModule, NetDriver {
     const { kernel, device, network } = this;
     if (!this.#isPolling) kernel.charge("deviceAccess", INTERRUPT_ACCESSES);
     const reaped = device.reap();
-    kernel.work(NET_WORK.deviceSent * reaped);
+    kernel.work(this.work.sent * reaped);
     kernel.charge("masked", MASKED.deviceSent * reaped);
     this.#refill();
     let taken = 0;
@@ -82,7 +83,7 @@ export class NicDriver implements KernelModule, NetDriver {
       const packet = device.take();
       if (!packet) break;
       taken++;
-      kernel.work(NET_WORK.deviceReceive);
+      kernel.work(this.work.receive);
       kernel.charge("masked", MASKED.deviceReceive);
       kernel.charge("framesReceived");
       kernel.charge("frameBytes", packet.frameBytes);

@@ -11,6 +11,8 @@ export const XEON_2003_NETWORK: Prices<typeof NETWORK_COSTS> = {
     "Table 6, Xen, 500 B TX: 602 and 516 Mb/s are 14290 and 16670 cycles for a packet and half an acknowledgment",
   ),
   frames: derived(650, "the other half of what requests says"),
+  nicSent: assumed(1300, "what a front end does less than a card's driver (net_work.ts)"),
+  nicReceived: assumed(2600, "what a front end does less than a card's driver (net_work.ts)"),
   portAccess: assumed(
     4000,
     "an exception into the monitor, an instruction decoded, a device emulated, and back",

@@ -5,6 +5,7 @@
 
 import type { SnapshotValue } from "../../../../core/lib/snapshot.ts";
 import { type Action, call, compute, exit, type Program } from "../../kernel/action.ts";
+import { LAYOUT } from "../../memory/layout.ts";
 import { answerBytes, type RequestKind, type SpecRequest } from "./requests.ts";
 
 /** What a server is told. */
@@ -21,10 +22,10 @@ export interface ApacheOptions {
  * Basis: fitted to native Linux's 518 connections on one CPU (SOSP 2003, Figure 3); how they differ is assumed.
  */
 export const SERVER_CYCLES: Readonly<Record<RequestKind, number>> = {
-  static: 1_000_000,
-  standardGet: 1_300_000,
-  customAd: 1_700_000,
-  post: 1_900_000,
+  static: 950_000,
+  standardGet: 1_240_000,
+  customAd: 1_620_000,
+  post: 1_800_000,
   cgi: 3_000_000,
 };
 /** A connection made ready and let go. */
@@ -32,6 +33,13 @@ const CONNECTION_CYCLES = 60_000;
 /** Bytes that the server hands to the kernel at a time (`MMAP_SEGMENT_SIZE`). */
 const WRITE_BYTES = 32_768;
 const READ_BYTES = 4096;
+/**
+ * What a request uses of memory: the server's and its libraries' code, which all servers of a system share; the data of one server
+ * that its processes share (its configuration, its scoreboard, the advertisements and users that the module keeps in memory);
+ * a process's own. Assumed: the sum of the first two is a second-level cache's half.
+ */
+const WORKING_SET = { code: 96 * 1024, server: 192 * 1024, own: 24 * 1024 } as const;
+const PAGE_BYTES = 4096;
 const BACKLOG = 511;
 
 /** A child's part of the locals. */
@@ -46,9 +54,14 @@ interface Child {
 /** See the module comment. Its locals are {@link ApacheOptions}. */
 export const apache: Program = {
   name: "apache",
+  image: { textPages: 64, dataPages: 8, heapPages: 16 },
   steps: {
-    begin: ({ locals }) => {
-      locals.lock = `accept ${locals.port}`;
+    begin: ({ locals: { port } }) => {
+      const pages = WORKING_SET.server / PAGE_BYTES;
+      return call("mmap", { pages, file: `data of server ${port}`, shared: true }, "mapped");
+    },
+    mapped: ({ locals, value }) => {
+      Object.assign(locals, { data: value, lock: `accept ${locals.port}` });
       return call("listen", { port: locals.port, backlog: BACKLOG, noDelay: true }, "first");
     },
     first: ({ locals, value }) => {
@@ -76,9 +89,13 @@ export const apache: Program = {
       const said = (result as { says?: readonly SnapshotValue[] }).says?.[0];
       if (said === undefined) return call("close", { fd: locals.fd }, "lock");
       const request = said as unknown as SpecRequest;
-      Object.assign(locals, { keep: request.keep, left: answerBytes(request) });
-      return compute(SERVER_CYCLES[request.kind], "answer");
+      const { kind, keep } = request;
+      Object.assign(locals, { keep, left: answerBytes(request), cycles: SERVER_CYCLES[kind] });
+      return touch(LAYOUT.text, WORKING_SET.code, false, "useData");
     },
+    useData: ({ locals: { data } }) => touch(data as number, WORKING_SET.server, false, "useOwn"),
+    useOwn: () => touch(LAYOUT.heap, WORKING_SET.own, true, "work"),
+    work: ({ locals: { cycles } }) => compute(cycles as number, "answer"),
     answer: ({ locals }) => answer(locals as Child),
     answered: ({ locals, value }) => {
       const child = locals as Child;
@@ -91,6 +108,10 @@ export const apache: Program = {
     },
   },
 };
+
+function touch(address: number, bytes: number, write: boolean, then: string): Action {
+  return { does: "touch", address, bytes, write, then };
+}
 
 function answer({ fd, left }: Child): Action {
   return call("write", { fd, bytes: Math.min(left, WRITE_BYTES) }, "answered");

@@ -21,7 +21,9 @@ export interface SpecWebOptions {
   /** Simultaneous connections, over all servers. */
   readonly connections: number;
   readonly seed: number;
-  /** Connections begin within this time, at random instants, in nanoseconds. */
+  /** Connections begin after this time, in nanoseconds; default 0. */
+  readonly startNs?: number;
+  /** They begin within this time, at random instants, in nanoseconds. */
   readonly rampNs: number;
 }
 
@@ -104,8 +106,9 @@ export class SpecWebClients implements OutsideProgram {
 
   begin(machine: OutsideMachine): void {
     this.#machine = machine;
+    const { startNs = 0, rampNs } = this.options;
     this.#seats.forEach((_, index) => {
-      machine.setTimer(machine.now + this.#random.unit() * this.options.rampNs, index);
+      machine.setTimer(machine.now + startNs + this.#random.unit() * rampNs, index);
     });
   }
 
