@@ -29,7 +29,28 @@ export type {
   LoadDomainConfig,
 } from "./testbed/model/load_box.ts";
 export type { SchedulerName, SchedulerParameters } from "./core/hypervisor/scheduling/ports.ts";
-export { lmbench, manyCopies, ModelBox } from "./testbed/boot_model_box.ts";
+export {
+  databaseInstances,
+  lmbench,
+  manyCopies,
+  ModelBox,
+  storageBenchmark,
+} from "./testbed/boot_model_box.ts";
+export {
+  APPLICATION_SYSTEMS,
+  DATABASE_BARS,
+  STORAGE_BENCHMARKS,
+} from "./testbed/model/application_figures.ts";
+export type {
+  ApplicationSystem,
+  DatabaseBar,
+  StorageBenchmark,
+} from "./testbed/model/application_figures.ts";
+export type {
+  DatabaseInstances,
+  InstancesResult,
+  StorageResult,
+} from "./testbed/model/databases.ts";
 export { LMBENCH_COLUMNS, LMBENCH_ROWS } from "./testbed/model/lmbench_figures.ts";
 export type { LmbenchColumn, LmbenchRow } from "./testbed/model/lmbench_figures.ts";
 export { type Action, call, compute, exit } from "./guests/model/kernel/action.ts";

@@ -1,5 +1,12 @@
 /** Modelled systems for the public face: what they are made of is loaded when the first one is booted. */
 
+import type {
+  DatabaseInstances,
+  InstancesResult,
+  MeasureOptions,
+  StorageResult,
+} from "./model/databases.ts";
+import type { ApplicationSystem, StorageBenchmark } from "./model/application_figures.ts";
 import type { ManyCopiesOptions, ManyCopiesResult } from "./model/many_domains.ts";
 import type { LmbenchResult } from "./model/lmbench.ts";
 import type { LmbenchColumn, LmbenchRow } from "./model/lmbench_figures.ts";
@@ -45,4 +52,18 @@ export async function lmbench(
 /** Runs many copies of a program that computes, in domains or in one native kernel (the paper's Figure 6). */
 export async function manyCopies(options: ManyCopiesOptions): Promise<ManyCopiesResult> {
   return await (await import("./model/many_domains.ts")).manyCopies(options);
+}
+
+/** Runs a column of the paper's Figure 3 that is about files and databases, on one of its four systems. */
+export async function storageBenchmark(
+  system: ApplicationSystem,
+  benchmark: StorageBenchmark,
+  options: MeasureOptions = {},
+): Promise<StorageResult> {
+  return await (await import("./model/databases.ts")).storageBenchmark(system, benchmark, options);
+}
+
+/** Runs databases, each in a domain of its own, on two CPUs and one disk (the paper's Figure 5). */
+export async function databaseInstances(options: DatabaseInstances): Promise<InstancesResult> {
+  return await (await import("./model/databases.ts")).databaseInstances(options);
 }

@@ -56,6 +56,10 @@ export interface ScsiDiskOptions {
 /** A command that waits as long as this is served before nearer ones, in nanoseconds. */
 const PATIENCE_NS = 250_000_000;
 
+/** Writes stay in the buffer so long, in nanoseconds, or until they are this part of it: later ones join them. */
+const LINGER_NS = 500_000_000;
+const LINGER_PART = 1 / 4;
+
 /** See the module comment. */
 export class ScsiDisk implements Snapshot {
   readonly geometry: ZonedGeometry;
@@ -70,6 +74,7 @@ export class ScsiDisk implements Snapshot {
   readonly #mechanics: DiskMechanics;
   readonly #timer: Timer;
   readonly #bufferTimer: Timer;
+  readonly #lingerTimer: Timer;
   #queue: Waiting[] = [];
   #serving: Waiting | null = null;
   /** Oldest first: the bus carries one after the other. */
@@ -81,6 +86,7 @@ export class ScsiDisk implements Snapshot {
     this.#mechanics = new DiskMechanics(this.geometry);
     const { clock, name } = options;
     this.#timer = clock.createTimer(`disk.${name}`, () => this.#complete());
+    this.#lingerTimer = clock.createTimer(`disk.${name}.linger`, () => this.#next());
     this.#bufferTimer = clock.createTimer(`disk.${name}.buffer`, () => this.#completeBuffered());
   }
 
@@ -111,12 +117,12 @@ export class ScsiDisk implements Snapshot {
     if (this.room === 0) throw new RangeError(`the disk's queue is full: no room for tag ${tag}`);
     const { model, writeCache = false } = this.#options;
     const cached = writeCache && command.write &&
-      this.cachedBytes + count * SECTOR_BYTES <= model.bufferBytes / 2;
+      this.cachedBytes + count * SECTOR_BYTES <= model.bufferBytes * 7 / 8;
     if (cached || (!command.write && this.#isCached(command))) this.#answerFromBuffer(command);
     if (!command.write && this.#isCached(command)) return;
     if (cached) this.#queue = this.#queue.filter((each) => !isRewritten(each, command));
     this.#queue.push({ ...command, sinceNs: this.#nowNs, cached });
-    if (!this.#serving) this.#next();
+    this.#next();
   }
 
   save(): SnapshotRecord {
@@ -145,17 +151,28 @@ export class ScsiDisk implements Snapshot {
     return clock.now * (1e9 / clock.frequencyHz);
   }
 
+  /** Serves the next command, if there is one and nothing is being served. */
   #next(): void {
-    if (this.#queue.length === 0) return;
     const now = this.#nowNs;
-    const [chosen] = this.#queue.splice(this.#choose(now), 1);
+    if (this.#serving || this.#queue.length === 0) return;
+    const place = this.#choose(now);
+    if (place < 0) return this.#linger();
+    const [chosen] = this.#queue.splice(place, 1);
     const command = chosen.cached ? this.#gather(chosen) : chosen;
     this.#serving = command;
     const { sector, count, write } = command;
     const done = this.#mechanics.serve(now, sector, count, write);
     this.#count(command, done - now);
-    const { clock } = this.#options;
-    this.#timer.armAt(Math.ceil(done * (clock.frequencyHz / 1e9)) as Cycle);
+    this.#timer.armAt(this.#cycleOf(done));
+  }
+
+  /** Nothing is served before the oldest write in the buffer has lingered there. */
+  #linger(): void {
+    this.#lingerTimer.armAt(this.#cycleOf(this.#queue[0].sinceNs + LINGER_NS));
+  }
+
+  #cycleOf(ns: number): Cycle {
+    return Math.ceil(ns * (this.#options.clock.frequencyHz / 1e9)) as Cycle;
   }
 
   /** A write from the buffer, and those that touch it: the surface gets them in one go. */
@@ -173,12 +190,18 @@ export class ScsiDisk implements Snapshot {
     }
   }
 
-  /** The index of the command to serve: the nearest, unless the oldest has waited too long. */
+  /** The index of the command to serve: the nearest, unless the oldest has waited too long; -1 if none is due. */
   #choose(now: number): number {
-    if (now - this.#queue[0].sinceNs > PATIENCE_NS) return 0;
-    let best = 0;
+    const oldest = this.#queue.findIndex(({ cached }) => !cached);
+    if (oldest >= 0 && now - this.#queue[oldest].sinceNs > PATIENCE_NS) return oldest;
+    const isFull = this.cachedBytes >= this.#options.model.bufferBytes * LINGER_PART;
+    const withCached = isFull || now - this.#queue[0].sinceNs >= LINGER_NS;
+    // The buffer's writes go in the order in which they came, each with all that touches it: so streams stay whole.
+    if (oldest < 0) return withCached ? 0 : -1;
+    let best = -1;
     let least = Infinity;
-    for (const [index, { sector, count, write }] of this.#queue.entries()) {
+    for (const [index, { sector, count, write, cached }] of this.#queue.entries()) {
+      if (cached && !withCached) continue;
       const buffered = !write && this.#mechanics.isBuffered(sector, count);
       const cost = buffered ? 0 : this.#mechanics.positioningNs(now, sector, write);
       if (cost < least) [best, least] = [index, cost];

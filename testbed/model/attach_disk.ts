@@ -9,8 +9,15 @@ import {
   SharedMemory,
   UnixSockets,
 } from "../../guests/model/mod.ts";
-import { type DiskPort, Files, GROUP_BLOCKS, ScsiDriver } from "../../guests/model/vfs/mod.ts";
+import {
+  BLOCK_SECTORS,
+  type DiskPort,
+  Files,
+  GROUP_BLOCKS,
+  ScsiDriver,
+} from "../../guests/model/vfs/mod.ts";
 import { HostedDisk } from "./hosted_disk.ts";
+import type { SharedDisk } from "./shared_disk.ts";
 
 /** What the files of a system are kept on. */
 export interface AttachDiskOptions {
@@ -19,8 +26,8 @@ export interface AttachDiskOptions {
   readonly platform: PlatformName;
   /** Memory of the system: half of it may hold pages of files. */
   readonly memoryBytes: number;
-  /** Names the disk's timers; default `sda`. */
-  readonly name?: string;
+  /** A disk that other systems use, too; default: one of its own. */
+  readonly shared?: SharedDisk;
   /** The monitor's process waits for its host: the guest's CPUs stand still meanwhile. */
   readonly stall?: (stalled: boolean) => void;
 }
@@ -52,8 +59,9 @@ export function attachDisk({ kernel, descriptors }: Linux, options: AttachDiskOp
 
 /** The disk that a platform shows. */
 function portFor(options: AttachDiskOptions, completed: (tag: number) => void): DiskPort {
-  const { clock, costs, platform, name = "sda", stall } = options;
-  const real = { clock, name, model: DK32EJ, writeCache: true };
+  const { clock, costs, platform, shared, stall } = options;
+  if (shared) return shared.part(DISK_BLOCKS * BLOCK_SECTORS, completed);
+  const real = { clock, name: "sda", model: DK32EJ, writeCache: true };
   switch (platform) {
     case "native":
     case "xen-pv":
