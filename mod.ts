@@ -56,7 +56,7 @@ export type { LmbenchColumn, LmbenchRow } from "./testbed/model/lmbench_figures.
 export { type Action, call, compute, exit } from "./guests/model/kernel/action.ts";
 export type { Program, StepContext } from "./guests/model/kernel/action.ts";
 export { profileNamed } from "./core/clock/profiles/profiles.ts";
-export { createMachine } from "./testbed/create_machine.ts";
+export { createMachine, loadMachine } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {
   CheckpointView,
@@ -66,6 +66,7 @@ export type {
   DisassembledLine,
   EngineName,
   ImageSource,
+  LoadMachine,
   Machine,
   MachineNetwork,
   MachineOptions,

@@ -1,7 +1,11 @@
 /** `createMachine` for the public face: what machines are made of is loaded when the first one is made. */
 
-import type { CreateMachine } from "./machine_api.ts";
+import type { CreateMachine, LoadMachine } from "./machine_api.ts";
 
 /** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
 export const createMachine: CreateMachine = async (options) =>
   await (await import("./machine.ts")).createMachine(options);
+
+/** Builds the machine of a snapshot file. */
+export const loadMachine: LoadMachine = async (path, options) =>
+  await (await import("./machine.ts")).loadMachine(path, options);

@@ -1,9 +1,10 @@
 /** Making machines. */
 
 import { machines } from "./machine_registry.ts";
-import type { CreateMachine, Machine, MachineOptions } from "./machine_api.ts";
+import type { CreateMachine, LoadMachine, Machine, MachineOptions } from "./machine_api.ts";
 import { PcMachine } from "./machine/machine.ts";
 import { gatherParts } from "./machine/parts.ts";
+import { readSnapshotFile } from "./snapshot/snapshot_file.ts";
 
 /** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
 export const createMachine: CreateMachine = async (options: MachineOptions): Promise<Machine> => {
@@ -12,6 +13,20 @@ export const createMachine: CreateMachine = async (options: MachineOptions): Pro
     throw new RangeError(`option name: there is a machine named ${name} already`);
   }
   const machine = new PcMachine(await gatherParts(options, name));
+  machines.add(machine);
+  return machine;
+};
+
+/** Builds the machine that `path` holds, as it stood when it was saved; see {@link LoadMachine}. */
+export const loadMachine: LoadMachine = async (path, { name } = {}) => {
+  const { images, options, record, inputs, ...saved } = await readSnapshotFile(path);
+  if (name !== undefined && machines.get(name)) {
+    throw new RangeError(`option name: there is a machine named ${name} already`);
+  }
+  const free = name ?? (machines.get(saved.name) ? machines.nextName() : saved.name);
+  const machine = new PcMachine(await gatherParts(options, free, images));
+  machine.restore(record);
+  for (const { cycle, input } of inputs) machine.timeline.journal.add(cycle, input);
   machines.add(machine);
   return machine;
 };

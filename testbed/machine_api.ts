@@ -296,7 +296,18 @@ export interface Machine extends TimeTravel {
   profile(options?: { readonly everyCycles?: number }): GuestProfile;
   snapshot(): SnapshotRecord;
   restore(record: SnapshotRecord): void;
+  /**
+   * Writes the machine to a file that {@link LoadMachine} reads on any host: kernel, disks and RAM included, but for
+   * disks that were given as paths, which it names with their digests. The file replaces an old one in one step.
+   */
+  save(path: string): Promise<void>;
 }
+
+/**
+ * Builds the machine of a file that {@link Machine.save} wrote, under its own name if that is free. Rejects with a
+ * `SnapshotError` that says what is wrong with a file that is cut short, altered or of another version.
+ */
+export type LoadMachine = (path: string, options?: { readonly name?: string }) => Promise<Machine>;
 
 /** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
 export type CreateMachine = (options: MachineOptions) => Promise<Machine>;

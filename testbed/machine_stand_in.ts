@@ -141,6 +141,10 @@ export class MachineStandIn implements Machine {
     expectRecord(record, "stand-in", 1);
   }
 
+  save(path: string): Promise<void> {
+    return Deno.writeTextFile(path, `${this.name} at ${this.now}\n`);
+  }
+
   readonly checkpoints: CheckpointView[] = [];
 
   checkpoint(): CheckpointView {

@@ -8,15 +8,13 @@
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
-import { codeLinesBytes, MachineMemory } from "../../core/memory/machine_memory.ts";
+import { MachineMemory } from "../../core/memory/machine_memory.ts";
 import { CounterStream } from "../../core/trace/counters.ts";
-import { Digest, Trace } from "../../core/trace/trace.ts";
+import { Trace } from "../../core/trace/trace.ts";
 import { HotEngine } from "../../core/translate/mod.ts";
 import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
-import { processorAreaBytes } from "../../core/x86/processor_area.ts";
 import { Processors } from "../../core/x86/processors.ts";
-import { GENERAL_REGISTERS, offsetOf } from "../../core/x86/state/layout.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
 import type { KernelCode } from "../../guests/linux/mod.ts";
 import type { Debugger } from "../debugger/debugger_api.ts";
@@ -40,6 +38,7 @@ import type {
   TranslationsView,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
+import { writeSnapshotFile } from "../snapshot/snapshot_file.ts";
 import { TimeMachine } from "../time_travel/time_machine.ts";
 import { Timeline } from "../time_travel/timeline.ts";
 import { printAs } from "../tables.ts";
@@ -48,20 +47,19 @@ import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
 import { makeNetwork } from "./network.ts";
 import { describeFault } from "./fault_description.ts";
+import type { MachineImages } from "../machine_images.ts";
 import { InputDoor } from "./input_door.ts";
 import { keysOf } from "./keys.ts";
 import { MachineState } from "./machine_state.ts";
+import { memoryPlan } from "./memory_plan.ts";
 import { MemoryWindow } from "./memory_window.ts";
 import { waitForScreen } from "./screen_wait.ts";
 import { MachineConsole } from "./serial_console.ts";
 import type { MachineParts } from "./parts.ts";
+import { registersDigest } from "./state_digest.ts";
 import { TraceWindow } from "./trace_window.ts";
 import { TranslationsWindow } from "./translations_window.ts";
 
-const MIB = 1024 * 1024;
-/** RAM below 4 GiB ends here at the latest; the PCI hole follows. */
-const LOW_RAM_LIMIT = 0xc000_0000;
-const ROM_AREA_BYTES = 2 * MIB;
 /**
  * By how much the CPUs of one machine may run ahead of each other unless it is told, in cycles. A prime: a spin
  * loop whose length divides the quantum could otherwise end each turn with its lock held.
@@ -76,6 +74,8 @@ const STATE_DIGEST_CYCLES = 10_000_000;
 export class PcMachine implements Machine {
   readonly name: string;
   readonly options: MachineOptions;
+  /** What the options name, as it was read. */
+  readonly images: MachineImages;
   readonly clock = new MachineClock();
   readonly network: MachineNetwork | null;
   readonly board: PcBoard;
@@ -107,21 +107,11 @@ export class PcMachine implements Machine {
     const { options, memoryBytes, cpus } = parts;
     this.name = parts.name;
     this.options = options;
+    this.images = parts.images;
     this.#start = parts.start;
     this.#kernelCode = parts.kernelCode;
-    const lowRamBytes = Math.min(memoryBytes, LOW_RAM_LIMIT);
-    const romBase = processorAreaBytes(cpus);
-    const ramBase = romBase + ROM_AREA_BYTES;
-    const codeLinesBase = ramBase + memoryBytes;
-    const plan = {
-      ramBytes: memoryBytes,
-      lowRamBytes,
-      ramBase,
-      romBase,
-      romBytes: ROM_AREA_BYTES,
-      codeLinesBase,
-    };
-    const linear = wasmHost.createMemory(codeLinesBase + codeLinesBytes(plan));
+    const { plan, linearBytes } = memoryPlan(memoryBytes, cpus);
+    const linear = wasmHost.createMemory(linearBytes);
     this.#memory = new MachineMemory(linear.buffer, plan);
     const bus = new ApicBus();
     this.#console = new MachineConsole({
@@ -149,7 +139,7 @@ export class PcMachine implements Machine {
       options: {
         apicIds: Array.from({ length: cpus }, (_, i) => i),
         ramBytes: memoryBytes,
-        lowRamBytes,
+        lowRamBytes: plan.lowRamBytes,
         com1: (byte) => this.#transmitted(byte),
         ...parts.board(this.network),
       },
@@ -326,6 +316,16 @@ export class PcMachine implements Machine {
     this.#restored();
   }
 
+  async save(path: string): Promise<void> {
+    const { name, options, images, timeline: { journal } } = this;
+    await this.#exclusively(async () => {
+      const state = this.#state.saveWithoutRam();
+      const inputs = journal.since(journal.had);
+      const memory = this.#memory;
+      await writeSnapshotFile(path, { name, options, images, memory, state, inputs });
+    });
+  }
+
   checkpoint(): CheckpointView {
     if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
     return this.#travel.checkpoint();
@@ -477,15 +477,7 @@ export class PcMachine implements Machine {
   }
 
   #digestState(): void {
-    const digest = new Digest();
-    for (const { state } of this.processors.cpus) {
-      for (const name of GENERAL_REGISTERS) {
-        digest.add(state.low(offsetOf(name)));
-        digest.add(state.high(offsetOf(name)));
-      }
-      digest.add(state.low(offsetOf("rip")));
-      digest.add(state.high(offsetOf("rip")));
-    }
+    const digest = registersDigest(this.processors.cpus);
     this.#trace.emit(this.now, "state", digest.low, digest.high);
     this.#counters.tell(this.now);
   }

@@ -41,7 +41,13 @@ export class MachineState implements Snapshot {
     const { memory } = this.#parts;
     const ram = new Uint8Array(memory.plan.ramBytes);
     memory.readRam(ram);
-    return { kind: "machine", version: VERSION, state: { ...this.saveParts(), ram } };
+    const record = this.saveWithoutRam();
+    return { ...record, state: { ...record.state, ram } };
+  }
+
+  /** As {@link save}, for who takes RAM page by page. */
+  saveWithoutRam(): SnapshotRecord {
+    return { kind: "machine", version: VERSION, state: this.saveParts() };
   }
 
   restore(record: SnapshotRecord): void {

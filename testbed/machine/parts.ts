@@ -1,4 +1,4 @@
-/** From a user's options to what a machine is made of: files are read, names looked up, mistakes reported. */
+/** From a user's options, and the images that they name, to what a machine is made of. */
 
 import { physical } from "../../core/lib/brand.ts";
 import { writeMsrValue } from "../../core/x86/system/mod.ts";
@@ -14,23 +14,21 @@ import {
   planRom,
   readKernelCode,
 } from "../../guests/linux/mod.ts";
-import type { ImageSource, MachineNetwork, MachineOptions } from "../machine_api.ts";
-import { suggest } from "../suggestion.ts";
+import type { MachineNetwork, MachineOptions } from "../machine_api.ts";
 import { applyEntry } from "./entry_state.ts";
+import { type MachineImages, readImages } from "../machine_images.ts";
 import type { PcMachine } from "./machine.ts";
 import { checkOptions } from "./option_checks.ts";
 
 const DEFAULT_MAC = "52:54:00:12:34:56";
 /** IA32_MTRR_DEF_TYPE: write-back by default, MTRRs enabled, as firmware leaves it. */
 const MTRR_DEF_TYPE = { number: 0x2ff, value: 0x806 };
-const CD_SECTOR_BYTES = 2048;
-/** Debian's `seabios` package puts its images here. */
-const SEABIOS_FOLDER = "/usr/share/seabios";
 
 /** What a machine is made of. */
 export interface MachineParts {
   readonly name: string;
   readonly options: MachineOptions;
+  readonly images: MachineImages;
   readonly memoryBytes: number;
   readonly cpus: number;
   /** Memory that automatic checkpoints may take, in bytes; 0 for none. */
@@ -46,44 +44,47 @@ export interface MachineParts {
 /** How a machine starts, and the names of what it runs. */
 type Start = Pick<MachineParts, "start" | "kernelCode">;
 
-/** Reads what the options name; rejects with an error that says which option is wrong and what would be right. */
-export async function gatherParts(options: MachineOptions, name: string): Promise<MachineParts> {
+/** What a machine of `options` is made of; `images` are what they name if they were read before. */
+export async function gatherParts(
+  options: MachineOptions,
+  name: string,
+  images?: MachineImages,
+): Promise<MachineParts> {
   const { memoryBytes, cpus, checkpointBytes } = checkOptions(options);
-  const disks = await Promise.all((options.disks ?? []).map(readDisk));
-  const cdrom = options.cdrom === undefined ? null : await readCdrom(options.cdrom);
-  const start = options.kernel === undefined ? await romStart(options) : await kernelStart(options);
-  const vgaRom = options.kernel === undefined
-    ? await readSource("bios", `${SEABIOS_FOLDER}/vgabios-stdvga.bin`)
-    : null;
+  const all = images ?? await readImages(options);
+  const { boot, disks, cdrom } = all;
   return {
     name,
     options,
+    images: all,
     memoryBytes,
     cpus,
     checkpointBytes,
     board: (network) => ({
-      firmware: options.kernel === undefined ? "bios" : "none",
+      firmware: boot.kind === "rom" ? "bios" : "none",
       disks: disks.map((bytes) => new DiskImage(memoryBase(bytes))),
       cdrom: cdrom === null ? null : memoryBase(cdrom),
-      vgabios: vgaRom,
+      vgabios: boot.kind === "rom" ? boot.vgabios : null,
       nic: network && { mac: DEFAULT_MAC, port: network.lan.attach(name) },
     }),
-    ...start,
+    ...(boot.kind === "rom" ? romStart(boot.bios) : kernelStart(options, boot)),
   };
 }
 
-async function kernelStart(options: MachineOptions): Promise<Start> {
-  const { kernel, initrd } = await kernelImages(options);
-  const modules: BootModule[] = await Promise.all((options.modules ?? []).map(async (module) => ({
-    bytes: await readSource("modules", module.image),
-    commandLine: module.commandLine,
-  })));
+function kernelStart(
+  options: MachineOptions,
+  { kernel, initrd, modules: images }: MachineImages["boot"] & { readonly kind: "kernel" },
+): Start {
+  const modules: BootModule[] = images.map((bytes, i) => ({
+    bytes,
+    commandLine: options.modules?.[i].commandLine,
+  }));
   const start = (machine: PcMachine) => {
     const { acpiRsdp, reserved } = machine.board.prepareDirectBoot();
     const { ramBytes, lowRamBytes } = machine.machineMemory.plan;
     const plan = planBoot({
       kernel,
-      initrd,
+      initrd: initrd ?? undefined,
       modules,
       commandLine: options.append ?? "",
       acpiRsdp: physical(acpiRsdp),
@@ -120,28 +121,7 @@ function codeOf(kernel: Uint8Array): KernelCode | null {
   }
 }
 
-/** The kernel, and the initramfs that goes with it. */
-async function kernelImages(
-  options: MachineOptions,
-): Promise<{ kernel: Uint8Array; initrd?: Uint8Array }> {
-  const given = options.initrd === undefined
-    ? undefined
-    : await readSource("initrd", options.initrd);
-  if (typeof options.kernel === "string") {
-    const { debian, debianFlavourOf } = await import("../images/mod.ts");
-    const flavour = debianFlavourOf(options.kernel);
-    if (flavour !== null) {
-      const guest = await debian(flavour);
-      return { kernel: guest.vmlinux, initrd: given ?? guest.initrd };
-    }
-  }
-  return { kernel: await readSource("kernel", options.kernel!), initrd: given };
-}
-
-async function romStart(options: MachineOptions): Promise<Start> {
-  const bios = options.bios ?? "seabios";
-  const path = bios === "seabios" ? `${SEABIOS_FOLDER}/bios-256k.bin` : bios;
-  const image = await readSource("bios", path);
+function romStart(image: Uint8Array): Start {
   try {
     planRom(image);
   } catch (error) {
@@ -153,56 +133,4 @@ async function romStart(options: MachineOptions): Promise<Start> {
     placed = true;
   };
   return { start, kernelCode: () => null };
-}
-
-async function readDisk(source: ImageSource): Promise<Uint8Array> {
-  const bytes = await readSource("disk", source);
-  if (bytes.length === 0) throw new RangeError(`option disk: ${nameOf(source)} is empty`);
-  return bytes;
-}
-
-async function readCdrom(source: ImageSource): Promise<Uint8Array> {
-  const bytes = await readSource("cdrom", source);
-  if (bytes.length === 0 || bytes.length % CD_SECTOR_BYTES !== 0) {
-    throw new RangeError(
-      `option cdrom: ${nameOf(source)} has ${bytes.length} bytes, expected a multiple of ` +
-        `${CD_SECTOR_BYTES} as a CD image has`,
-    );
-  }
-  return bytes;
-}
-
-function nameOf(source: ImageSource): string {
-  return typeof source === "string" ? source : "the image";
-}
-
-/** The bytes of an option: as they are, or read from a file. */
-async function readSource(option: string, source: ImageSource): Promise<Uint8Array> {
-  if (typeof source !== "string") return source;
-  try {
-    return await Deno.readFile(source);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new Error(
-        `option ${option}: there is no file ${source}${await hintFor(option, source)}`,
-      );
-    }
-    if (error instanceof Deno.errors.IsADirectory) {
-      throw new Error(`option ${option}: ${source} is a folder, expected a file`);
-    }
-    throw new Error(`option ${option}: cannot read ${source}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-/** What may help who named a file that is not there; begins with punctuation. */
-async function hintFor(option: string, source: string): Promise<string> {
-  if (source.startsWith(SEABIOS_FOLDER)) return "; Debian's package seabios has it";
-  if (option !== "kernel" || source.includes("/")) return "";
-  const { debianFlavours, debianImageName } = await import("../images/mod.ts");
-  const names = Object.keys(debianFlavours).map((flavour) =>
-    debianImageName(flavour as keyof typeof debianFlavours)
-  );
-  return `, and no image of that name; ${suggest(source, ["debian", ...names])}`;
 }
