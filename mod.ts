@@ -20,6 +20,14 @@ export type {
   HostRunOptions,
   VifConfig,
 } from "./testbed/host/host.ts";
+export { DebianLab } from "./testbed/boot_debian_lab.ts";
+export type {
+  LabDomain,
+  LabDomainConfig,
+  LabLoad,
+  LabRole,
+} from "./testbed/debian_lab/debian_lab.ts";
+export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
 export { LoadBox } from "./testbed/boot_load_box.ts";
 export type {
   Delays,

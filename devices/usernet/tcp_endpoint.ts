@@ -63,6 +63,7 @@ interface Entry {
 /** Connections at once; further ones are refused. */
 const CONNECTION_LIMIT = 4096;
 const FIRST_EPHEMERAL_PORT = 49152;
+const EPHEMERAL_PORTS = 65536 - FIRST_EPHEMERAL_PORT;
 /** By how much initial sequence numbers of successive connections differ. */
 const SEQUENCE_STEP = 64_000;
 const NO_DATA = new Uint8Array(0);
@@ -253,7 +254,9 @@ export class TcpEndpoint {
   }
 
   #freePort(from: Ipv4Address, to: SocketAddress): number {
-    for (let port = FIRST_EPHEMERAL_PORT; port <= 65535; port++) {
+    for (let tried = 0; tried < EPHEMERAL_PORTS; tried++) {
+      // Each connection takes the next one: at the other end the last one may still be in TIME-WAIT.
+      const port = FIRST_EPHEMERAL_PORT + (this.#opened + tried) % EPHEMERAL_PORTS;
       if (!this.#connections.has(pairKey({ address: from, port }, to))) return port;
     }
     throw new RangeError(`${formatIpv4(from)} has no port left for connections to ${shown(to)}`);
