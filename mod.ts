@@ -97,6 +97,13 @@ export type {
   StopOptions,
   StopPoint,
 } from "./testbed/debugger/stop_conditions.ts";
+export { type ChromeTraceOptions, writeChromeTrace } from "./testbed/trace_export/chrome_trace.ts";
+export {
+  describeTraceDifference,
+  diffTraces,
+  linesOf,
+  type TraceDifference,
+} from "./testbed/trace_export/trace_diff.ts";
 export { serveGdb } from "./testbed/gdb/serve.ts";
 export type { GdbOptions, GdbServer } from "./testbed/gdb/server.ts";
 export type { FunctionShare, GuestProfile, StackRun } from "./testbed/profile/guest_profile.ts";

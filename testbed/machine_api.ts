@@ -8,6 +8,7 @@
 import type { Clock, Cycle, Cycles } from "../core/clock/clock.ts";
 import type { Nanoseconds } from "../core/clock/clock.ts";
 import type { CounterReading, Counts } from "../core/trace/counters.ts";
+import type { TraceKind } from "../core/trace/trace.ts";
 import type { ExitReason, HotEngineOptions } from "../core/translate/mod.ts";
 import type { PhysicalAddress } from "../core/lib/brand.ts";
 import type { SnapshotRecord } from "../core/lib/snapshot.ts";
@@ -156,6 +157,8 @@ export interface TraceLine {
   readonly cycle: Cycle;
   readonly kind: string;
   readonly text: string;
+  /** What `text` says, as numbers; see `TRACE_KINDS`. */
+  readonly values: readonly [number, number];
 }
 
 /** The machine's typed trace. */
@@ -164,8 +167,11 @@ export interface TraceView {
   readonly hash: string;
   /** The latest events, oldest first, at most `count`. */
   recent(count: number): readonly TraceLine[];
-  /** Calls `listener` with each event as it happens; returns how to stop that. */
-  onEvent(listener: (event: TraceLine) => void): () => void;
+  /**
+   * Calls `listener` with each event as it happens, or with those of `kinds` only; returns how to stop that. The hash does
+   * not depend on it.
+   */
+  onEvent(listener: (event: TraceLine) => void, kinds?: readonly TraceKind[]): () => void;
   /** What the host did for the guest so far, by `tier.name`; not part of the hash. */
   readonly counters: Counts;
   /** Calls `listener` with the counters, as often as the state is digested; returns how to stop that. */

@@ -169,7 +169,7 @@ export class MachineStandIn implements Machine {
   }
 
   emit(kind: string, text: string): void {
-    const event = { cycle: this.now, kind, text };
+    const event: TraceLine = { cycle: this.now, kind, text, values: [0, 0] };
     this.#events.push(event);
     for (const listener of this.#traceListeners) listener(event);
   }

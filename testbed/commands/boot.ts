@@ -11,6 +11,7 @@ import type {
   StopReason,
 } from "../machine_api.ts";
 import { foldedStacks, speedscopeFile } from "../profile/speedscope.ts";
+import { writeChromeTrace } from "../trace_export/chrome_trace.ts";
 import { type Bytes, formatDuration } from "../units.ts";
 import { describeStop, listCounters, listRegions } from "../views.ts";
 import { ExitCode, exitCodeOf, exitCodeTable } from "./exit_codes.ts";
@@ -112,7 +113,10 @@ export function bootCommand(
       "stop after this much simulated time, for example 60s",
       durationValue,
     )
-    .option("--trace <file>", "write the trace events to a file")
+    .option(
+      "--trace <file>",
+      "write the trace events to a file; one that ends in .json is for Perfetto",
+    )
     .option(
       "--regions <file>",
       "write what the hot tier translated: guest code, its meaning, WebAssembly, executions, exits",
@@ -277,6 +281,13 @@ async function withKeyboard(
 
 function writeTrace(services: Services, machine: Machine, path: string): () => void {
   const file = services.openText(path);
+  if (path.endsWith(".json")) {
+    const end = writeChromeTrace(machine, (line) => file.writeLine(line));
+    return () => {
+      end();
+      file.close();
+    };
+  }
   const stops = [
     machine.trace.onEvent(({ cycle, kind, text }) => file.writeLine(`${cycle} ${kind} ${text}`)),
     machine.trace.onCounters(({ cycle, counts }) => {

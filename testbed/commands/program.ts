@@ -11,6 +11,7 @@ import { quietly } from "./quietly.ts";
 import { benchCommand, runCommand, startCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import type { Services } from "./services.ts";
+import { traceCommand } from "./trace.ts";
 import { xlCommand } from "./xl.ts";
 
 const EXAMPLES = `
@@ -61,6 +62,7 @@ export function buildProgram(
       .argument("[file...]", "scripts to run first; what they export is there by its name")
       .action(async (files) => finish(await services.repl(files))),
     benchCommand(services, finish),
+    traceCommand(services, finish),
   ];
   for (const command of commands) program.addCommand(command);
   // The package is typed for plain commander; the object is the same.

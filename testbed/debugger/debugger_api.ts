@@ -1,6 +1,7 @@
 /** A machine's debugger as scripts see it. */
 
 import type { RunOptions, StopReason } from "../machine_api.ts";
+import type { CpuNews } from "./cpu_news.ts";
 import type { StackFrame } from "./back_trace.ts";
 import type { DescriptorTables } from "./descriptor_tables.ts";
 import type { PageWalk } from "./page_walk.ts";
@@ -63,6 +64,8 @@ export interface Debugger {
   descriptorTables(cpu?: number): DescriptorTables;
   /** What the TLBs hold. */
   tlb(cpu?: number): TlbEntryView[];
+  /** Calls `listener` with changes of ring, and entries of the kernel and returns; returns how to stop that. */
+  onCpuNews(listener: (news: CpuNews) => void): () => void;
   /** `function+0x12` of a CPU's next instruction, or its address. */
   placeOf(cpu?: number): string;
 }

@@ -8,6 +8,7 @@ import { Efer } from "../../core/x86/state/bits.ts";
 import { codeAddress } from "../../core/x86/sampling.ts";
 import { type KernelCode, writeSymbolElf } from "../../guests/linux/mod.ts";
 import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
+import type { CpuNews } from "./cpu_news.ts";
 import { backTrace, type StackFrame } from "./back_trace.ts";
 import type { Debugger, WatchOptions } from "./debugger_api.ts";
 import { type DescriptorTables, descriptorTables } from "./descriptor_tables.ts";
@@ -130,6 +131,10 @@ export class MachineDebugger implements Debugger {
 
   tlb(cpu = 0): TlbEntryView[] {
     return tlbEntries(this.cpu(cpu));
+  }
+
+  onCpuNews(listener: (news: CpuNews) => void): () => void {
+    return this.list.listen(listener);
   }
 
   /** Runs until CPU `cpu` comes to `address` in the frame that it is in now, or in one further out. */

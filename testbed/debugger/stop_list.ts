@@ -12,6 +12,7 @@ import type { Cpu } from "../../core/x86/cpu.ts";
 import { codeAddress } from "../../core/x86/sampling.ts";
 import { offsetOf } from "../../core/x86/state/layout.ts";
 import type { CpuView } from "../machine_api.ts";
+import type { CpuNews } from "./cpu_news.ts";
 import { MemoryWatch } from "./memory_watch.ts";
 import {
   checkCondition,
@@ -30,6 +31,8 @@ const FIRST_INTERRUPT = 32;
 /** More stops than this have no use, and each is looked at when one is met. */
 const MAX_STOPS = 1000;
 
+/** System functions that enter the kernel or return from it. */
+const CALLS: readonly string[] = ["syscall", "sysenter", "iret", "sysret", "sysexit"];
 /** Kinds that system functions are compared with. */
 const SEEN_IN_SYSTEM: readonly StopCondition["kind"][] = ["msr", "control", "ring"];
 /** System functions that write control register 0 besides MOV. */
@@ -66,6 +69,7 @@ export interface StopListParts {
   readonly views: readonly CpuView[];
   /** Whether the machine runs: outside of runs nothing is noted. */
   running(): boolean;
+  now(): number;
 }
 
 /** The stops of one machine. */
@@ -79,6 +83,7 @@ export class StopList implements DebugPort {
   /** Stops that were met since the last boundary. */
   readonly #noted = new Set<number>();
   readonly #met: MetStop[] = [];
+  readonly #listeners = new Set<(news: CpuNews) => void>();
   /** The privilege level of each CPU at the last look. */
   #levels: number[] = [];
   #ignored = false;
@@ -121,6 +126,20 @@ export class StopList implements DebugPort {
     return true;
   }
 
+  /** Calls `listener` with changes of ring and calls of the kernel, the rings of the moment first. */
+  listen(listener: (news: CpuNews) => void): () => void {
+    this.#listeners.add(listener);
+    this.#lookAtLevels();
+    this.#attach();
+    for (const { index, state } of this.#parts.cpus) {
+      listener({ cpu: index, cycle: this.#parts.now(), ring: state.u32[CPL] });
+    }
+    return () => {
+      this.#listeners.delete(listener);
+      this.#attach();
+    };
+  }
+
   /** Replaces several stops at once, so that nothing is decoded anew for those that stay. */
   exchange(remove: readonly number[], add: readonly StopCondition[]): number[] {
     for (const condition of add) checkCondition(condition);
@@ -145,9 +164,8 @@ export class StopList implements DebugPort {
   }
 
   get hearsSystem(): boolean {
-    return [...this.#entries.values()].some(({ condition }) =>
-      SEEN_IN_SYSTEM.includes(condition.kind)
-    );
+    return this.#listeners.size > 0 ||
+      [...this.#entries.values()].some(({ condition }) => SEEN_IN_SYSTEM.includes(condition.kind));
   }
 
   /** Those that a user has set. */
@@ -206,6 +224,7 @@ export class StopList implements DebugPort {
     const level = cpu.state.u32[CPL];
     if (level !== this.#levels[cpu.index]) {
       this.#levels[cpu.index] = level;
+      this.#tell({ cpu: cpu.index, cycle, ring: level });
       this.#noteAll(({ condition }) => condition.kind === "ring");
     }
     const isStepped = this.stepped === cpu.index;
@@ -223,6 +242,11 @@ export class StopList implements DebugPort {
   system(cpu: Cpu, name: string): void {
     const { state } = cpu;
     if (state.u32[CPL] !== this.#levels[cpu.index]) cpu.ports.requestStop();
+    if (this.#listeners.size > 0) {
+      if (CALLS.includes(name)) {
+        this.#tell({ cpu: cpu.index, cycle: cpu.ports.cycle(), call: name });
+      }
+    }
     if (name === "rdmsr" || name === "wrmsr") {
       const msr = state.low(RCX) >>> 0;
       this.#noteAll(({ condition }) =>
@@ -237,6 +261,11 @@ export class StopList implements DebugPort {
   }
 
   // ---- how that is judged ----
+
+  #tell(news: CpuNews): void {
+    if (!this.#parts.running()) return;
+    for (const listener of this.#listeners) listener(news);
+  }
 
   #noteAll(isMet: (entry: Entry) => boolean): void {
     for (const entry of this.#entries.values()) if (isMet(entry)) this.#note(entry.id);
@@ -297,7 +326,7 @@ export class StopList implements DebugPort {
   }
 
   #attach(): void {
-    const watches = this.#entries.size > 0 || this.#stepped >= 0;
+    const watches = this.#entries.size > 0 || this.#stepped >= 0 || this.#listeners.size > 0;
     this.#parts.control.attach(watches ? this : null);
   }
 

@@ -242,6 +242,7 @@ export class PcMachine implements Machine {
       cpus: this.processors.cpus,
       views: this.cpus,
       running: () => this.#running,
+      now: () => this.now,
       kernelCode: this.#kernelCode,
     });
   }

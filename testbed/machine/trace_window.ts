@@ -2,7 +2,12 @@
 
 import type { Cycle } from "../../core/clock/clock.ts";
 import type { CounterReading, CounterStream, Counts } from "../../core/trace/counters.ts";
-import { type Trace, TRACE_KINDS, type TraceEvent } from "../../core/trace/trace.ts";
+import {
+  type Trace,
+  TRACE_KINDS,
+  type TraceEvent,
+  type TraceKind,
+} from "../../core/trace/trace.ts";
 import type { TraceLine, TraceView } from "../machine_api.ts";
 
 /** The view of one machine's trace. */
@@ -27,8 +32,10 @@ export class TraceWindow implements TraceView {
     return this.#trace.recent(count).map(traceLine);
   }
 
-  onEvent(listener: (event: TraceLine) => void): () => void {
-    return this.#trace.listen((event) => listener(traceLine(event)));
+  onEvent(listener: (event: TraceLine) => void, kinds?: readonly TraceKind[]): () => void {
+    return this.#trace.listen((event) => {
+      if (kinds === undefined || kinds.includes(event.kind)) listener(traceLine(event));
+    });
   }
 
   onCounters(listener: (reading: CounterReading) => void): () => void {
@@ -41,6 +48,7 @@ function traceLine({ cycle, kind, a, b }: TraceEvent): TraceLine {
   return {
     cycle: cycle as Cycle,
     kind,
+    values: [a, b],
     text: `${names[0]} 0x${(a >>> 0).toString(16)}, ${names[1]} 0x${(b >>> 0).toString(16)}`,
   };
 }
