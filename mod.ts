@@ -28,6 +28,10 @@ export type {
   LabRole,
 } from "./testbed/debian_lab/debian_lab.ts";
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
+export { Lab } from "./testbed/boot_lab.ts";
+export type { LabOptions, LabPlatform, LabSystem, LabSystemConfig } from "./testbed/model/lab.ts";
+export type { WebLoad, WebOptions } from "./testbed/model/lab_web.ts";
+export type { LabWorkload, LabWorkloadName } from "./testbed/model/lab_workloads.ts";
 export { LoadBox } from "./testbed/boot_load_box.ts";
 export type {
   Delays,

@@ -6,7 +6,7 @@ import {
   InvalidArgumentError,
 } from "@commander-js/extra-typings";
 import { ExitCode } from "./exit_codes.ts";
-import type { Services } from "./services.ts";
+import type { DashboardChoice, Services } from "./services.ts";
 
 const EXAMPLES = `
 Examples:
@@ -28,19 +28,28 @@ export function dashboardCommand(
     .option("--store <file>", "the run store; default: its usual place")
     .addHelpText("after", EXAMPLES)
     .action(async ({ store, ...options }) => {
-      const { terminal } = services;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const ignoreInterrupts = terminal.onInterrupt(resolve);
-      try {
-        const dashboard = await services.dashboard(await services.runStore(store), options);
-        terminal.write(`${dashboard.url}\nCtrl-C ends it\n`);
-        await promise;
-        await dashboard.close();
-      } finally {
-        ignoreInterrupts();
-      }
+      await showDashboard(services, options, store);
       finish(ExitCode.success);
     });
+}
+
+/** Serves the dashboard over the store in `file` until the user interrupts. */
+export async function showDashboard(
+  services: Services,
+  options: DashboardChoice,
+  file?: string,
+): Promise<void> {
+  const { terminal } = services;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const ignoreInterrupts = terminal.onInterrupt(resolve);
+  try {
+    const dashboard = await services.dashboard(await services.runStore(file), options);
+    terminal.write(`${dashboard.url}\nCtrl-C ends it\n`);
+    await promise;
+    await dashboard.close();
+  } finally {
+    ignoreInterrupts();
+  }
 }
 
 function portNumber(text: string): number {

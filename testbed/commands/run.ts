@@ -11,14 +11,16 @@ import type { Settings } from "../scenarios/parameters.ts";
 import type { FoundScenario, ScenarioShelf } from "../scenarios/scenario_shelf.ts";
 import { table } from "../tables.ts";
 import { ExitCode } from "./exit_codes.ts";
+import { showDashboard } from "./dashboard.ts";
 import { quietly } from "./quietly.ts";
 import { RunDisplay } from "./run_display.ts";
 import { resultsText } from "./run_report.ts";
 import { type RunChoices, scenarioCommand } from "./scenario_options.ts";
 import type { Services } from "./services.ts";
 
-/** The scenario that `xenarium start` runs: it needs nothing but this program. */
-export const DEFAULT_SCENARIO = "start";
+/** The scenario that `xenarium start` runs, and its settings: it needs nothing but this program, and half a minute. */
+export const DEFAULT_SCENARIO = "disruptive_neighbour";
+const DEFAULT_SETTINGS: Settings = { connections: 100, warmUp: "1s", duration: "2s" };
 
 const EXAMPLES = `
 Examples:
@@ -26,6 +28,13 @@ Examples:
   xenarium run scheduler_fairness --help    what it can be told
   xenarium run scheduler_fairness --seed 2 --json
   xenarium run ./my_scenario.ts             a file of yours; scenarios/own_lab.ts is a template`;
+
+const NEXT = `
+Next:
+  deno task xenarium run --list       more scenarios
+  deno task xenarium dashboard        runs beside published figures, in a browser
+  deno task repl                      machines, line by line
+`;
 
 /** `run [scenario] [options...]`. */
 export function runCommand(services: Services, finish: (code: number) => void): CommandUnknownOpts {
@@ -56,11 +65,17 @@ export function startCommand(
   finish: (code: number) => void,
 ): CommandUnknownOpts {
   return new Command("start")
-    .description("boot a tiny kernel of our own and show what it reports; needs no download")
+    .description("show what this is for: a short scenario; at a terminal, then the dashboard")
     .action(async () => {
-      const found = await services.scenarios.load(DEFAULT_SCENARIO);
-      const choices = { seed: DEFAULT_SEED, json: false, store: false };
-      finish(await runAndReport(services, found, {}, choices));
+      const { scenarios, terminal } = services;
+      const found = await scenarios.load(DEFAULT_SCENARIO);
+      const known = Object.keys(found.scenario.parameters ?? {});
+      const settings = Object.entries(DEFAULT_SETTINGS).filter(([name]) => known.includes(name));
+      const choices = { seed: DEFAULT_SEED, json: false, store: terminal.interactive };
+      const code = await runAndReport(services, found, Object.fromEntries(settings), choices);
+      terminal.write(NEXT);
+      if (code === ExitCode.success && terminal.interactive) await showDashboard(services, {});
+      finish(code);
     });
 }
 

@@ -24,17 +24,16 @@ import {
   ProgramRegistry,
 } from "../../core/hypervisor/executors/model_program.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
-import {
-  RUNSTATES,
-  type SchedulableVcpu,
-  type SchedulerName,
-  type SchedulerParameters,
+import type {
+  SchedulableVcpu,
+  SchedulerName,
+  SchedulerParameters,
 } from "../../core/hypervisor/scheduling/ports.ts";
 import type { DomainId, VcpuId } from "../../core/lib/brand.ts";
 import { Random } from "../../core/lib/random.ts";
-import { Digest } from "../../core/trace/trace.ts";
 import { parseDuration } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
+import { digestSchedule } from "./schedule_digest.ts";
 
 /** What a box is made of. */
 export interface LoadBoxOptions {
@@ -199,17 +198,8 @@ export class LoadBox {
       port: () => null,
     });
     this.#random = new Random(options.seed ?? 1);
-    const digest = new Digest();
-    dispatcher.observe(({ domain, id, state }, now) => {
-      this.changes++;
-      digest.add(domain << 16 | id << 4 | RUNSTATES[state]);
-      digest.add(now % 2 ** 32);
-    });
-    this.trace = {
-      get hash() {
-        return digest.toString();
-      },
-    };
+    this.trace = digestSchedule(dispatcher);
+    dispatcher.observe(() => void this.changes++);
   }
 
   /** Starts a box without domains. Rejects with `RangeError` for a wrong option. */

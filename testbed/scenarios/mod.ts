@@ -4,7 +4,7 @@
  * Not the scenarios themselves (`scenarios/`), and not what becomes of their results (`testbed/runs/`).
  *
  * ```ts ignore
- * const run = await startRun("start", {}, { onEvent: (news) => console.log(news) });
+ * const run = await startRun("tiny_kernels", {}, { onEvent: (news) => console.log(news) });
  * await run.ended;
  * ```
  */

@@ -117,7 +117,11 @@ Deno.test("an interrupted run keeps what it measured and says so, with exit code
   }));
 
 const MISTAKES: [claim: string, args: (lab: string) => string[], message: RegExp][] = [
-  ["an unknown scenario", () => ["run", "strat"], /no scenario named strat: did you mean start\?/],
+  [
+    "an unknown scenario",
+    () => ["run", "tiny_kernel"],
+    /no scenario named tiny_kernel: did you mean tiny_kernels\?/,
+  ],
   [
     "an unknown parameter",
     (lab) => ["run", lab, "--round", "2"],

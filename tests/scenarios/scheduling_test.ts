@@ -1,24 +1,8 @@
 /** The scenarios about scheduling, in short: what they conclude, and that a seed decides them. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { growRecord, newRecord, type RunRecord, type Settings, startRun } from "../../mod.ts";
-
-/** Runs a scenario to its end. */
-async function recordOf(name: string, settings: Settings, seed = 1): Promise<RunRecord> {
-  let record: ReturnType<typeof newRecord> | undefined;
-  const run = await startRun(name, settings, {
-    seed,
-    onEvent(news) {
-      if (news.kind === "started") record = newRecord(news.head);
-      else if (news.kind !== "sample" && news.kind !== "console" && news.kind !== "output") {
-        growRecord(record!, news);
-      }
-    },
-  });
-  const { error } = await run.ended;
-  assertEquals(error, null);
-  return record!;
-}
+import type { Settings } from "../../mod.ts";
+import { recordOf } from "./record_of.ts";
 
 const SHORT: [name: string, settings: Settings][] = [
   ["scheduler_fairness", { duration: "2s" }],

@@ -38,7 +38,9 @@ async function post(
 
 Deno.test("two runs started at once are both kept, and have the same trace hash", async () => {
   await withDashboard(async (origin, store) => {
-    const answers = await Promise.all([1, 2].map(() => post(origin, "/scenarios/start", {})));
+    const answers = await Promise.all(
+      [1, 2].map(() => post(origin, "/scenarios/tiny_kernels", {})),
+    );
     assertEquals(answers.map(({ status }) => status), [303, 303]);
     await eventually(() => {
       assertEquals(store.list().map(({ status }) => status), ["complete", "complete"]);
@@ -59,7 +61,7 @@ Deno.test("two runs started at once are both kept, and have the same trace hash"
 
 Deno.test("a seed that is none is told in the form, and nothing is started", async () => {
   await withDashboard(async (origin, store) => {
-    const answer = await fetch(`${origin}/scenarios/start`, {
+    const answer = await fetch(`${origin}/scenarios/tiny_kernels`, {
       method: "POST",
       headers: { origin },
       body: new URLSearchParams({ seed: "-1" }),
@@ -74,7 +76,7 @@ Deno.test("every scenario has a card and a form", async () => {
   await withDashboard(async (origin) => {
     const page = await (await fetch(`${origin}/scenarios`)).text();
     const names = [...page.matchAll(/href="\/scenarios\/([\w-]+)"/g)].map(([, name]) => name);
-    assertEquals(names.includes("start"), true);
+    assertEquals(names.includes("tiny_kernels"), true);
     for (const name of names) {
       const form = await fetch(`${origin}/scenarios/${name}`);
       assertEquals([name, form.status], [name, 200]);

@@ -3,7 +3,7 @@ import { startRun, tinyGuests } from "../mod.ts";
 
 Deno.test("the default scenario tells its story to the end", async () => {
   const lines: string[] = [];
-  const run = await startRun("start", {}, {
+  const run = await startRun("tiny_kernels", {}, {
     onEvent: (news) => void (news.kind === "line" && lines.push(news.text)),
   });
   assertEquals((await run.ended).status, "complete");

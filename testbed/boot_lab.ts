@@ -1,0 +1,24 @@
+/** `Lab` for the public face: what labs are made of is loaded when the first one is booted. */
+
+import type { Lab as LabOfSystems, LabOptions } from "./model/lab.ts";
+
+/** Modelled systems with workloads, on one native kernel or in domains. */
+export type Lab = LabOfSystems;
+
+/**
+ * Starts laboratories.
+ *
+ * ```ts
+ * import { Lab } from "@xenarium/xenarium";
+ *
+ * const lab = await Lab.boot({ platform: "xen-pv", cpus: 2, memory: "1GiB" });
+ * const database = lab.system({ name: "database", memory: "256MiB" }).start("osdb-ir");
+ * await lab.run("100ms");
+ * console.log(database.count, database.unit);
+ * ```
+ */
+export const Lab = {
+  /** Starts a lab without systems. Rejects with `RangeError` or `SyntaxError` for a wrong option. */
+  boot: async (options: LabOptions): Promise<Lab> =>
+    await (await import("./model/lab.ts")).Lab.boot(options),
+} as const;
