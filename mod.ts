@@ -29,6 +29,9 @@ export type {
 } from "./testbed/debian_lab/debian_lab.ts";
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
 export { Lab } from "./testbed/boot_lab.ts";
+export { Lab, measureTtcp } from "./testbed/boot_lab.ts";
+export type { TtcpMeasurement } from "./testbed/model/ttcp.ts";
+export { TABLE_6, TABLE_6_COLUMNS, type TtcpRow } from "./testbed/model/ttcp_figures.ts";
 export type { LabOptions, LabPlatform, LabSystem, LabSystemConfig } from "./testbed/model/lab.ts";
 export type { WebLoad, WebOptions } from "./testbed/model/lab_web.ts";
 export type { LabWorkload, LabWorkloadName } from "./testbed/model/lab_workloads.ts";

@@ -1,6 +1,7 @@
 /** `Lab` for the public face: what labs are made of is loaded when the first one is booted. */
 
 import type { Lab as LabOfSystems, LabOptions } from "./model/lab.ts";
+import type { TtcpMeasurement } from "./model/ttcp.ts";
 
 /** Modelled systems with workloads, on one native kernel or in domains. */
 export type Lab = LabOfSystems;
@@ -22,3 +23,8 @@ export const Lab = {
   boot: async (options: LabOptions): Promise<Lab> =>
     await (await import("./model/lab.ts")).Lab.boot(options),
 } as const;
+
+/** Mb/s of payload between a machine outside and a modelled system. Rejects with `RangeError` for an unknown profile. */
+export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
+  return (await import("./model/ttcp.ts")).measureTtcp(measurement);
+}

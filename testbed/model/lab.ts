@@ -17,6 +17,7 @@ import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import type { Kernel } from "../../guests/model/mod.ts";
 import { Digest } from "../../core/trace/trace.ts";
 import { parseDuration } from "../units.ts";
+import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 import { domainGround } from "./lab_domains.ts";
 import { nativeGround } from "./lab_native.ts";
@@ -62,6 +63,10 @@ export interface Ground {
   readonly clock: MachineClock;
   readonly dispatcher: CpuDispatcher;
   readonly costs: CostTable;
+  /** RAM of the machine. */
+  readonly memoryBytes: number;
+  /** The dispatcher's number for a system. */
+  idOf(system: LabKernel): number;
   /** Of all systems. */
   readonly kernels: readonly Kernel[];
   system(config: LabSystemConfig): LabKernel;
@@ -108,7 +113,9 @@ export class Lab {
   static async boot(options: LabOptions): Promise<Lab> {
     const { platform, seed = 1 } = options;
     const ground = platform === "native" ? nativeGround(options) : await domainGround(options);
-    return new Lab(ground, seed);
+    const lab = new Lab(ground, seed);
+    boxes.add("lab", lab, ({ systems }) => watched(ground, systems));
+    return lab;
   }
 
   /** Simulated seconds since the start. */
@@ -152,6 +159,28 @@ export class Lab {
       breath = performance.now();
     }
   }
+}
+
+/** Live views see each system; on a kernel that all share, the kernel has the time of all. */
+function watched(ground: Ground, systems: readonly LabSystem[]): WatchedBox {
+  const { clock, dispatcher, memoryBytes } = ground;
+  const kernels = new Map(systems.map(({ name, kernel }) => [kernel, name]));
+  return {
+    clock,
+    dispatcher,
+    memoryBytes,
+    domains: () =>
+      [...kernels].map(([kernel, name]) => ({
+        id: ground.idOf(kernel),
+        name: kernels.size < systems.length ? "all systems" : name,
+        memoryBytes: kernel.memoryBytes,
+        maxMemoryBytes: kernel.memoryBytes,
+        halt: null,
+        disk: NO_DISK,
+        console: null,
+      })),
+    links: () => [],
+  };
 }
 
 /** How often a kernel did each of the things that have a price. */

@@ -4,6 +4,7 @@ import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { Host } from "../host/host.ts";
 import type { ModelledDomain } from "../host/modelled_domains.ts";
+import { parseSize } from "../units.ts";
 import type { Ground, LabOptions } from "./lab.ts";
 import { LAB_DISK_SECTORS, type LabKernel, labKernel } from "./lab_kernel.ts";
 import { SharedDisk } from "./shared_disk.ts";
@@ -25,6 +26,8 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
     clock,
     dispatcher,
     costs,
+    memoryBytes: parseSize(memory),
+    idOf: (system) => domains.get(system)?.domain.id ?? 0,
     get kernels() {
       return host.modelled.all.map(({ kernel }) => kernel);
     },

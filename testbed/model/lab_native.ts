@@ -40,6 +40,8 @@ export function nativeGround(options: LabOptions): Ground {
     clock,
     dispatcher,
     costs,
+    memoryBytes,
+    idOf: () => 0,
     kernels: [shared!.linux.kernel],
     system: () => shared!,
     destroy() {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { measureTtcp, TABLE_6, TABLE_6_COLUMNS } from "./ttcp.ts";
+import { measureTtcp } from "./ttcp.ts";
+import { TABLE_6, TABLE_6_COLUMNS } from "./ttcp_figures.ts";
 
 /** An even number of full segments of either length: the last one waits for no acknowledgment. */
 const BYTES = 448 * 1448 * 16;
