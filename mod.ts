@@ -28,7 +28,6 @@ export type {
   LabRole,
 } from "./testbed/debian_lab/debian_lab.ts";
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
-export { Lab } from "./testbed/boot_lab.ts";
 export { Lab, measureTtcp } from "./testbed/boot_lab.ts";
 export type { TtcpMeasurement } from "./testbed/model/ttcp.ts";
 export { TABLE_6, TABLE_6_COLUMNS, type TtcpRow } from "./testbed/model/ttcp_figures.ts";
