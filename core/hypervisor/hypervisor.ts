@@ -26,6 +26,7 @@ import { GrantTables } from "./grant_tables/mod.ts";
 import { restoreHypervisor, saveHypervisor } from "./hypervisor_snapshot.ts";
 import { FrameFlag, FrameTable, FrameType } from "./memory/frame_table.ts";
 import { grantPorts } from "./memory/grant_ports.ts";
+import { LogDirty } from "./memory/log_dirty.ts";
 import { MachineMap } from "./memory/machine_map.ts";
 import { PageTypes } from "./memory/page_types.ts";
 import { Reservations } from "./memory/reservations.ts";
@@ -77,6 +78,7 @@ export class Hypervisor implements Snapshot {
   readonly map: MachineMap;
   readonly tables: GuestTables;
   readonly reservations: Reservations;
+  readonly logDirty: LogDirty;
   readonly events: EventChannels;
   readonly grants: GrantTables;
   readonly upcalls: UpcallWords;
@@ -108,7 +110,8 @@ export class Hypervisor implements Snapshot {
       map.clearPfn(frame);
     };
     this.tables = new GuestTables(this);
-    this.reservations = new Reservations(memory, frames, this.types, map);
+    this.logDirty = new LogDirty(machine, frames, map);
+    this.reservations = new Reservations(memory, frames, this.types, map, this.logDirty);
     const allows = (check: PolicyCheck) => ports.policy?.allows(check) ?? true;
     this.events = new EventChannels({
       memory,
@@ -190,6 +193,7 @@ export class Hypervisor implements Snapshot {
     frames.releaseShared(domain.sharedInfo);
     for (const frame of own) frames.releaseAllocation(frame);
     this.map.destroyArea(domain.area);
+    this.logDirty.forget(domain.id);
     this.ports.ledger.forget(domain.id);
     this.domains.delete(domain.id);
   }

@@ -22,10 +22,12 @@ export const HIGH_MEMORY_BASE = 0x1_0000_0000;
 export const FrameWatch = {
   /** Decoded or translated code was made from the frame; set by {@link MachineMemory.watchCode} only. */
   code: 1,
-  /** A checkpoint or dirty log wants to know of the next store. */
+  /** A checkpoint wants to know of the next store. */
   dirty: 2,
   /** A debugger wants to know of each store. */
   debugger: 8,
+  /** A hypervisor's log of dirty frames wants to know of the next store. */
+  log: 16,
 } as const;
 
 /** A further bit of what is noted of a linear page: it is not, or not for all accesses, at its own place in RAM. */

@@ -5,6 +5,7 @@ import type { MachineFrame } from "../../abi/ids.ts";
 import type { Domain } from "../domain.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import { FrameFlag, type FrameTable } from "./frame_table.ts";
+import type { LogDirty } from "./log_dirty.ts";
 import type { MachineMap } from "./machine_map.ts";
 import type { PageTypes } from "./page_types.ts";
 
@@ -17,6 +18,7 @@ export class Reservations {
     private readonly frames: FrameTable,
     private readonly types: PageTypes,
     private readonly map: MachineMap,
+    private readonly log: LogDirty,
   ) {}
 
   /** A new frame of zeros for `domain`; -ENOMEM at its limit or when the machine has none. */
@@ -27,6 +29,7 @@ export class Reservations {
     this.types.flushStale(frame);
     this.memory.writeBytes(frame, 0, EMPTY_FRAME);
     this.map.clearPfn(frame);
+    this.log.given(domain.id, frame);
     domain.pages++;
     return frame;
   }
