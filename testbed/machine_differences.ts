@@ -16,6 +16,7 @@ const PRIVATE: ReadonlySet<string> = new Set([
   "codeTlb",
   "fastPaths",
   "care",
+  "cycleBase",
   "tlbBank",
   "localFrame",
   "argument0",

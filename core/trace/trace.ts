@@ -76,16 +76,37 @@ export class Trace implements Snapshot {
   };
   #emitted = 0;
   readonly #listeners = new Set<(event: TraceEvent) => void>();
-  readonly counts: Record<TraceKind, number> = Object.fromEntries(
+  readonly #counts: Record<TraceKind, number> = Object.fromEntries(
     KINDS.map((kind) => [kind, 0]),
   ) as Record<TraceKind, number>;
+  readonly #note = (cycle: number, kind: TraceKind, a: number, b: number) =>
+    this.#take(cycle, kind, a, b);
+  /** Hands over events that were noted elsewhere, oldest first: they come before whatever is done to the trace next. */
+  source: ((take: Trace["emit"]) => void) | null = null;
+
+  /** How many events of each kind there were. */
+  get counts(): Readonly<Record<TraceKind, number>> {
+    this.source?.(this.#note);
+    return this.#counts;
+  }
 
   /** The hash so far. */
   get hash(): string {
+    this.source?.(this.#note);
     return this.#digest.toString();
   }
 
+  /** Whether somebody listens. */
+  get isHeard(): boolean {
+    return this.#listeners.size !== 0;
+  }
+
   emit(cycle: number, kind: TraceKind, a: number, b: number): void {
+    this.source?.(this.#note);
+    this.#take(cycle, kind, a, b);
+  }
+
+  #take(cycle: number, kind: TraceKind, a: number, b: number): void {
     const digest = this.#digest;
     const number = KIND_NUMBERS[kind];
     digest.add(number);
@@ -93,7 +114,7 @@ export class Trace implements Snapshot {
     digest.add(Math.floor(cycle / 0x1_0000_0000));
     digest.add(a);
     digest.add(b);
-    this.counts[kind]++;
+    this.#counts[kind]++;
     const at = this.#emitted++ % RECENT;
     const recent = this.#recent;
     recent.cycle[at] = cycle;
@@ -106,6 +127,7 @@ export class Trace implements Snapshot {
 
   /** The latest events, oldest first. */
   recent(count: number): TraceEvent[] {
+    this.source?.(this.#note);
     const { cycle, kind, a, b } = this.#recent;
     const length = Math.min(count, this.#emitted, RECENT);
     return Array.from({ length }, (_, i) => {
@@ -116,16 +138,19 @@ export class Trace implements Snapshot {
 
   /** Calls `listener` with each event; returns how to stop that. */
   listen(listener: (event: TraceEvent) => void): () => void {
+    this.source?.(this.#note);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   save(): SnapshotRecord {
+    this.source?.(this.#note);
     return { kind: "trace", version: 1, state: { low: this.#digest.low, high: this.#digest.high } };
   }
 
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "trace", 1);
+    this.source?.(this.#note);
     this.#digest.low = state.low as number;
     this.#digest.high = state.high as number;
     this.#emitted = 0;

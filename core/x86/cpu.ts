@@ -13,8 +13,10 @@ import type { CpuModel } from "./model/cpu_model.ts";
 import { Mmu } from "./paging/mmu.ts";
 import type { QuickWays } from "./quick/quick_ways.ts";
 import type { CpuState } from "./state/cpu_state.ts";
-import { Care, Status } from "./state/layout.ts";
+import { Care, offsetOf, Status } from "./state/layout.ts";
 import { MsrFile } from "./system/msr_file.ts";
+
+const CARE = offsetOf("care") >> 2;
 
 /**
  * Thrown by system code to abandon an instruction whose exception is pending in the CPU state; caught
@@ -92,6 +94,12 @@ export class Cpu {
     this.mmu = new Mmu(state, ports.memory, tlbBase);
     this.msrs = new MsrFile(model);
     this.mmu.watch.onBreakpoint = () => ports.requestStop();
+  }
+
+  /** Whether somebody must hear of traps when they happen, and not later from the trace. */
+  set trapsAreHeard(yes: boolean) {
+    const { u32 } = this.state;
+    u32[CARE] = yes ? u32[CARE] | Care.traps : u32[CARE] & ~Care.traps;
   }
 
   /** Null on a bare machine. */

@@ -4,6 +4,7 @@ import { type CodeCachePlan, codeTablesBytes } from "./cold/code_cache.ts";
 import { LOOKUP_BYTES } from "./cold/record.ts";
 import { TLB_SIZE_BYTES } from "./paging/tlb.ts";
 import { STATE_SIZE_BYTES } from "./state/layout.ts";
+import { TRAP_LOG_BYTES } from "./trap_log.ts";
 
 const PAGE_BYTES = 64 * 1024;
 /** Bytes of linear memory for one CPU: its state and its TLBs. */
@@ -24,8 +25,13 @@ export function codePlan(cpus: number): CodeCachePlan {
   return { lookupBase, arenaBase, arenaBytes: CODE_ARENA_BYTES, tablesBase };
 }
 
-/** Bytes of linear memory that the processors need below RAM. */
-export function processorAreaBytes(cpus: number): number {
+/** Where the log of traps of `cpus` CPUs lies. */
+export function trapLogBase(cpus: number): number {
   const { tablesBase, arenaBytes } = codePlan(cpus);
   return PAGE_BYTES * Math.ceil((tablesBase + codeTablesBytes(arenaBytes)) / PAGE_BYTES);
+}
+
+/** Bytes of linear memory that the processors need below RAM. */
+export function processorAreaBytes(cpus: number): number {
+  return trapLogBase(cpus) + PAGE_BYTES * Math.ceil(TRAP_LOG_BYTES / PAGE_BYTES);
 }

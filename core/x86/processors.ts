@@ -21,7 +21,7 @@ import { DebugControl } from "./debugging/debug_control.ts";
 import { Decoder } from "./decode/decoder.ts";
 import type { Engine } from "./engine.ts";
 import { ENCODINGS } from "./instructions/table.ts";
-import { codePlan, cpuPlan } from "./processor_area.ts";
+import { codePlan, cpuPlan, trapLogBase } from "./processor_area.ts";
 import { makeEngine, type ProcessorsOptions } from "./processor_parts.ts";
 import { compileQuickWays } from "./quick/quick_ways.ts";
 import { ReferenceEngine } from "./reference/reference_engine.ts";
@@ -41,8 +41,10 @@ import {
   SystemFunctions,
   takeInterrupt,
 } from "./system/mod.ts";
+import { TrapLog } from "./trap_log.ts";
 
 const BUDGET = offsetOf("budget") >> 2;
+const CYCLE_BASE = offsetOf("cycleBase");
 /** Longest slice, so that budgets stay 31-bit numbers. */
 const MAX_SLICE = 0x4000_0000;
 
@@ -123,8 +125,10 @@ export class Processors implements Snapshot {
       reference: this.reference,
       stops,
       plan: codePlan(count),
+      trapLog: trapLogBase(count),
       isAlone: true,
     };
+    new TrapLog(linear.buffer, trapLogBase(count)).attach(options.trace);
     this.engine = makeEngine(options, this.reference, parts);
     memory.observe({ onRemap: () => this.engine.invalidate() });
     options.clock.source = () => this.cycleNow();
@@ -435,6 +439,7 @@ export class Processors implements Snapshot {
     this.#began = slot.cycle;
     this.#reserve = 0;
     slot.cpu.state.i32[BUDGET] = budget;
+    this.#tellBase(slot.cpu);
   }
 
   #runEngine(slot: Slot): void {
@@ -442,6 +447,7 @@ export class Processors implements Snapshot {
     const { state } = cpu;
     const until = Math.min(this.#bound, slot.sampleAt, this.debugging.nextLook(cpu, slot.cycle));
     this.#begin(slot, until - slot.cycle);
+    cpu.trapsAreHeard = cpu.debugger !== null || this.#options.trace.isHeard;
     this.engine.run(cpu);
     slot.cycle = this.cycleNow();
     if (state.status === Status.exception || state.status === Status.refused) {
@@ -470,6 +476,13 @@ export class Processors implements Snapshot {
     if (budget <= instructions) return;
     this.#reserve += budget - instructions;
     slot.cpu.state.i32[BUDGET] = instructions;
+    this.#tellBase(slot.cpu);
+  }
+
+  /** Lets generated code know the machine's cycle; see {@link cycleNow}. */
+  #tellBase({ state }: Cpu): void {
+    const base = this.#began + this.#given - this.#reserve;
+    state.setHalves(CYCLE_BASE, base | 0, Math.floor(base / 0x1_0000_0000));
   }
 
   /** Ends the slice at cycle `at`, or right after the current instruction if that is later. */

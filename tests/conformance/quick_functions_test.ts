@@ -43,7 +43,7 @@ function set(): { rig: Rig; call: (entry: number, ...args: bigint[]) => number }
   const linear = wasmHost.createMemory(RIG_BYTES);
   const rig = new Rig(undefined, linear.buffer);
   const table = wasmHost.createTable(QUICK_ENTRIES) as WebAssembly.Table;
-  compileQuickFunctions(wasmHost, linear, rig.memory, {
+  compileQuickFunctions(wasmHost, linear, rig.memory, 0, {
     handle: table,
     entries: QUICK_ENTRIES,
     firstEntry: 0,

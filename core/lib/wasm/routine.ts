@@ -129,13 +129,17 @@ export class Routine {
     this.code.memory(width === 64 ? "i64.store" : `i64.store${width}`, offset);
   }
 
+  /** Returns 0. */
+  giveUp(): void {
+    this.return(0);
+  }
+
   /** Returns 0 if the condition holds. */
   giveUpIf(condition: Condition): void {
     const { code } = this;
     condition(code);
     code.block("if");
-    code.i32(0);
-    code.op("return");
+    this.giveUp();
     code.op("end");
   }
 
@@ -192,7 +196,7 @@ export class Routine {
     code.op("end");
   }
 
-  /** Returns a small number other than 0 and 1. */
+  /** Returns a small number. */
   return(result: number): void {
     this.code.i32(result);
     this.code.op("return");

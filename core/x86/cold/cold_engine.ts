@@ -55,6 +55,8 @@ export interface ColdEngineParts {
   readonly stops?: CodeStops;
   /** Whether nobody else keeps code of this memory, so that stores to code need no observer. */
   readonly isAlone?: boolean;
+  /** Linear offset of a log (trap_log.ts) that somebody takes traps from. Absent: TypeScript delivers all. */
+  readonly trapLog?: number;
 }
 
 /** Executes by generated handlers. */
@@ -92,7 +94,7 @@ export class ColdEngine implements Engine {
       parts.plan,
       { handle: this.table, entries: HANDLER_TABLE_ENTRIES },
     );
-    compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, {
+    compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, parts.trapLog ?? 0, {
       handle: this.table,
       entries: HANDLER_TABLE_ENTRIES,
       firstEntry: FIRST_QUICK_ENTRY,

@@ -9,12 +9,12 @@
 
 import type { ModuleWriter, Signature } from "../../lib/wasm/writer.ts";
 import { offsetOf, Status } from "../state/layout.ts";
-import { QUICK_FUNCTION, TRANSLATE } from "../quick/quick_functions.ts";
+import { FAULT_ENTRY, QUICK_FUNCTION, TRANSLATE } from "../quick/quick_functions.ts";
 import { type MissedAccess, writeMissedAccess } from "./missed_access.ts";
 import { BUDGET, CPU, HANDLER, pushIp, pushState, RECORD } from "./handler_code.ts";
 import { defineLookup, type RuntimePlaces } from "./lookup.ts";
 import { QUICK_BLOCKS } from "./quick_blocks.ts";
-import { Record } from "./record.ts";
+import { FIRST_QUICK_ENTRY, Record } from "./record.ts";
 
 /** Imported functions and their signatures; all take the CPU's number first. */
 const IMPORTS = {
@@ -278,13 +278,34 @@ function defineRaise(module: ModuleWriter, sync: number): number {
   return index;
 }
 
-/** enter(cpu, budget): runs from the state's `rip`. */
+/** enter(cpu, budget): runs from the state's `rip`, and on from the handlers of faults that are delivered without TypeScript. */
 function defineEnter(module: ModuleWriter, next: number): void {
   const { index, writer: code } = module.define({ parameters: ["i32", "i32"], results: [] });
+  const cpu = code.local("i64");
   code.get(0);
   code.op("i64.extend_i32_u");
+  code.set(cpu);
+  code.block("block");
+  code.block("loop");
+  code.get(cpu);
   code.i64(0n);
   code.get(1);
   code.call(next);
+  code.get(cpu);
+  code.memory("i32.load", offsetOf("status"));
+  code.i32(Status.exception);
+  code.op("i32.ne");
+  code.branchIf(1);
+  code.get(cpu);
+  code.i32(FIRST_QUICK_ENTRY + FAULT_ENTRY);
+  code.callIndirect(module.type(QUICK_FUNCTION));
+  code.op("i32.eqz");
+  code.branchIf(1);
+  code.get(cpu);
+  code.memory("i32.load", offsetOf("budget"));
+  code.set(1);
+  code.branch(0);
+  code.op("end");
+  code.op("end");
   module.export("enter", index);
 }

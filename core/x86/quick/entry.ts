@@ -26,7 +26,7 @@ import {
 } from "../../lib/wasm/routine.ts";
 import { Attribute, Eflags } from "../state/bits.ts";
 import { CLEARED_BY_GATE, IST1 } from "../system/delivery_long.ts";
-import { baseOf, CpuWords, levelOf, limitOf } from "./cpu_words.ts";
+import { baseOf, type CpuWords, levelOf, limitOf } from "./cpu_words.ts";
 
 /** Parameters of the entries, after those of {@link CpuWords}. */
 export const ENTRY_PARAMETERS = [
@@ -46,43 +46,55 @@ const TRAP_GATE = 1n << 40n;
 
 const WORD = constant(0xffffffffn);
 
-/** What is common to both entries: the parameters, the gate and the code segment that it names. */
-class Entry {
-  readonly words: CpuWords;
+/** What an entry is told: numbers that are computed already. */
+export interface EntryInputs {
   readonly vector: Value;
+  /** 1 for INT n and the like. */
   readonly software: Value;
   readonly hasErrorCode: Value;
   readonly errorCode: Value;
   readonly returnTo: Value;
+  /** EFLAGS as pushed. */
   readonly flags: Value;
+}
+
+/** The inputs of an entry that TypeScript calls: its parameters. */
+export function parameterInputs(r: Routine): EntryInputs {
+  const parameter = (name: (typeof ENTRY_PARAMETERS)[number]) =>
+    r.parameter(1 + ENTRY_PARAMETERS.indexOf(name));
+  return {
+    vector: parameter("vector"),
+    software: parameter("software"),
+    hasErrorCode: parameter("hasErrorCode"),
+    errorCode: parameter("errorCode"),
+    returnTo: r.let(or(parameter("returnLow"), shl(parameter("returnHigh"), constant(32)))),
+    flags: parameter("flags"),
+  };
+}
+
+/** What is common to both entries: the gate and the code segment that it names. */
+class Entry {
+  readonly r: Routine;
   gate!: Value;
   gateAt!: Value;
   code!: Value;
   level!: Value;
 
-  constructor(readonly r: Routine) {
-    this.words = new CpuWords(r, r.parameter(0));
-    const parameter = (name: (typeof ENTRY_PARAMETERS)[number]) =>
-      r.parameter(1 + ENTRY_PARAMETERS.indexOf(name));
-    this.vector = parameter("vector");
-    this.software = parameter("software");
-    this.hasErrorCode = parameter("hasErrorCode");
-    this.errorCode = parameter("errorCode");
-    this.returnTo = r.let(or(parameter("returnLow"), shl(parameter("returnHigh"), constant(32))));
-    this.flags = parameter("flags");
+  constructor(readonly words: CpuWords, private readonly inputs: EntryInputs) {
+    this.r = words.r;
   }
 
   /** Finds gate and code segment, of gates of `gateBytes` bytes. */
   find(gateBytes: 8 | 16): void {
     const { r, words } = this;
     const cpl = words.old("cpl");
-    const offset = r.let(shl(this.vector, constant(gateBytes === 8 ? 3 : 4)));
+    const offset = r.let(shl(this.inputs.vector, constant(gateBytes === 8 ? 3 : 4)));
     r.giveUpIf(below(words.old("idtrLimit"), add(offset, constant(gateBytes - 1))));
     const at = r.let(add(words.old("idtrBase"), offset));
     this.gateAt = words.direct(at, constant(gateBytes), words.systemView());
     const gate = this.gate = r.let(load(this.gateAt, 64));
     r.giveUpIf(differ(and(gate, constant(GATE_MASK)), constant(COMMON_GATE)));
-    r.giveUpIf(both(differ(this.software, constant(0)), below(levelOf(gate), cpl)));
+    r.giveUpIf(both(differ(this.inputs.software, constant(0)), below(levelOf(gate), cpl)));
     const code = this.code = words.descriptor(r.let(bits(gate, 16, 16)));
     words.requireCode(code);
     this.level = r.let(levelOf(code));
@@ -116,9 +128,10 @@ class Entry {
 }
 
 /** Writes the entry of protected mode. */
-export function writeProtectedEntry(r: Routine): void {
-  const entry = new Entry(r);
-  const { words, hasErrorCode } = entry;
+export function writeProtectedEntry(words: CpuWords, inputs: EntryInputs): void {
+  const { r } = words;
+  const { hasErrorCode } = inputs;
+  const entry = new Entry(words, inputs);
   entry.find(8);
   const { level } = entry;
   const target = r.let(entry.target());
@@ -155,24 +168,24 @@ export function writeProtectedEntry(r: Routine): void {
   const pointer = r.let(sub(top.value, size));
   const address = r.let(and(add(base.value, pointer), WORD));
   const host = words.direct(address, size, words.levelView(level), true);
-  r.if(differ(hasErrorCode, constant(0)), () => r.store(host, 32, entry.errorCode));
+  r.if(differ(hasErrorCode, constant(0)), () => r.store(host, 32, inputs.errorCode));
   const frame = r.let(add(host, shl(hasErrorCode, constant(2))));
-  r.store(frame, 32, entry.returnTo);
+  r.store(frame, 32, inputs.returnTo);
   r.store(frame, 32, words.old("csSelector"), 4);
-  r.store(frame, 32, entry.flags, 8);
+  r.store(frame, 32, inputs.flags, 8);
   r.if(inner, () => {
     r.store(frame, 32, words.old("rsp"), 12);
     r.store(frame, 32, words.old("ssSelector"), 16);
     words.loadSegment("ss", stackSelector.value, stack.value);
   });
   entry.enter(pointer, target, false);
-  r.done();
 }
 
 /** Writes the entry of long mode. */
-export function writeLongEntry(r: Routine): void {
-  const entry = new Entry(r);
-  const { words, hasErrorCode } = entry;
+export function writeLongEntry(words: CpuWords, inputs: EntryInputs): void {
+  const { r } = words;
+  const { hasErrorCode } = inputs;
+  const entry = new Entry(words, inputs);
   entry.find(16);
   const { level } = entry;
   words.requireLong(entry.code);
@@ -194,14 +207,13 @@ export function writeLongEntry(r: Routine): void {
   const pointer = r.let(sub(and(top.value, constant(-16)), size));
   words.requireCanonical(pointer);
   const host = words.direct(pointer, size, words.levelView(level), true);
-  r.if(not(equal(hasErrorCode, constant(0))), () => r.store(host, 64, entry.errorCode));
+  r.if(not(equal(hasErrorCode, constant(0))), () => r.store(host, 64, inputs.errorCode));
   const frame = r.let(add(host, shl(hasErrorCode, constant(3))));
-  r.store(frame, 64, entry.returnTo);
+  r.store(frame, 64, inputs.returnTo);
   r.store(frame, 64, words.old("csSelector"), 8);
-  r.store(frame, 64, entry.flags, 16);
+  r.store(frame, 64, inputs.flags, 16);
   r.store(frame, 64, words.old("rsp"), 24);
   r.store(frame, 64, words.old("ssSelector"), 32);
   r.if(inner, () => words.loadNull("ss", level, level));
   entry.enter(pointer, target, true);
-  r.done();
 }

@@ -39,6 +39,7 @@ import { CpuWords } from "./cpu_words.ts";
 import { writeLongReturn, writeProtectedReturn } from "./return.ts";
 import { dropLocals, dropPage, requireCanonical } from "./tlb_words.ts";
 import { type QuickAccess, TranslationWriter } from "./translation.ts";
+import { writeFault, writeInt } from "./trap.ts";
 
 /** Of the translations: (state, linear address). Of functions: (state). */
 export const TRANSLATE: Signature = { parameters: ["i64", "i64"], results: ["i32"] };
@@ -55,11 +56,14 @@ const FUNCTIONS = {
   syscall: writeSyscall,
   sysret: writeSysret,
   swapgs: writeSwapGs,
-} as const satisfies Readonly<Record<string, (r: Routine, cpu: Value) => void>>;
+  int: writeInt,
+} as const satisfies Readonly<Record<string, (r: Routine, cpu: Value, trapLog: number) => void>>;
 const NAMES: readonly string[] = Object.keys(FUNCTIONS);
 
 /** Entries of the function table that quick functions take. */
-export const QUICK_ENTRIES: number = ACCESSES.length + NAMES.length;
+export const QUICK_ENTRIES: number = ACCESSES.length + NAMES.length + 1;
+/** The entry, from the first of them on, of the delivery of a pending fault. */
+export const FAULT_ENTRY: number = QUICK_ENTRIES - 1;
 
 /** The entry, from the first of them on, of the way to a translation. */
 export function translationEntry(access: QuickAccess): number {
@@ -72,11 +76,15 @@ export function quickEntry(systemFunction: string): number {
   return index < 0 ? -1 : ACCESSES.length + index;
 }
 
-/** Compiles the quick functions of the CPUs whose states lie in `linear`, into entries of `table` from `firstEntry` on. */
+/**
+ * Compiles the quick functions of the CPUs whose states lie in `linear`, into entries of `table` from `firstEntry` on.
+ * `trapLog` is the linear offset of a log (trap_log.ts), or 0: then traps are left to TypeScript.
+ */
 export function compileQuickFunctions(
   host: WasmHost,
   linear: LinearMemory,
   memory: MachineMemory,
+  trapLog: number,
   table: { readonly handle: unknown; readonly entries: number; readonly firstEntry: number },
 ): void {
   const module = new ModuleWriter(linear.buffer.byteLength / 65536, table.entries);
@@ -85,12 +93,13 @@ export function compileQuickFunctions(
     new TranslationWriter(new Routine(writer), access, memory).write();
     return index;
   });
-  const functions = Object.values(FUNCTIONS).map((write) => {
+  const functions = [...Object.values(FUNCTIONS), writeFault].map((write) => {
     const { index, writer } = module.define(QUICK_FUNCTION);
     const r = new Routine(writer);
     const cpu = r.wide(0);
     r.giveUpIf(hasAny(load(cpu, 32, offsetOf("care")), Care.owner | Care.debugger));
-    write(r, cpu);
+    if (trapLog === 0 && (write === writeFault || write === writeInt)) r.giveUp();
+    else write(r, cpu, trapLog);
     r.done();
     return index;
   });

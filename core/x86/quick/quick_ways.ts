@@ -6,7 +6,13 @@ import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
 import { Routine } from "../../lib/wasm/routine.ts";
 import { ModuleWriter } from "../../lib/wasm/writer.ts";
 import { CpuWords } from "./cpu_words.ts";
-import { ENTRY_PARAMETERS, writeLongEntry, writeProtectedEntry } from "./entry.ts";
+import {
+  ENTRY_PARAMETERS,
+  type EntryInputs,
+  parameterInputs,
+  writeLongEntry,
+  writeProtectedEntry,
+} from "./entry.ts";
 import { writeLongReturn, writeProtectedReturn } from "./return.ts";
 
 /**
@@ -24,11 +30,19 @@ export interface QuickWays {
 }
 
 const ROUTINES: Readonly<Record<keyof QuickWays, readonly [(r: Routine) => void, number]>> = {
-  protectedEntry: [writeProtectedEntry, ENTRY_PARAMETERS.length],
-  longEntry: [writeLongEntry, ENTRY_PARAMETERS.length],
+  protectedEntry: [entryBy(writeProtectedEntry), ENTRY_PARAMETERS.length],
+  longEntry: [entryBy(writeLongEntry), ENTRY_PARAMETERS.length],
   protectedReturn: [returnBy(writeProtectedReturn), 0],
   longReturn: [returnBy(writeLongReturn), 0],
 };
+
+function entryBy(write: (words: CpuWords, inputs: EntryInputs) => void): (r: Routine) => void {
+  return (r) => {
+    const inputs = parameterInputs(r);
+    write(new CpuWords(r, r.parameter(0)), inputs);
+    r.done();
+  };
+}
 
 function returnBy(write: (words: CpuWords) => void): (r: Routine) => void {
   return (r) => {

@@ -118,6 +118,7 @@ const FIELDS = [
   field("sseTrap", "u32", "vector that an SSE instruction raises now (6 or 7), or 0"),
   field("fastPaths", "u32", "1 when fast paths may be taken, 0 forces their plain twins"),
   field("care", "u32", "why quick ways must leave something to their plain twins: see Care"),
+  field("cycleBase", "i64", "the machine's cycle, plus the budget that is left"),
   field("tlbBank", "i64", "linear offset of the TLB bank that the VM id selects"),
   field("localFrame", "u32", "frame of the page that only this CPU sees, or 0xffffffff"),
   field("codeLast", "i64", "highest valid offset in CS, for instruction fetch"),
@@ -284,6 +285,8 @@ export const Care = {
   codeStops: 8,
   /** A debugger that is told of system functions. */
   debugger: 16,
+  /** Somebody who must hear of traps at once. */
+  traps: 32,
 } as const;
 
 /** Fields that say where a CPU's parts lie and what surrounds it: no part of what a snapshot brings back. */
