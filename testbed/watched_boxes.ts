@@ -67,6 +67,7 @@ export interface BoxEntry {
 export class BoxRegistry {
   readonly #entries = new Map<string, () => BoxEntry | null>();
   readonly #made = new Map<string, number>();
+  readonly #listeners = new Set<(entry: BoxEntry) => void>();
 
   /** Adds `holder`, which `view` shows. Its name is `prefix` with a number. */
   add<T extends object>(prefix: string, holder: T, view: (holder: T) => WatchedBox): void {
@@ -78,6 +79,13 @@ export class BoxRegistry {
       const there = reference.deref();
       return there ? { name, holder: there, box: view(there) } : null;
     });
+    for (const listener of this.#listeners) listener({ name, holder, box: view(holder) });
+  }
+
+  /** Calls `listener` with each box that is added from now on; returns how to stop that. */
+  onAdded(listener: (entry: BoxEntry) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Those that are there, oldest first. */

@@ -76,7 +76,7 @@ async function scenarioCard(name: string): Promise<ScenarioCard> {
   return {
     name,
     title: scenario.title ?? name,
-    summary: scenario.summary,
+    summary: sentence(scenario.summary),
     fields: [...fields, SEED],
   };
 }

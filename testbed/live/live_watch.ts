@@ -32,15 +32,20 @@ export type LiveNews =
 export interface LiveWatchOptions {
   readonly boxes?: BoxRegistry;
   readonly machines?: MachineRegistry;
-  /** Milliseconds of the host's time between samples; default 250. */
+  /** Milliseconds of the host's time between looks; default 100. */
   readonly everyMs?: number;
 }
+
+/** A box is sampled at every look, one of more domains than this at every second one, and so on. */
+const DOMAINS_A_LOOK = 16;
 
 /** What is kept of a box, for as long as there is the box. */
 interface WatchedState {
   readonly sampler: BoxSampler;
   /** Of the latest sample: a box that stands still has no news. */
   told: string;
+  /** Looks since the latest sample. */
+  looks: number;
 }
 
 /** See the module comment. */
@@ -50,21 +55,28 @@ export class LiveWatch {
   readonly #states = new WeakMap<object, WatchedState>();
   readonly #consoles = new Map<ConsoleKey, WeakRef<SerialConsole>>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #unlisten: () => void;
   #isStopped = false;
 
   /** Tells `listener` from now on; until {@link stop}. */
   constructor(private readonly listener: (news: LiveNews) => void, options: LiveWatchOptions = {}) {
     this.#boxes = options.boxes ?? boxes;
     this.#machines = options.machines ?? machines;
-    this.#timer = setInterval(() => this.look(), options.everyMs ?? 250);
+    this.#timer = setInterval(() => this.#look(1), options.everyMs ?? 100);
     // A script that has ended is not kept alive by being watched.
     Deno.unrefTimer(Number(this.#timer));
+    // From its beginning on, so that nothing of its schedule is missed.
+    this.#unlisten = this.#boxes.onAdded((entry) => this.#lookAt(entry, 1));
     this.look();
   }
 
-  /** Looks now. */
+  /** Looks now, whether it is a box's turn or not. */
   look(): void {
-    for (const entry of this.#boxes) this.#lookAt(entry);
+    this.#look(Infinity);
+  }
+
+  #look(looks: number): void {
+    for (const entry of this.#boxes) this.#lookAt(entry, looks);
     for (const { name, console } of this.#machines) this.#watchConsole(name, name, console);
   }
 
@@ -78,19 +90,24 @@ export class LiveWatch {
   stop(): void {
     this.#isStopped = true;
     clearInterval(this.#timer);
+    this.#unlisten();
     for (const { holder } of this.#boxes) this.#states.get(holder)?.sampler.stop();
   }
 
-  #lookAt({ name, holder, box }: BoxEntry): void {
-    for (const domain of box.domains()) {
+  #lookAt({ name, holder, box }: BoxEntry, looks: number): void {
+    const domains = box.domains();
+    for (const domain of domains) {
       if (!domain.console) continue;
       this.#watchConsole(`${name}/${domain.id}`, domain.name, domain.console);
     }
     let state = this.#states.get(holder);
     if (!state) {
-      state = { sampler: new BoxSampler(box, name), told: "" };
+      state = { sampler: new BoxSampler(box, name), told: "", looks: 0 };
       this.#states.set(holder, state);
     }
+    state.looks += looks;
+    if (state.looks < domains.length / DOMAINS_A_LOOK) return;
+    state.looks = 0;
     const sample = state.sampler.sample();
     const told = `${sample.timeNs} ${sample.domains.map(({ id, activity }) => id + activity)}`;
     if (state.told === told) return;

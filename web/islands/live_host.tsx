@@ -74,16 +74,18 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
     <section class="host">
       <Domains {...{ channel, host, hidden, toggle, consoles }} />
       <div class="charts">
-        {QUANTITIES.map((quantity, i) => (
-          <LiveChart
-            key={quantity}
-            {...CHARTS[quantity]}
-            lines={lines}
-            seconds={data[i].seconds}
-            values={data[i].values}
-            palette={palette}
-          />
-        ))}
+        {QUANTITIES.map((quantity, i) =>
+          isSeen(quantity, data[i].values) && (
+            <LiveChart
+              key={quantity}
+              {...CHARTS[quantity]}
+              lines={lines}
+              seconds={data[i].seconds}
+              values={data[i].values}
+              palette={palette}
+            />
+          )
+        )}
       </div>
       <LiveTimeline
         cpus={latest.cpus.length}
@@ -95,6 +97,12 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
       <LiveNetwork sample={latest} before={before} />
     </section>
   );
+}
+
+/** Whether a plot would show anything; CPU time always matters. */
+function isSeen(quantity: Quantity, values: readonly (readonly (number | null)[])[]): boolean {
+  return quantity === "cpu" ||
+    values.some((line) => line.some((value) => value !== null && value > 0));
 }
 
 function Domains({ channel, host, hidden, toggle, consoles }: {

@@ -83,6 +83,12 @@ function Standing({ run }: { readonly run: RunStanding }) {
           : <a class="button main" href={`/runs/${id}`}>See its results</a>}
         {status === "running" && <a href={`/runs/${id}`}>results so far</a>}
       </p>
+      {status === "running" && (
+        <form method="post" action={`/live/${id}/stop`} class="row">
+          <button type="submit" class="danger">Stop it</button>
+          <span class="soft">What was measured until then is kept.</span>
+        </form>
+      )}
       <progress max="1" value={progress.fraction} aria-label="Progress" />
       {error !== null && (
         <div class="notice bad">

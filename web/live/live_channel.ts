@@ -1,7 +1,7 @@
 /** What is known of one run or session while it goes on, and who watches it. */
 
 import { unreachable } from "../unreachable.ts";
-import type { HostSample, RunStatus } from "../../mod.ts";
+import type { HostSample, RunEnd, RunStatus } from "../../mod.ts";
 import type { RunNews } from "../services.ts";
 import { EventStream } from "./event_stream.ts";
 import type { ConsoleCard, LiveMessage, LiveState, RunStanding } from "./messages.ts";
@@ -103,7 +103,7 @@ export class LiveChannel {
       case "progress":
         return this.#stand({ progress: news.progress });
       case "ended":
-        return this.#stand({ status: news.end.status, error: news.end.error });
+        return this.#end(news.end);
       case "conclusion":
         return this.#line(news.text);
       case "started":
@@ -166,6 +166,11 @@ export class LiveChannel {
     if (!this.#run) return;
     this.#run = { ...this.#run, ...change };
     this.#tell({ kind: "run", run: this.#run });
+  }
+
+  #end({ status, error }: RunEnd): void {
+    const done = { progress: { fraction: 1, step: "" } };
+    this.#stand({ status, error, ...(status === "complete" ? done : {}) });
   }
 
   #cards(): ConsoleCard[] {

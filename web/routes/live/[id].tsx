@@ -23,12 +23,6 @@ const route: Route = {
             of={LiveView}
             props={{ id: channel.id, initial: { ...state, samples: [] } }}
           />
-          {channel.options.stop && channel.status === "running" && (
-            <form method="post" action={`/live/${channel.id}/stop`} class="row">
-              <button type="submit" class="danger">Stop it</button>
-              <span class="soft">What was measured until then is kept.</span>
-            </form>
-          )}
           <noscript>
             <p class="notice">The live view needs JavaScript; the results of a run do not.</p>
           </noscript>

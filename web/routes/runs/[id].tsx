@@ -86,7 +86,7 @@ function RunView({ run, files, isLive }: {
       </section>
       {run.log.length > 0 && (
         <details>
-          <summary>What it printed ({run.log.length} lines)</summary>
+          <summary>What it printed</summary>
           <pre class="log" tabindex={0}>{run.log.join("\n")}</pre>
         </details>
       )}
