@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { renderToString } from "preact-render-to-string";
-import { type Asset, serveAsset } from "./assets.ts";
+import { type Assets, serveAsset } from "./assets.ts";
 import { Frame } from "./frame.tsx";
 import { cookieOf, examine, type GuardOptions, harden } from "./guard.ts";
 import type { LiveHub } from "./live/live_hub.ts";
@@ -15,8 +15,7 @@ import { type Theme, THEME_COOKIE, THEMES } from "./theme.ts";
 export interface AppOptions extends GuardOptions {
   readonly services: DashboardServices;
   readonly live: LiveHub;
-  /** Pages do not wait for these. */
-  readonly assets: Promise<ReadonlyMap<string, Asset>>;
+  readonly assets: Assets;
 }
 
 /** Answers a request. */
@@ -35,7 +34,7 @@ export function createApp(options: AppOptions): App {
     return undefined;
   });
   hono.get("/assets/:name", async ({ req }) => {
-    const asset = (await options.assets).get(req.param("name"));
+    const asset = await options.assets.find(req.param("name"));
     const answer = asset
       ? serveAsset(req.raw, asset)
       : new Response("no such file\n", { status: 404 });

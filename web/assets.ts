@@ -1,6 +1,6 @@
 /**
- * What browsers load besides pages: style sheets, the icon, and the islands, which esbuild bundles when the dashboard
- * starts. Nothing is built into the repository.
+ * What browsers load besides pages: style sheets, the icon, and the islands, which esbuild bundles when the first browser
+ * asks for one: its page has been shown by then. Nothing is built into the repository.
  */
 
 import uplotStyles from "uplot/dist/uPlot.min.css" with { type: "text" };
@@ -22,28 +22,39 @@ export interface Asset {
 }
 
 const CLIENT = new URL("./client.ts", import.meta.url);
+const STYLES = [base, parts, figures, uplotStyles, terminalStyles];
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
-/** All assets by their file name. Throws `Error` with esbuild's words if the islands cannot be bundled. */
-export async function buildAssets(): Promise<ReadonlyMap<string, Asset>> {
-  const styles = [base, parts, figures, uplotStyles, terminalStyles].join("\n");
-  const texts: [name: string, type: string, content: string][] = [
-    ["style.css", "text/css; charset=utf-8", styles],
+/** The assets of one dashboard, by their file name. */
+export class Assets {
+  readonly #plain = byName([
+    ["style.css", "text/css; charset=utf-8", STYLES.join("\n")],
     ["icon.svg", "image/svg+xml", icon],
-    ...(await bundleIslands()).map(([name, code]): [string, string, string] => [
-      name,
-      JAVASCRIPT,
-      code,
-    ]),
-  ];
-  const assets = texts.map(async ([name, type, content]) =>
+  ]);
+  #scripts: Promise<ReadonlyMap<string, Asset>> | null = null;
+
+  /** Undefined if there is no such file; rejects with esbuild's words if the islands cannot be bundled. */
+  async find(name: string): Promise<Asset | undefined> {
+    return (await this.#plain).get(name) ??
+      (name.endsWith(".js") ? (await this.scripts()).get(name) : undefined);
+  }
+
+  /** The islands: the client, a chunk for each, and what they share. Rejects as {@link find}. */
+  scripts(): Promise<ReadonlyMap<string, Asset>> {
+    return this.#scripts ??= bundleIslands().then(byName);
+  }
+}
+
+async function byName(
+  files: readonly (readonly [name: string, type: string, content: string])[],
+): Promise<ReadonlyMap<string, Asset>> {
+  const assets = files.map(async ([name, type, content]) =>
     [name, await asset(name, type, content)] as const
   );
   return new Map(await Promise.all(assets));
 }
 
-/** The scripts by name: the client, a chunk for each island, and what they share. */
-async function bundleIslands(): Promise<[name: string, code: string][]> {
+async function bundleIslands(): Promise<[name: string, type: string, code: string][]> {
   const { success, errors, outputFiles } = await Deno.bundle({
     entrypoints: [CLIENT.href],
     outputDir: "assets",
@@ -56,7 +67,11 @@ async function bundleIslands(): Promise<[name: string, code: string][]> {
   if (!success || !outputFiles) {
     throw new Error(`the islands cannot be bundled: ${errors.map(({ text }) => text).join("; ")}`);
   }
-  return outputFiles.map((file) => [file.path.slice(file.path.lastIndexOf("/") + 1), file.text()]);
+  return outputFiles.map((file) => [
+    file.path.slice(file.path.lastIndexOf("/") + 1),
+    JAVASCRIPT,
+    file.text(),
+  ]);
 }
 
 async function asset(

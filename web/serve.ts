@@ -1,7 +1,7 @@
 /** Listens for browsers. */
 
 import { createApp } from "./app.tsx";
-import { buildAssets } from "./assets.ts";
+import { Assets } from "./assets.ts";
 import { LiveHub } from "./live/live_hub.ts";
 import type { DashboardServices } from "./services.ts";
 
@@ -37,9 +37,7 @@ export function serveDashboard(options: DashboardOptions): Dashboard {
   const { services, port = DEFAULT_PORT, host = LOOPBACK, token } = options;
   checkOptions(port, host, token);
   const live = new LiveHub(services);
-  const assets = buildAssets();
-  // A page that needs them says what went wrong; nobody may ever ask.
-  assets.catch(() => {});
+  const assets = new Assets();
   let app: ReturnType<typeof createApp> | null = null;
   const server = listen(port, host, (request) => app!(request));
   const bound = server.addr.port;

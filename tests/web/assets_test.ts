@@ -1,16 +1,15 @@
 /** What a browser loads: small enough, and nothing from elsewhere. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Asset, buildAssets, serveAsset } from "../../web/assets.ts";
+import { Assets, serveAsset } from "../../web/assets.ts";
 
 /** The islands together, compressed; the terminal is loaded by console pages only. */
 const MAX_ISLANDS_BYTES = 100_000;
 
-let built: Promise<ReadonlyMap<string, Asset>> | null = null;
-const assets = () => built ??= buildAssets();
+const assets = new Assets();
 
 Deno.test("all islands but the terminal are under 100 kB, compressed", async () => {
-  const scripts = [...await assets()].filter(([name]) => name.endsWith(".js"));
+  const scripts = [...await assets.scripts()];
   const terminal = scripts.filter(([name]) => /^(?:xterm|addon-fit)-/.test(name));
   const rest = scripts.filter((each) => !terminal.includes(each));
   const size = rest.reduce((sum, [, { gzip }]) => sum + gzip.length, 0);
@@ -19,7 +18,8 @@ Deno.test("all islands but the terminal are under 100 kB, compressed", async () 
 });
 
 Deno.test("style sheets and scripts load nothing from elsewhere", async () => {
-  for (const [name, { bytes }] of await assets()) {
+  const style = ["style.css", (await assets.find("style.css"))!] as const;
+  for (const [name, { bytes }] of [style, ...await assets.scripts()]) {
     const text = new TextDecoder().decode(bytes);
     const loads = text.match(/@import\b|url\(\s*["']?(?:https?:)?\/\/|\bimport\s*["']https?:/g);
     assertEquals(loads, null, name);
@@ -27,7 +27,7 @@ Deno.test("style sheets and scripts load nothing from elsewhere", async () => {
 });
 
 Deno.test("an asset is compressed for who can read that, and sent once", async () => {
-  const asset = (await assets()).get("client.js")!;
+  const asset = (await assets.find("client.js"))!;
   const ask = (headers: Readonly<Record<string, string>>) =>
     serveAsset(new Request("http://localhost/assets/client.js", { headers }), asset);
   const zipped = ask({ "accept-encoding": "gzip, br" });

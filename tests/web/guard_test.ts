@@ -1,7 +1,7 @@
 /** Who is answered and who is refused, over HTTP as it is on the wire. */
 
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { DashboardRig } from "./dashboard_rig.ts";
+import { DashboardRig } from "../../web/testing/dashboard_rig.ts";
 import { rawRequest } from "./raw_request.ts";
 
 /** A request and the status that it gets. `PORT` stands for the dashboard's port. */

@@ -13,8 +13,8 @@ import {
   openWindow,
   type PlayedRun,
   sampleHost,
-} from "./dashboard_rig.ts";
-import { HOSTILE } from "./sample_runs.ts";
+} from "../../web/testing/dashboard_rig.ts";
+import { HOSTILE } from "../../web/testing/sample_runs.ts";
 
 Deno.test.afterAll(closeBrowser);
 

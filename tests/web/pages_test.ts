@@ -8,8 +8,8 @@ import {
   eventually,
   NEEDS_BROWSER,
   openWindow,
-} from "./dashboard_rig.ts";
-import { HOSTILE } from "./sample_runs.ts";
+} from "../../web/testing/dashboard_rig.ts";
+import { HOSTILE } from "../../web/testing/sample_runs.ts";
 
 const PAGES = [
   "/",

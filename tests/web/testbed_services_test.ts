@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { RunStore } from "../../mod.ts";
 import { serveDashboard, testbedServices } from "../../web/mod.ts";
-import { eventually } from "./dashboard_rig.ts";
+import { eventually } from "../../web/testing/dashboard_rig.ts";
 
 /** A dashboard over a store of its own, both gone afterwards. */
 async function withDashboard(

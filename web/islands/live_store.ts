@@ -34,8 +34,16 @@ export function knowledgeOf({ samples, ...rest }: LiveState): LiveKnowledge {
   return { ...rest, hosts: samples.reduce(withSample, [] as readonly HostHistory[]) };
 }
 
+/** What is known after messages that came together. */
+export function afterMessages(
+  known: LiveKnowledge,
+  messages: readonly LiveMessage[],
+): LiveKnowledge {
+  return messages.reduce(afterMessage, known);
+}
+
 /** What is known after a message. */
-export function afterMessage(known: LiveKnowledge, message: LiveMessage): LiveKnowledge {
+function afterMessage(known: LiveKnowledge, message: LiveMessage): LiveKnowledge {
   switch (message.kind) {
     case "state":
       return knowledgeOf(message.state);

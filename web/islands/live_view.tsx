@@ -11,12 +11,12 @@ import {
   type RunStanding,
 } from "../live/messages.ts";
 import { aboutHost, ConsoleLink, LiveHost } from "./live_host.tsx";
-import { afterMessage, type HostHistory, knowledgeOf } from "./live_store.ts";
+import { afterMessages, type HostHistory, knowledgeOf } from "./live_store.ts";
 import { usePalette } from "./palette.ts";
 
 /** See the module comment. */
 export function LiveView({ id, initial }: { readonly id: string; readonly initial: LiveState }) {
-  const [known, tell] = useReducer(afterMessage, initial, knowledgeOf);
+  const [known, tell] = useReducer(afterMessages, initial, knowledgeOf);
   const isConnected = useStream(`/live/${encodeURIComponent(id)}/stream`, tell);
   const palette = usePalette();
   const { run, hosts, consoles, log } = known;
@@ -118,16 +118,49 @@ function Machines({ channel, consoles }: {
 }
 
 /** Hears a channel's stream; browsers connect again by themselves. */
-function useStream(url: string, tell: (message: LiveMessage) => void): boolean {
+function useStream(url: string, tell: (messages: readonly LiveMessage[]) => void): boolean {
   const [isConnected, setConnected] = useState(true);
   useEffect(() => {
     const source = new EventSource(url);
+    const hear = inBatches(tell);
     source.onopen = () => setConnected(true);
     source.onerror = () => setConnected(false);
     for (const kind of LIVE_MESSAGE_KINDS) {
-      source.addEventListener(kind, ({ data }) => tell(JSON.parse(data)));
+      source.addEventListener(kind, ({ data }) => hear(JSON.parse(data)));
     }
     return () => source.close();
   }, [url]);
   return isConnected;
+}
+
+/** The page is drawn anew after this time at the earliest, in milliseconds. */
+const REST_MS = 100;
+/** It rests this many times as long as drawing took: scrolling and typing stay smooth on a slow or busy computer. */
+const REST_SHARE = 4;
+
+/** Hands messages on together, as often as the page can well be drawn. */
+function inBatches(
+  tell: (messages: readonly LiveMessage[]) => void,
+): (message: LiveMessage) => void {
+  let waiting: LiveMessage[] = [];
+  let isResting = false;
+  const flush = () => {
+    const begun = performance.now();
+    isResting = true;
+    tell(waiting);
+    waiting = [];
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        const tookMs = performance.now() - begun;
+        setTimeout(() => {
+          isResting = false;
+          if (waiting.length > 0) flush();
+        }, Math.max(REST_MS - tookMs, REST_SHARE * tookMs));
+      })
+    );
+  };
+  return (message) => {
+    waiting.push(message);
+    if (!isResting) flush();
+  };
 }

@@ -2,13 +2,8 @@
 
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import type { HostSample, RunRecord } from "../../mod.ts";
-import { type Dashboard, type DashboardOptions, serveDashboard } from "../../web/serve.ts";
-import type {
-  DashboardServices,
-  ParameterField,
-  RunNews,
-  ScenarioCard,
-} from "../../web/services.ts";
+import { type Dashboard, type DashboardOptions, serveDashboard } from "../serve.ts";
+import type { DashboardServices, ParameterField, RunNews, ScenarioCard } from "../services.ts";
 import { HOSTILE, sampleRun } from "./sample_runs.ts";
 
 /** A run that a page started; the test says what happens in it. */
