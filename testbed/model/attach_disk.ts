@@ -4,20 +4,20 @@ import type { MachineClock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { DK32EJ, ScsiDisk } from "../../devices/scsi/mod.ts";
 import {
+  type Kernel,
   type Linux,
   type PlatformName,
   SharedMemory,
   UnixSockets,
 } from "../../guests/model/mod.ts";
 import {
-  BLOCK_SECTORS,
+  type DiskDriver,
   type DiskPort,
   Files,
   GROUP_BLOCKS,
   ScsiDriver,
 } from "../../guests/model/vfs/mod.ts";
 import { HostedDisk } from "./hosted_disk.ts";
-import type { SharedDisk } from "./shared_disk.ts";
 
 /** What the files of a system are kept on. */
 export interface AttachDiskOptions {
@@ -26,8 +26,8 @@ export interface AttachDiskOptions {
   readonly platform: PlatformName;
   /** Memory of the system: half of it may hold pages of files. */
   readonly memoryBytes: number;
-  /** A disk that other systems use, too; default: one of its own. */
-  readonly shared?: SharedDisk;
+  /** Makes the driver of a disk that there is already; default: a disk of its own, as the platform shows it. */
+  readonly driver?: (kernel: Kernel) => DiskDriver;
   /** The monitor's process waits for its host: the guest's CPUs stand still meanwhile. */
   readonly stall?: (stalled: boolean) => void;
 }
@@ -42,10 +42,7 @@ const HOST_PAGES = 50_000;
 /** Installs files, and what databases need besides. */
 export function attachDisk({ kernel, descriptors }: Linux, options: AttachDiskOptions): Files {
   const { memoryBytes } = options;
-  const driver: ScsiDriver = new ScsiDriver(
-    kernel,
-    portFor(options, (tag) => driver.completed(tag)),
-  );
+  const driver = options.driver?.(kernel) ?? ownDisk(kernel, options);
   const files = new Files(kernel, descriptors, {
     driver,
     blocks: DISK_BLOCKS,
@@ -57,10 +54,18 @@ export function attachDisk({ kernel, descriptors }: Linux, options: AttachDiskOp
   return files;
 }
 
+/** A SCSI disk that nobody else uses. */
+function ownDisk(kernel: Kernel, options: AttachDiskOptions): ScsiDriver {
+  const driver: ScsiDriver = new ScsiDriver(
+    kernel,
+    portFor(options, (tag) => driver.completed(tag)),
+  );
+  return driver;
+}
+
 /** The disk that a platform shows. */
 function portFor(options: AttachDiskOptions, completed: (tag: number) => void): DiskPort {
-  const { clock, costs, platform, shared, stall } = options;
-  if (shared) return shared.part(DISK_BLOCKS * BLOCK_SECTORS, completed);
+  const { clock, costs, platform, stall } = options;
   const real = { clock, name: "sda", model: DK32EJ, writeCache: true };
   switch (platform) {
     case "native":

@@ -8,7 +8,7 @@ import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { createLinux, type Kernel } from "../../guests/model/mod.ts";
-import type { Files } from "../../guests/model/vfs/mod.ts";
+import { BLOCK_SECTORS, type Files } from "../../guests/model/vfs/mod.ts";
 import { DBENCH, dbench } from "../../guests/model/workloads/dbench.ts";
 import { drawState } from "../../guests/model/workloads/draw.ts";
 import { osdb, OSDB_USERS, type OsdbTest, tuplesOf } from "../../guests/model/workloads/osdb.ts";
@@ -18,13 +18,15 @@ import {
   postmaster,
 } from "../../guests/model/workloads/postgresql.ts";
 import { Host } from "../host/host.ts";
+import type { ModelPlace } from "../host/modelled_domains.ts";
 import {
   APPLICATION_SYSTEMS,
   type ApplicationSystem,
   type StorageBenchmark,
 } from "./application_figures.ts";
-import { attachDisk } from "./attach_disk.ts";
+import { attachDisk, DISK_BLOCKS } from "./attach_disk.ts";
 import { ModelBox } from "./model_box.ts";
+import { ringDisk } from "./ring_disk.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
@@ -61,6 +63,8 @@ const PROFILE = "xeon-2003";
 const { frequencyHz: HZ } = profileNamed(PROFILE);
 /** dbench's operations with one client (SOSP 2003, section 4.1). */
 const DBENCH_OPERATIONS = 90_000;
+/** Each database's part of the one disk. */
+const DISK_SECTORS = DISK_BLOCKS * BLOCK_SECTORS;
 const WARM_UP_SECONDS = 1;
 const SECONDS = 5;
 const INSTANCES = { cpus: 2, memory: "2GiB", each: "200MiB" } as const;
@@ -106,10 +110,13 @@ export async function databaseInstances(options: DatabaseInstances): Promise<Ins
   const kernels = Array.from({ length: instances }, (_, i) => {
     const weight = instances - i;
     const parameters = weighted ? { mcu_adv: Math.round(WEIGHT_PARTS / weight) } : undefined;
-    const kernel = (place: Parameters<typeof createLinux>[0]) => {
+    const kernel = (place: ModelPlace) => {
       const linux = createLinux(place);
-      const { memoryBytes } = place;
-      const files = attachDisk(linux, { clock, costs, platform: "xen-pv", memoryBytes, shared });
+      const { domain, frames, memoryBytes } = place;
+      const disk = (completed: (tag: number) => void) => shared.part(DISK_SECTORS, completed);
+      const driver = (kernel: Kernel) =>
+        ringDisk({ host, domain, frames, kernel, disk, sectors: DISK_SECTORS });
+      const files = attachDisk(linux, { clock, costs, platform: "xen-pv", memoryBytes, driver });
       startDatabase(linux.kernel, files, test, seed + i);
       return linux.kernel;
     };

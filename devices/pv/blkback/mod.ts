@@ -9,3 +9,8 @@
  */
 
 export * from "./blkback.ts";
+export {
+  type ReferenceBackEndOptions,
+  ReferenceBlockBackEnd,
+  type ReferenceDisk,
+} from "./reference_blkback.ts";

@@ -26,6 +26,8 @@ export interface DiskDriver extends BlockDriver {
   readonly line: string;
   /** Requests that are done and were not asked for before, oldest first; called in the interrupt. */
   takeDone(): readonly number[];
+  save(): SnapshotRecord;
+  restore(record: SnapshotRecord): void;
 }
 
 /** What files are kept on. */
@@ -104,16 +106,22 @@ export class Files implements KernelModule {
   }
 
   save(): SnapshotRecord {
-    const state = { fs: this.fs.save(), dirtyTimerSet: this.#dirtyTimerSet };
+    const state = {
+      fs: this.fs.save(),
+      driver: this.#driver.save(),
+      dirtyTimerSet: this.#dirtyTimerSet,
+    };
     return { kind: "files", version: 1, state: state as unknown as SnapshotRecord["state"] };
   }
 
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "files", 1) as unknown as {
       fs: ReturnType<FileSystem["save"]>;
+      driver: SnapshotRecord;
       dirtyTimerSet: boolean;
     };
     this.fs.restore(state.fs);
+    this.#driver.restore(state.driver);
     this.#dirtyTimerSet = state.dirtyTimerSet;
   }
 

@@ -10,6 +10,7 @@
  * ```
  */
 
+export { BlockFront, RING_GRANTS, type RingPort } from "./block_front.ts";
 export type { BlockDriver, DriverRequest } from "./block_layer.ts";
 export * from "./file_system.ts";
 export { BLOCK_SECTORS, GROUP_BLOCKS, PAGE_BYTES } from "./limits.ts";

@@ -1,5 +1,6 @@
 /** The driver of a SCSI disk: what a kernel on bare hardware has below its block layer. */
 
+import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { DriverRequest } from "./block_layer.ts";
 import type { DiskDriver } from "./files.ts";
@@ -48,6 +49,15 @@ export class ScsiDriver implements DiskDriver {
     const done = this.#done;
     this.#done = [];
     return done;
+  }
+
+  save(): SnapshotRecord {
+    return { kind: "scsi driver", version: 1, state: { done: [...this.#done] } };
+  }
+
+  /** What is on its way is the adapter's to restore. */
+  restore(record: SnapshotRecord): void {
+    this.#done = [...expectRecord(record, "scsi driver", 1).done as number[]];
   }
 
   /** Called by the adapter: a command is done. */
