@@ -1,6 +1,7 @@
 /** Web servers of a lab, and SPECweb99's clients on machines outside the box. */
 
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
+import { CARD_WORK, FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
 import { NicDriver } from "../../guests/model/net/nic_driver.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import { apache } from "../../guests/model/workloads/specweb99/apache.ts";
@@ -89,6 +90,8 @@ function plug(ground: Ground, systems: readonly LabKernel[], clients: SpecWebCli
   for (const system of kernels) {
     const { linux: { kernel }, network, address } = system;
     const device = shared ? nic : hypervisor.plug(address, raise(system));
-    kernel.install(new NicDriver("eth0", kernel, network, device));
+    kernel.install(
+      new NicDriver("eth0", kernel, network, device, shared ? CARD_WORK : FRONT_END_WORK),
+    );
   }
 }
