@@ -8,5 +8,6 @@
  */
 
 export { tinyGuests } from "./guests.ts";
+export { wildStore } from "./wild_store.ts";
 export type { TinyGuest } from "./tiny_guest.ts";
 export { type ElfContents, writeElf } from "./elf_writer.ts";

@@ -7,7 +7,7 @@ import { table } from "../tables.ts";
 import { describeStop, listInstructions } from "../views.ts";
 import { describeBackTrace } from "./back_trace.ts";
 import { describeGates, describeSegments } from "./descriptor_tables.ts";
-import { type Expression, parseExpression } from "./expression.ts";
+import { type Expression, parseExpression, registerOf } from "./expression.ts";
 import { describePageWalk } from "./page_walk.ts";
 import { describeCondition, type StopCondition, type StopOptions } from "./stop_conditions.ts";
 import { describeTlb } from "./tlb_entries.ts";
@@ -86,6 +86,11 @@ export const DEBUG_COMMANDS: Readonly<Record<string, DebugCommand>> = {
     run: async ([cpu], machine) =>
       await describeWhere(machine, await machine.debugger.stepOut(number(cpu ?? "0")), cpu),
   },
+  where: {
+    usage: ".where [cpu]",
+    help: "the next instruction of a CPU, and the cycle",
+    run: async ([cpu], machine) => await describePlace(machine, number(cpu ?? "0")),
+  },
   bt: {
     usage: ".bt [cpu]",
     help: "who called whom; ? marks what may be left on the stack from before",
@@ -148,10 +153,13 @@ export function listStops({ debugger: { stops, symbols } }: Machine): string {
 
 /** Why the machine stopped, and the instruction that comes next. */
 async function describeWhere(machine: Machine, stop: StopReason, cpu = "0"): Promise<string> {
-  const index = stop.kind === "breakpoint" ? stop.cpu : number(cpu);
-  const where = `${machine.debugger.placeOf(index)}, cycle ${machine.now}`;
-  const line = listInstructions(await machine.disassemble(undefined, 1, index));
-  return [...stop.kind === "limit" ? [] : [describeStop(stop)], where, line].join("\n");
+  const place = await describePlace(machine, stop.kind === "breakpoint" ? stop.cpu : number(cpu));
+  return stop.kind === "limit" ? place : `${describeStop(stop)}\n${place}`;
+}
+
+async function describePlace(machine: Machine, cpu: number): Promise<string> {
+  const where = `${machine.debugger.placeOf(cpu)}, cycle ${machine.now}`;
+  return `${where}\n${listInstructions(await machine.disassemble(undefined, 1, cpu))}`;
 }
 
 /** What stands before `if`, and the options that say what stands behind it. */
@@ -173,7 +181,7 @@ function evaluator(text: string, machine: Machine): (cpu: CpuView) => bigint {
   return (cpu) => {
     const { registers, index } = cpu;
     return expression({
-      symbol: (name) => registers[name] ?? symbols.find(name),
+      symbol: (name) => registerOf(registers, name) ?? symbols.find(name),
       missing: (name) => symbols.addressOf(name),
       read: (address, bytes) => machine.memory.readLinear(index, address, bytes),
     });

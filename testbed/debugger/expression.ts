@@ -17,6 +17,17 @@ export interface ExpressionScope {
   read(address: bigint, lengthBytes: number): Uint8Array;
 }
 
+/** A register by the manual's names, those of 32 bits included; `null` if it is none. */
+export function registerOf(
+  registers: Readonly<Record<string, bigint>>,
+  name: string,
+): bigint | null {
+  const known = registers[name];
+  if (known !== undefined) return known;
+  const wide = /^e(?:[abcd]x|[sd]i|[bs]p|ip)$/.test(name) ? registers[`r${name.slice(1)}`] : null;
+  return wide === null || wide === undefined ? null : wide & 0xffff_ffffn;
+}
+
 /** An expression that was understood. */
 export type Expression = (scope: ExpressionScope) => bigint;
 

@@ -12,7 +12,7 @@ import type { CpuNews } from "./cpu_news.ts";
 import { backTrace, type StackFrame } from "./back_trace.ts";
 import type { Debugger, WatchOptions } from "./debugger_api.ts";
 import { type DescriptorTables, descriptorTables } from "./descriptor_tables.ts";
-import { evaluateAddress } from "./expression.ts";
+import { evaluateAddress, registerOf } from "./expression.ts";
 import { type PageWalk, pageWalk } from "./page_walk.ts";
 import type { StopCondition, StopOptions, StopPoint } from "./stop_conditions.ts";
 import { StopList, type StopListParts } from "./stop_list.ts";
@@ -157,7 +157,7 @@ export class MachineDebugger implements Debugger {
     if (typeof where === "bigint") return where;
     const { machine } = this.#parts;
     return evaluateAddress(where, {
-      symbol: (name) => this.symbols.find(name) ?? machine.cpus[cpu].registers[name] ?? null,
+      symbol: (name) => registerOf(machine.cpus[cpu].registers, name) ?? this.symbols.find(name),
       missing: (name) => this.symbols.addressOf(name),
       read: (address, bytes) => machine.memory.readLinear(cpu, address, bytes),
     });

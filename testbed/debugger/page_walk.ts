@@ -50,10 +50,22 @@ const FLAGS: readonly (readonly [bit: bigint, name: string])[] = [
 const FRAME_MASK = 0x000f_ffff_ffff_f000n;
 const PSE36_MASK = 0x1f_e000n;
 
-/** Walks to a linear address as a CPU would, from `cr3` (default: its own). */
-export function pageWalk(cpu: Cpu, address: bigint, cr3: bigint = cpu.state.cr3): PageWalk {
+/** The tables of an address space. */
+export interface TableRoot {
+  readonly cr3: bigint;
+  /** `null` while paging is off. */
+  readonly format: RadixFormat | null;
+}
+
+/** The tables that a CPU uses now. */
+export function tableRoot({ state }: Cpu): TableRoot {
+  return { cr3: state.cr3, format: pagingFormat(state.cr0, state.cr4, state.efer) };
+}
+
+/** Walks to a linear address as a CPU would, through its own tables or those of `root`. */
+export function pageWalk(cpu: Cpu, address: bigint, root: TableRoot = tableRoot(cpu)): PageWalk {
   const { state, memory } = cpu;
-  const format = pagingFormat(state.cr0, state.cr4, state.efer);
+  const { cr3, format } = root;
   const linear = BigInt.asUintN(format?.levels.length === 4 ? 64 : 32, address);
   const walk = { address: linear, mode: format?.name ?? null, pageBytes: PAGE };
   if (format === null) {

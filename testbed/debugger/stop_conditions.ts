@@ -7,7 +7,7 @@ import type { CpuView } from "../machine_api.ts";
 export type StopCondition =
   /** Before the instruction at an address, or at the address of a symbol, is executed. */
   | { readonly kind: "code"; readonly address: bigint }
-  /** After an instruction (or device) accessed any of `bytes` bytes. Stores that change nothing may go unseen. */
+  /** After an instruction accessed any of `bytes` bytes; stores of devices are seen at physical addresses. */
   | {
     readonly kind: "watch";
     readonly address: bigint;

@@ -184,6 +184,8 @@ export class StopList implements DebugPort {
     this.#met.length = 0;
     this.#noted.clear();
     this.#lookAtLevels();
+    for (const table of this.#tables.values()) table.lookAgain();
+    if (this.#tables.size > 0) this.#installWatches();
   }
 
   /** Lets `body` run the machine over all stops: it goes where it has been. */

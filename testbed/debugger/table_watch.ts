@@ -2,19 +2,19 @@
 
 import type { Cpu } from "../../core/x86/cpu.ts";
 import { FRAME_BYTES } from "../../core/memory/machine_memory.ts";
-import { pageWalk, type PageWalkStep } from "./page_walk.ts";
+import { pageWalk, type PageWalkStep, type TableRoot, tableRoot } from "./page_walk.ts";
 import type { Stretch } from "./memory_watch.ts";
 
 /** Accessed and dirty. */
 const SET_BY_CPU = 0x60n;
 
-/** The entries of one address, below the root that CR3 named when the watch began. */
+/** The entries of one address, in the tables that were in use when the watch began. */
 export class TableWatch {
   #steps: readonly PageWalkStep[];
-  readonly #root: bigint;
+  readonly #root: TableRoot;
 
   constructor(readonly id: number, private readonly cpu: Cpu, readonly address: bigint) {
-    this.#root = cpu.state.cr3;
+    this.#root = tableRoot(cpu);
     this.#steps = pageWalk(cpu, address, this.#root).steps;
     if (this.#steps.length === 0) {
       throw new RangeError("there are no page tables to watch: paging is off");
@@ -33,11 +33,15 @@ export class TableWatch {
     }));
   }
 
+  /** Compares with the entries of now from here on; returns them. */
+  lookAgain(): readonly PageWalkStep[] {
+    return this.#steps = pageWalk(this.cpu, this.address, this.#root).steps;
+  }
+
   /** Whether an entry changed, be it that another one is on the way now; from then on the new ones are compared. */
   changed(): boolean {
-    const steps = pageWalk(this.cpu, this.address, this.#root).steps;
     const before = this.#steps;
-    this.#steps = steps;
+    const steps = this.lookAgain();
     return steps.length !== before.length ||
       steps.some((step, i) =>
         step.entryAddress !== before[i].entryAddress ||
