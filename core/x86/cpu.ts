@@ -121,7 +121,7 @@ export class Cpu {
   set debugger(port: DebugPort | null) {
     this.#debugger = port;
     const { state } = this;
-    state.care = port?.hearsSystem ? state.care | Care.debugger : state.care & ~Care.debugger;
+    state.care = port?.hearsEvents ? state.care | Care.debugger : state.care & ~Care.debugger;
   }
 
   get memory(): MachineMemory {

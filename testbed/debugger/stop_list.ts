@@ -33,8 +33,8 @@ const MAX_STOPS = 1000;
 
 /** System functions that enter the kernel or return from it. */
 const CALLS: readonly string[] = ["syscall", "sysenter", "iret", "sysret", "sysexit"];
-/** Kinds that system functions are compared with. */
-const SEEN_IN_SYSTEM: readonly StopCondition["kind"][] = ["msr", "control", "ring"];
+/** Kinds that system functions or traps are compared with, as they happen. */
+const SEEN_AT_ONCE: readonly StopCondition["kind"][] = ["msr", "control", "ring", "trap"];
 /** System functions that write control register 0 besides MOV. */
 const CR0_WRITERS = ["clts", "lmsw"];
 
@@ -163,9 +163,9 @@ export class StopList implements DebugPort {
     this.#attach();
   }
 
-  get hearsSystem(): boolean {
+  get hearsEvents(): boolean {
     return this.#listeners.size > 0 ||
-      [...this.#entries.values()].some(({ condition }) => SEEN_IN_SYSTEM.includes(condition.kind));
+      [...this.#entries.values()].some(({ condition }) => SEEN_AT_ONCE.includes(condition.kind));
   }
 
   /** Those that a user has set. */

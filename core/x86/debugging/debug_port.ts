@@ -9,8 +9,8 @@ import type { Cpu } from "../cpu.ts";
 export interface DebugPort {
   /** The CPU whose instructions are carried out one at a time, or -1. */
   readonly stepped: number;
-  /** Whether it wants to be told of {@link system}; those that are quick otherwise are not then. */
-  readonly hearsSystem: boolean;
+  /** Whether it wants to be told of traps and system functions; none of them takes a quick way then. */
+  readonly hearsEvents: boolean;
   /** Whether to stop before the instruction at RIP, where there is a code stop. */
   stopsBefore(cpu: Cpu, cycle: number): boolean;
   /** Whether to stop at this boundary, behind one instruction or event or many. */

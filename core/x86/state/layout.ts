@@ -283,7 +283,7 @@ export const Care = {
   comparisons: 4,
   /** A debugger's code stops, which must see what code TLBs take in. */
   codeStops: 8,
-  /** A debugger that is told of system functions. */
+  /** A debugger that is told of traps and system functions. */
   debugger: 16,
   /** Somebody who must hear of traps at once. */
   traps: 32,
