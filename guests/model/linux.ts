@@ -8,6 +8,9 @@ import { Kernel, type KernelOptions } from "./kernel/kernel.ts";
 import { PAGE_BYTES } from "./memory/address_space.ts";
 import { Memory } from "./memory/memory.ts";
 
+/** A kernel stack, with the process's own record in it. */
+const STACK_BYTES = 8192;
+
 /** What a Linux is made of. */
 export interface LinuxOptions extends KernelOptions {
   readonly memoryBytes: number;
@@ -35,6 +38,7 @@ export function createLinux(options: LinuxOptions): Linux {
   );
   const signals = new Signals(kernel);
   const pipes = new Pipes(kernel, descriptors);
+  kernel.mostProcesses = Math.floor(options.memoryBytes / STACK_BYTES / 8);
   memory.onViolation = (process) => signals.force(process, "SIGSEGV");
   memory.onExhausted = (process) => signals.force(process, "SIGKILL");
   for (const module of [descriptors, memory, signals, pipes]) kernel.install(module);

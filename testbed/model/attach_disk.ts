@@ -34,6 +34,8 @@ export interface AttachDiskOptions {
 
 /** Size of a system's disk: 2 GiB. */
 export const DISK_BLOCKS = 16 * GROUP_BLOCKS;
+/** Room for a swap area behind the files: 1 GiB. */
+export const SWAP_BLOCKS = 8 * GROUP_BLOCKS;
 const CACHE_SHARE = 0.5;
 const PAGE_BYTES = 4096;
 /** What a host keeps for its own page cache. */
@@ -77,7 +79,7 @@ function portFor(options: AttachDiskOptions, completed: (tag: number) => void): 
       return new HostedDisk({
         ...real,
         costs,
-        blocks: DISK_BLOCKS,
+        blocks: DISK_BLOCKS + SWAP_BLOCKS,
         hostPages: HOST_PAGES,
         stall: platform === "full-virtualization" ? stall : undefined,
         completed,

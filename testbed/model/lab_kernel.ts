@@ -10,7 +10,13 @@ import {
 import { memoryToucher } from "../../guests/model/workloads/memory_toucher.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { type HostAddress, hostAddress } from "../../guests/model/net/packet.ts";
-import { type DiskPort, Files, GROUP_BLOCKS, ScsiDriver } from "../../guests/model/vfs/mod.ts";
+import {
+  type DiskPort,
+  Files,
+  GROUP_BLOCKS,
+  ScsiDriver,
+  SwapArea,
+} from "../../guests/model/vfs/mod.ts";
 
 /** See the module comment. */
 export interface LabKernel {
@@ -24,7 +30,9 @@ export interface LabKernel {
 
 /** Size of a system's part of the disk, in blocks of 4 KiB: 2 GiB. */
 export const LAB_DISK_BLOCKS = 16 * GROUP_BLOCKS;
-export const LAB_DISK_SECTORS = LAB_DISK_BLOCKS * 8;
+/** Its swap area behind that: 1 GiB. */
+const SWAP_BLOCKS = 8 * GROUP_BLOCKS;
+export const LAB_DISK_SECTORS = (LAB_DISK_BLOCKS + SWAP_BLOCKS) * 8;
 /** The share of memory that may hold pages of files. */
 const CACHE_SHARE = 0.5;
 const PAGE_BYTES = 4096;
@@ -49,5 +57,8 @@ export function labKernel(
   const modules = [files, network, new UnixSockets(kernel, descriptors), new SharedMemory(kernel)];
   for (const module of modules) kernel.install(module);
   kernel.programs.add(memoryToucher);
+  const { pageOut } = linux.memory;
+  pageOut.cache = files.fs.cache;
+  pageOut.swapOn(new SwapArea(files, LAB_DISK_BLOCKS, SWAP_BLOCKS));
   return { name: options.name, linux, files, network, address, memoryBytes: options.memoryBytes };
 }

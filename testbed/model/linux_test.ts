@@ -104,22 +104,6 @@ Deno.test("a signal ends a sleep, its handler runs, and the call returns EINTR",
   assertEquals(reports, ["handled 1", "slept -4"]);
 });
 
-Deno.test("a process that wants more memory than there is is killed, and the others go on", () => {
-  const { left, reports } = run({
-    name: "greedy",
-    steps: {
-      begin: () => call("fork", { child: "map" }, "wait"),
-      map: () => call("mmap", { pages: 4096 }, "mapped"),
-      mapped: ({ value }) => touch(value, 4096, true, "satisfied"),
-      satisfied: () => call("report", { name: "satisfied", value: 1 }, "end"),
-      wait: () => call("wait4", {}, "told"),
-      told: ({ value }) => call("report", { name: "child ended", value }, "end"),
-      end: () => exit(),
-    },
-  }, "8MiB");
-  assertEquals([left, reports], [0, ["child ended 2"]]);
-});
-
 Deno.test("every platform makes the same system calls, and each takes its own time", () => {
   const cycles = (["native", "xen-pv", "full-virtualization", "user-mode-linux"] as const).map(
     (platform) => {

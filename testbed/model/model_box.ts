@@ -15,10 +15,10 @@ import {
 } from "../../guests/model/mod.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
-import type { Files } from "../../guests/model/vfs/mod.ts";
+import { type Files, SwapArea } from "../../guests/model/vfs/mod.ts";
 import { parseDuration, parseSize } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
-import { attachDisk } from "./attach_disk.ts";
+import { attachDisk, DISK_BLOCKS, SWAP_BLOCKS } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
@@ -31,6 +31,8 @@ export interface ModelBoxOptions {
   readonly cpus?: number;
   /** RAM with its unit; default `512MiB`. */
   readonly memory?: string;
+  /** Where pages go that memory has no room for: up to 1 GiB, default `512MiB`; null: nowhere. */
+  readonly swap?: string | null;
   /** Decides what is left to chance; default 0. */
   readonly seed?: number;
 }
@@ -38,6 +40,7 @@ export interface ModelBoxOptions {
 /** Longest stretch between two looks at the abort signal, in simulated seconds; how long the host may go without a pause. */
 const SLICE_SECONDS = 0.02;
 const BREATH_MS = 30;
+const PAGE_BYTES = 4096;
 const ADDRESS = hostAddress(0x0a000001);
 
 /** See the module comment. */
@@ -77,6 +80,14 @@ export class ModelBox {
       },
     });
     ({ linux: this.linux, files: this.files, network: this.network } = parts!);
+    const { swap = "512MiB" } = options;
+    const slots = swap === null ? 0 : Math.floor(parseSize(swap) / PAGE_BYTES);
+    if (slots > SWAP_BLOCKS) {
+      throw new RangeError(`a swap area has up to 1GiB, found ${swap}`);
+    }
+    const { pageOut } = this.linux.memory;
+    pageOut.cache = this.files.fs.cache;
+    if (slots > 0) pageOut.swapOn(new SwapArea(this.files, DISK_BLOCKS, slots));
     this.trace = digestSchedule(this.machine.dispatcher);
   }
 

@@ -56,6 +56,7 @@ const WORK = { exit: 26_000 };
 /** Linux 2.4's ticks on x86 (`HZ`). */
 export const TICKS_PER_SECOND = 100;
 const SLEEP_TIMER = "sleep";
+const MOST_PROCESSES = 512;
 /** The interrupt by which a CPU that idles learns that it should not. */
 const RESCHEDULE = "reschedule";
 
@@ -81,6 +82,8 @@ export class Kernel {
   nextPid = 1;
   /** By number: what each use of a primitive costs; -1 where it depends on how many there are at once. */
   readonly #each: Float64Array;
+  /** Processes that there may be (`max_threads`): 2.4 lets their kernel stacks have an eighth of memory. */
+  mostProcesses = MOST_PROCESSES;
   readonly #machine: MachinePort;
   readonly #tickCycles: number;
   readonly #calls = new Map<string, SystemCall>();
@@ -362,11 +365,6 @@ export class Kernel {
   /** Used by CPUs. */
   returning(process: Process): void {
     for (const module of this.modules) module.returning?.(process);
-  }
-
-  /** Used by CPUs. */
-  touched(cpu: KernelCpu, process: Process, what: Action & { does: "touch" }): void {
-    for (const module of this.modules) module.touched?.(cpu, process, what);
   }
 
   /** Used by CPUs: the first tick after `now`. */

@@ -3,7 +3,6 @@
 import type { Cycle } from "../../../core/clock/clock.ts";
 import { invariant, unreachable } from "../../../core/lib/assert.ts";
 import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
-import type { Action } from "./action.ts";
 import type { Kernel } from "./kernel.ts";
 import { AGAIN, BLOCKED } from "./module.ts";
 import type { VirtualCpuPort } from "./ports.ts";
@@ -150,7 +149,10 @@ export class KernelCpu {
         process.remaining = Math.max(LEAST, Math.round(action.cycles + kernel.takeCost()));
         return;
       case "touch":
-        return this.#touch(process, action);
+        // Who has the memory handles it like a call, but there is no way into the kernel to be paid.
+        process.step = action.then;
+        process.call = { name: "touch", args: { ...action }, entries: 0, state: {} };
+        return this.#enterCall(process);
       case "call":
         process.step = action.then;
         process.call = { name: action.name, args: action.args, entries: 0, state: {} };
@@ -162,14 +164,6 @@ export class KernelCpu {
       default:
         unreachable(action, "action of a process");
     }
-  }
-
-  #touch(process: Process, action: Action & { does: "touch" }): void {
-    const { kernel } = this;
-    process.step = action.then;
-    kernel.touched(this, process, action);
-    process.inKernel = false;
-    process.remaining = Math.max(LEAST, kernel.takeCost());
   }
 
   #enterCall(process: Process): void {

@@ -8,7 +8,7 @@
  */
 
 import type { SnapshotRecord, SnapshotValue } from "../../../core/lib/snapshot.ts";
-import type { Action, Arguments, Locals } from "./action.ts";
+import type { Arguments, Locals } from "./action.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import type { Process } from "./process.ts";
@@ -59,8 +59,6 @@ export interface KernelModule {
   switched?(cpu: KernelCpu, from: Process | null, to: Process): void;
   /** `process` is about to take its next step: the module may have it take another one first. */
   returning?(process: Process): void;
-  /** `process` reads or writes memory. */
-  touched?(cpu: KernelCpu, process: Process, what: Action & { does: "touch" }): void;
   save?(): SnapshotRecord;
   restore?(record: SnapshotRecord): void;
 }

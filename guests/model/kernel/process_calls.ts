@@ -53,6 +53,7 @@ function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
   kernel.charge("locked", 40);
   kernel.charge("calls", 80);
   const { program, nice, counter, pid } = process;
+  if (kernel.processes.size >= kernel.mostProcesses) return ERRNO.EAGAIN;
   kernel.programs.step(program, String(child));
   const copy = kernel.newProcess({
     program,

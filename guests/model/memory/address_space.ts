@@ -22,10 +22,12 @@ export interface Area {
   /** The page of the file with which it begins. */
   readonly offset: number;
   writable: boolean;
-  /** By page: the frame, or 0. */
+  /** By page: the frame, or where in the swap area it is (`SWAPPED` and more), or 0. */
   readonly frames: Uint32Array;
   /** By page: 1 if the page table allows writes. */
   readonly writes: Uint8Array;
+  /** By page: 1 if it was used since somebody looked. */
+  readonly used: Uint8Array;
   resident: number;
   /** When it was last used, in switches of address spaces of its CPU. */
   usedAt: number;
@@ -47,8 +49,9 @@ export function newArea(
     & Partial<Pick<Area, "file" | "offset">>,
 ): Area {
   const frames = new Uint32Array(pages);
-  const writes = new Uint8Array(pages);
-  return { start, pages, kind, file, offset, writable, frames, writes, resident: 0, usedAt: -1 };
+  const [writes, used] = [new Uint8Array(pages), new Uint8Array(pages)];
+  const about = { start, pages, kind, file, offset, writable };
+  return { ...about, frames, writes, used, resident: 0, usedAt: -1 };
 }
 
 /** The area that a page lies in, or null. */
@@ -76,6 +79,7 @@ export function saveSpace({ areas, tables, own }: AddressSpace): SnapshotValue {
       ...area,
       frames: bytesOf(area.frames).slice(),
       writes: area.writes.slice(),
+      used: area.used.slice(),
     })),
   };
 }
@@ -90,6 +94,7 @@ export function restoreSpace(saved: SnapshotValue): AddressSpace {
       ...area,
       frames: new Uint32Array(area.frames.slice().buffer),
       writes: area.writes.slice(),
+      used: area.used.slice(),
     })),
   };
 }

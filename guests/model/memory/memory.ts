@@ -8,17 +8,22 @@ import {
   type SnapshotRecord,
   type SnapshotValue,
 } from "../../../core/lib/snapshot.ts";
-import type { Action, Arguments } from "../kernel/action.ts";
+import type { Arguments } from "../kernel/action.ts";
 import { ERRNO } from "../kernel/errno.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelCpu } from "../kernel/kernel_cpu.ts";
-import type { CallContext, KernelModule, Outcome } from "../kernel/module.ts";
+import {
+  AGAIN,
+  BLOCKED,
+  type CallContext,
+  type KernelModule,
+  type Outcome,
+} from "../kernel/module.ts";
 import type { Process } from "../kernel/process.ts";
 import {
   type AddressSpace,
   type Area,
   areaOf,
-  makeTable,
   newArea,
   PAGE_BYTES,
   restoreSpace,
@@ -26,13 +31,12 @@ import {
 } from "./address_space.ts";
 import { type Frame, Frames } from "./frames.ts";
 import { imageAreas, MAPPINGS } from "./layout.ts";
+import { type FilePages, PageFaults } from "./page_faults.ts";
+import { PageOut } from "./page_out.ts";
 import { WorkingSets } from "./working_sets.ts";
 
 /** Cycles of the kernel's own instructions. */
 const WORK = {
-  fault: 1200,
-  fileFault: 1700,
-  copyFault: 1100,
   badFault: 420,
   areaCopied: 900,
   areaFreed: 450,
@@ -45,16 +49,15 @@ const WORK = {
 /** Pages of the kernel's for each process: two of stack, two of descriptors and tables. */
 const OWN_PAGES = 4;
 
-/** Where pages of files come from. */
-export interface FilePages {
-  /** The frame that holds a page of a file, in the page cache already or brought there; 0 if memory is full. */
-  frameOf(file: string, page: number): Frame;
-}
+/** Pages that are used in one go; then interrupts and other CPUs get in between. */
+const PAGES_AT_ONCE = 256;
 
 /** See the module comment. */
 export class Memory implements KernelModule {
   readonly name = "memory";
   readonly calls = {
+    /** Not of any kernel: what a program's own instructions do. `{ address, bytes, write }`. */
+    touch: (context: CallContext, args: Arguments) => this.#touch(context, args),
     /** `{ pages, file?, offset?, shared?, readOnly? }`: returns the address. */
     mmap: (context: CallContext, args: Arguments) => this.#map(context, args),
     /** `{ address }`: the whole area that begins there. */
@@ -63,8 +66,7 @@ export class Memory implements KernelModule {
     mprotect: (context: CallContext, args: Arguments) => this.#protect(context, args),
   };
   readonly frames: Frames;
-  /** Asked for pages when there are none left: the page cache, then swapping. Returns how many became free. */
-  reclaim: (pages: number) => number = () => 0;
+  readonly pageOut: PageOut;
   /** A process did what its memory does not allow. */
   onViolation: (process: Process) => void = () => {};
   /** A page that nobody gets: the process cannot go on. */
@@ -72,12 +74,15 @@ export class Memory implements KernelModule {
   /** Where pages of files come from; at first, a cache that holds every page of every file. */
   files: FilePages;
   readonly #spaces = new Map<number, AddressSpace>();
+  readonly #faults: PageFaults;
   readonly #sets: WorkingSets;
 
   /** `seed` decides which frames are handed out first. */
   constructor(private readonly kernel: Kernel, pages: number, seed: number) {
     this.frames = new Frames(pages, seed);
     this.files = new EverythingCached(this.frames);
+    this.pageOut = new PageOut(kernel, this.frames, this.#spaces);
+    this.#faults = new PageFaults(kernel, this.frames, this.pageOut, () => this.files);
     this.#sets = new WorkingSets(kernel);
   }
 
@@ -122,27 +127,6 @@ export class Memory implements KernelModule {
     this.#sets.useOwn(cpu, this.#spaces.get(to.memory)!);
   }
 
-  touched(cpu: KernelCpu, process: Process, what: Action & { does: "touch" }): void {
-    const { address, bytes, write } = what;
-    const space = this.#spaces.get(process.memory)!;
-    const last = Math.floor((address + Math.max(1, bytes) - 1) / PAGE_BYTES);
-    const first = Math.floor(address / PAGE_BYTES);
-    let left = bytes;
-    for (let page = first; page <= last; page++) {
-      const area = areaOf(space, page);
-      if (!area || (write && !area.writable)) {
-        this.kernel.charge("fault");
-        this.kernel.work(WORK.badFault);
-        this.kernel.charge("locked", 2);
-        return this.onViolation(process);
-      }
-      if (!this.#makePresent(process, space, area, page - area.start, write)) return;
-      if (page === first) this.#sets.translate(cpu, area, last - first + 1);
-      this.#sets.use(cpu, area, page - area.start, Math.min(left, PAGE_BYTES));
-      left -= PAGE_BYTES;
-    }
-  }
-
   save(): SnapshotRecord {
     const spaces = [...this.#spaces].map(([pid, space]) => ({ pid, space: saveSpace(space) }));
     return {
@@ -151,6 +135,7 @@ export class Memory implements KernelModule {
       state: {
         spaces,
         frames: { ...this.frames.save() },
+        pageOut: this.pageOut.save(),
         sets: { ...this.#sets.save() },
         files: this.files instanceof EverythingCached ? this.files.save() : null,
       },
@@ -160,6 +145,7 @@ export class Memory implements KernelModule {
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "memory", 1);
     this.frames.restore(state.frames as unknown as SnapshotRecord);
+    this.pageOut.restore(state.pageOut as unknown as ReturnType<PageOut["save"]>);
     this.#sets.restore(state.sets as unknown as SnapshotRecord);
     if (this.files instanceof EverythingCached) this.files.restore(state.files);
     this.#spaces.clear();
@@ -170,92 +156,44 @@ export class Memory implements KernelModule {
     }
   }
 
-  /** Has the page there, writable if need be; false if `process` cannot go on. */
-  #makePresent(
-    process: Process,
-    space: AddressSpace,
-    area: Area,
-    index: number,
-    write: boolean,
-  ): boolean {
-    const frame = area.frames[index];
-    if (frame !== 0 && (!write || area.writes[index] === 1)) return true;
-    const { kernel } = this;
-    kernel.charge("fault");
-    kernel.charge("calls", 6);
-    kernel.charge("locked", 6);
-    if (frame !== 0) return this.#breakSharing(process, area, index);
-    if (makeTable(space, area.start + index)) {
-      kernel.charge("tablesMade");
-      kernel.charge("clearedPages");
-    }
-    const found = this.#pageFor(area, index, write);
-    if (found === 0) {
-      this.onExhausted(process);
-      return false;
-    }
-    area.frames[index] = found;
-    area.writes[index] = area.writable && (write || area.kind !== "private") ? 1 : 0;
-    area.resident++;
-    kernel.charge("entryWrites");
-    return true;
-  }
-
-  /** The frame for a page that is not there; 0 if memory is full. */
-  #pageFor(area: Area, index: number, write: boolean): Frame {
-    const { kernel } = this;
-    if (area.kind === "anonymous") {
-      kernel.work(WORK.fault);
-      kernel.charge("clearedPages");
-      return this.#take();
-    }
-    kernel.work(WORK.fileFault);
-    const frame = this.files.frameOf(area.file, area.offset + index);
-    if (frame === 0) return 0;
-    if (area.kind === "private" && write) {
-      kernel.work(WORK.copyFault);
-      kernel.charge("copiedPages");
-      return this.#take();
-    }
-    this.frames.share(frame);
-    return frame;
-  }
-
-  /** A write to a page that is there for reading only: alone with it, or a copy (`do_wp_page`). */
-  #breakSharing(process: Process, area: Area, index: number): boolean {
-    const { kernel, frames } = this;
-    kernel.work(WORK.copyFault);
-    const frame = area.frames[index];
-    if (frames.references(frame) > 1) {
-      const copy = this.#take();
-      if (copy === 0) {
-        this.onExhausted(process);
-        return false;
+  #touch({ kernel, cpu, process, state }: CallContext, args: Arguments): Outcome {
+    const [address, bytes] = [Number(args.address), Number(args.bytes)];
+    const write = Boolean(args.write);
+    const space = this.#spaces.get(process.memory)!;
+    const begin = Math.floor(address / PAGE_BYTES);
+    const last = Math.floor((address + Math.max(1, bytes) - 1) / PAGE_BYTES);
+    const first = state.page as number ?? begin;
+    for (let page = first; page <= last; page++) {
+      state.page = page;
+      if (page - first === PAGES_AT_ONCE) return AGAIN;
+      const area = areaOf(space, page);
+      if (!area || (write && !area.writable)) {
+        kernel.charge("fault");
+        kernel.work(WORK.badFault);
+        kernel.charge("locked", 2);
+        this.onViolation(process);
+        return ERRNO.EFAULT;
       }
-      kernel.charge("copiedPages");
-      frames.drop(frame);
-      area.frames[index] = copy;
+      const presence = this.#faults.makePresent(process, space, area, page - area.start, write);
+      if (presence === "asleep") return BLOCKED;
+      if (presence === "hopeless") {
+        this.onExhausted(process);
+        return ERRNO.ENOMEM;
+      }
+      if (page === first) this.#sets.translate(cpu, area, last - first + 1);
+      const left = bytes - (page - begin) * PAGE_BYTES;
+      this.#sets.use(cpu, area, page - area.start, Math.min(left, PAGE_BYTES));
     }
-    area.writes[index] = 1;
-    kernel.charge("entryWrites");
-    kernel.charge("pageFlushes");
-    return true;
-  }
-
-  #take(): Frame {
-    const frame = this.frames.take();
-    if (frame !== 0) return frame;
-    return this.reclaim(1) > 0 ? this.frames.take() : 0;
+    return 0;
   }
 
   /** The area of a forked process: what was writable is shared until one of them writes (`copy_page_range`). */
   #copyArea(area: Area): Area {
-    const { kernel, frames } = this;
-    const copy: Area = { ...area, frames: area.frames.slice(), writes: area.writes, usedAt: -1 };
+    const { kernel, pageOut } = this;
     kernel.work(WORK.areaCopied);
     kernel.charge("locked", 4);
+    for (const entry of area.frames) if (entry !== 0) pageOut.share(entry);
     if (area.resident > 0) {
-      for (const frame of area.frames) if (frame !== 0) frames.share(frame);
       kernel.work(WORK.entryCopied * area.resident);
       // The kernel's record of each page is a line of its own.
       kernel.charge("lineRefills", area.resident);
@@ -268,7 +206,8 @@ export class Memory implements KernelModule {
       area.writes.fill(0);
       kernel.charge("entryBatch", protectedPages);
     }
-    return { ...copy, writes: area.writes.slice() };
+    const [frames, writes, used] = [area.frames.slice(), area.writes.slice(), area.used.slice()];
+    return { ...area, frames, writes, used, usedAt: -1 };
   }
 
   #freeSpace(pid: number): void {
@@ -283,14 +222,15 @@ export class Memory implements KernelModule {
     for (const frame of space.own) this.frames.drop(frame);
     kernel.charge("tablesFreed", space.tables.length);
     kernel.charge("spacesFreed");
+    this.pageOut.lend();
   }
 
   /** Drops the pages of an area; its entries are the caller's to price. */
   #freeArea(area: Area): void {
-    const { kernel, frames } = this;
+    const { kernel, pageOut } = this;
     kernel.work(WORK.areaFreed);
+    for (const entry of area.frames) if (entry !== 0) pageOut.drop(entry);
     if (area.resident === 0) return;
-    for (const frame of area.frames) if (frame !== 0) frames.drop(frame);
     kernel.work(WORK.entryDropped * area.resident);
     kernel.charge("lineRefills", area.resident);
     kernel.charge("locked", area.resident);
@@ -302,7 +242,8 @@ export class Memory implements KernelModule {
   }
 
   #ownPages(): Frame[] {
-    return Array.from({ length: OWN_PAGES }, () => this.#take()).filter((frame) => frame !== 0);
+    return Array.from({ length: OWN_PAGES }, () => this.pageOut.take())
+      .filter((frame) => typeof frame === "number");
   }
 
   #map({ kernel, process }: CallContext, args: Arguments): Outcome {
@@ -315,6 +256,7 @@ export class Memory implements KernelModule {
     const start = placeFor(space, pages);
     if (start + pages > MAPPINGS.end) return ERRNO.ENOMEM;
     const file = args.file === undefined ? "" : String(args.file);
+    if (file === "" && pages > this.pageOut.available) return ERRNO.ENOMEM;
     const kind = file === "" ? "anonymous" : args.shared ? "shared" : "private";
     const offset = Number(args.offset ?? 0);
     space.areas.push(newArea({ start, pages, kind, file, offset, writable: !args.readOnly }));

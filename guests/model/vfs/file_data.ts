@@ -266,7 +266,7 @@ export class FileData {
   }
 }
 
-function pageQueue(key: number): string {
+export function pageQueue(key: number): string {
   return `page ${key}`;
 }
 

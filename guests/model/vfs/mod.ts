@@ -18,3 +18,4 @@ export * from "./work.ts";
 export { fileCycles } from "./file_costs.ts";
 export { type DiskDriver, Files, type FilesOptions } from "./files.ts";
 export { type DiskPort, ScsiDriver } from "./scsi_driver.ts";
+export { SwapArea } from "./swap_area.ts";

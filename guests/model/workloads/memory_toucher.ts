@@ -1,38 +1,43 @@
-/** The disruptive one for memory: allocates much, touches all of it, frees it and begins again (SOSP'03, 4.4). */
+/**
+ * The disruptive one for memory (SOSP'03, 4.4): a program that allocates and uses a great deal, piece by piece; when it gets no
+ * more, or has all that it wants, it gives everything back and begins anew.
+ */
 
-import { call, compute, type Program } from "../kernel/action.ts";
+import { call, type Program } from "../kernel/action.ts";
 
 const PAGE_BYTES = 4096;
-/** Pages touched at a time. */
-const PART_PAGES = 256;
-/** Cycles before it tries again when there is no memory. */
-const RETRY_CYCLES = 1_000_000;
+/** 4 MiB. */
+const PIECE_PAGES = 1024;
 
-/** Locals: `pages`, how many it wants. */
+/** Locals: `pages`, how many it wants. `rounds` counts how often it began anew. */
 export const memoryToucher: Program = {
   name: "memory toucher",
   image: { textPages: 2, dataPages: 2, heapPages: 4 },
   steps: {
-    begin: ({ locals }) => call("mmap", { pages: locals.pages }, "mapped"),
-    mapped: ({ locals, value }) => {
-      if (value < 0) return compute(RETRY_CYCLES, "begin");
-      Object.assign(locals, { address: value, touched: 0 });
-      return compute(1, "touch");
+    begin: ({ locals }) => {
+      locals.rounds = (locals.rounds as number ?? -1) + 1;
+      locals.pieces = [];
+      return call("mmap", { pages: PIECE_PAGES }, "mapped");
     },
-    touch: ({ locals }) => {
-      const touched = locals.touched as number;
-      if (touched >= (locals.pages as number)) {
-        return call("munmap", { address: locals.address }, "begin");
-      }
-      const pages = Math.min(PART_PAGES, (locals.pages as number) - touched);
-      locals.touched = touched + pages;
+    mapped: ({ locals, value }) => {
+      const pieces = locals.pieces as number[];
+      const wanted = (locals.pages as number) / PIECE_PAGES;
+      if (value < 0 || pieces.length >= wanted) return call("getpid", {}, "free");
+      pieces.push(value);
       return {
         does: "touch",
-        address: (locals.address as number) + touched * PAGE_BYTES,
-        bytes: pages * PAGE_BYTES,
+        address: value,
+        bytes: PIECE_PAGES * PAGE_BYTES,
         write: true,
-        then: "touch",
+        then: "touched",
       };
+    },
+    touched: () => call("mmap", { pages: PIECE_PAGES }, "mapped"),
+    free: ({ locals }) => {
+      const piece = (locals.pieces as number[]).pop();
+      return piece === undefined
+        ? call("nanosleep", { cycles: 1 }, "begin")
+        : call("munmap", { address: piece }, "free");
     },
   },
 };
