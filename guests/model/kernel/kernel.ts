@@ -268,14 +268,25 @@ export class Kernel {
       this.charge("interProcessor");
       return idle.raise(RESCHEDULE);
     }
-    const { current } = home;
-    if (!current) return;
+    const target = this.#leastDeserving(process);
+    if (!target) return;
+    target.needsChoice = true;
+    if (this.#working && target !== this.#working) this.charge("interProcessor");
+  }
+
+  /** The CPU whose process deserves it less than `process` does, by most; null if there is none. */
+  #leastDeserving(process: Process): KernelCpu | null {
     const { isSmp } = this.platform;
-    const gain = goodness(process, home.id, current.memory, isSmp) -
-      goodness(current, home.id, current.memory, isSmp);
-    if (gain <= (isSmp ? 1 : 0)) return;
-    home.needsChoice = true;
-    if (this.#working && home !== this.#working) this.charge("interProcessor");
+    let found: KernelCpu | null = null;
+    let most = isSmp ? 1 : 0;
+    for (const cpu of this.cpus) {
+      const { current } = cpu;
+      if (!current) continue;
+      const gain = goodness(process, cpu.id, current.memory, isSmp) -
+        goodness(current, cpu.id, current.memory, isSmp);
+      if (gain > most) [found, most] = [cpu, gain];
+    }
+    return found;
   }
 
   /** `process`, running, ends. */
