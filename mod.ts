@@ -44,6 +44,7 @@ export type {
 } from "./testbed/model/load_box.ts";
 export type { SchedulerName, SchedulerParameters } from "./core/hypervisor/scheduling/ports.ts";
 export {
+  computingBenchmark,
   databaseInstances,
   lmbench,
   manyCopies,
@@ -52,14 +53,17 @@ export {
 } from "./testbed/boot_model_box.ts";
 export {
   APPLICATION_SYSTEMS,
+  COMPUTING_BENCHMARKS,
   DATABASE_BARS,
   STORAGE_BENCHMARKS,
 } from "./testbed/model/application_figures.ts";
 export type {
   ApplicationSystem,
+  ComputingBenchmark,
   DatabaseBar,
   StorageBenchmark,
 } from "./testbed/model/application_figures.ts";
+export type { ComputingOptions, ComputingResult } from "./testbed/model/computing.ts";
 export type {
   DatabaseInstances,
   InstancesResult,

@@ -6,7 +6,12 @@ import type {
   MeasureOptions,
   StorageResult,
 } from "./model/databases.ts";
-import type { ApplicationSystem, StorageBenchmark } from "./model/application_figures.ts";
+import type {
+  ApplicationSystem,
+  ComputingBenchmark,
+  StorageBenchmark,
+} from "./model/application_figures.ts";
+import type { ComputingOptions, ComputingResult } from "./model/computing.ts";
 import type { ManyCopiesOptions, ManyCopiesResult } from "./model/many_domains.ts";
 import type { LmbenchResult } from "./model/lmbench.ts";
 import type { LmbenchColumn, LmbenchRow } from "./model/lmbench_figures.ts";
@@ -61,6 +66,16 @@ export async function storageBenchmark(
   options: MeasureOptions = {},
 ): Promise<StorageResult> {
   return await (await import("./model/databases.ts")).storageBenchmark(system, benchmark, options);
+}
+
+/** Runs SPEC INT2000 or the build of a kernel on one of Figure 3's systems. */
+export async function computingBenchmark(
+  system: ApplicationSystem,
+  benchmark: ComputingBenchmark,
+  options: ComputingOptions = {},
+): Promise<ComputingResult> {
+  return await (await import("./model/computing.ts"))
+    .computingBenchmark(system, benchmark, options);
 }
 
 /** Runs databases, each in a domain of its own, on two CPUs and one disk (the paper's Figure 5). */

@@ -25,6 +25,17 @@ export const STORAGE_BENCHMARKS = {
 
 export type StorageBenchmark = keyof typeof STORAGE_BENCHMARKS;
 
+/** Figure 3's columns of programs that compute. */
+export const COMPUTING_BENCHMARKS = {
+  "SPEC INT2000": { unit: "score", published: { L: 567, X: 567, V: 554, U: 550 } },
+  "Linux build": { unit: "s", published: { L: 263, X: 271, V: 334, U: 535 } },
+} as const satisfies Record<
+  string,
+  { readonly unit: string; readonly published: Readonly<Record<ApplicationSystem, number>> }
+>;
+
+export type ComputingBenchmark = keyof typeof COMPUTING_BENCHMARKS;
+
 /** A bar of Figure 5: tuples a second of so many databases, each in a domain of its own on two CPUs. */
 export interface DatabaseBar {
   readonly instances: number;

@@ -28,7 +28,7 @@ const FITTED_CELLS: readonly FittedCell[] = [
   { table: "Table 4", row: "VMW", column: "2p/0K", cost: "shadowSwitch" },
   { table: "Table 5", row: "VMW", column: "page fault", cost: "shadowFault" },
   { table: "Table 3", row: "UML", column: "null call", cost: "ptraceStop" },
-  { table: "Table 3", row: "UML", column: "fork", cost: "hostMapping" },
+  { table: "Table 3", row: "UML", column: "fork", cost: "hostSpace" },
 ];
 
 /** See the module comment. */

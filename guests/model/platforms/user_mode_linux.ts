@@ -17,7 +17,6 @@ export function userModeLinux(costs: CostTable): Platform {
   const host = nativePrices(costs, false);
   const hostSwitch = host.processSwitch + host.addressSpaceSwitch;
   const stop = 2 * hostSwitch + CALLS_PER_STOP * host.systemCall + costs.each("ptraceStop");
-  const mapping = costs.each("hostMapping");
   const about = { name: "user-mode-linux", isSmp: false, systemsBelow: 1 };
   return pricedPlatform(about, {
     ...host,
@@ -31,11 +30,9 @@ export function userModeLinux(costs: CostTable): Platform {
     // Each copy saves the signal mask, in case it faults.
     userCopies: host.userCopies + host.systemCall,
     addressSpaceSwitch: host.addressSpaceSwitch + stop,
-    // A range at a time.
-    entryBatch: host.entryBatch,
     spaceFlushes: host.spaceFlushes + host.systemCall,
-    newEntries: host.newEntries + mapping,
-    droppedEntries: host.droppedEntries + mapping,
+    newEntries: host.newEntries + costs.each("hostMapping"),
+    spacesMade: host.spacesMade + costs.each("hostSpace"),
     deviceAccess: host.systemCall,
     // Interrupts are signals: to mask them is a call of the host.
     masked: 2 * host.systemCall,

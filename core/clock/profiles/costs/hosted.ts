@@ -12,5 +12,6 @@ export const HOSTED_COSTS = {
   worldSwitch: "from the monitor to the host system, or back",
   ptraceStop:
     "a traced process stopped, its tracer run and the process continued, beyond the host's own operations",
-  hostMapping: "one mapping made or removed in the address space of a host process",
+  hostSpace: "an address space of a host process made and given up",
+  hostMapping: "a page mapped into an address space of a host process that is being copied",
 } as const;
