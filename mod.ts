@@ -74,7 +74,7 @@ export type { LmbenchColumn, LmbenchRow } from "./testbed/model/lmbench_figures.
 export { type Action, call, compute, exit } from "./guests/model/kernel/action.ts";
 export type { Program, StepContext } from "./guests/model/kernel/action.ts";
 export { profileNamed } from "./core/clock/profiles/profiles.ts";
-export { createMachine, loadMachine } from "./testbed/create_machine.ts";
+export { createMachine, loadMachine, replay } from "./testbed/create_machine.ts";
 export { machines } from "./testbed/machine_registry.ts";
 export type {
   CheckpointView,
@@ -89,8 +89,12 @@ export type {
   MachineNetwork,
   MachineOptions,
   MemoryView,
+  Recording,
   RegionExit,
   RegionView,
+  Replay,
+  ReplayMachine,
+  ReplayOptions,
   ReverseOptions,
   RunOptions,
   SerialConsole,

@@ -4,6 +4,7 @@ import { machines } from "./machine_registry.ts";
 import type { CreateMachine, LoadMachine, Machine, MachineOptions } from "./machine_api.ts";
 import { PcMachine } from "./machine/machine.ts";
 import { gatherParts } from "./machine/parts.ts";
+import type { LoggedInput } from "./replay/input_journal.ts";
 import { readSnapshotFile } from "./snapshot/snapshot_file.ts";
 
 /** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
@@ -26,7 +27,7 @@ export const loadMachine: LoadMachine = async (path, { name } = {}) => {
   const free = name ?? (machines.get(saved.name) ? machines.nextName() : saved.name);
   const machine = new PcMachine(await gatherParts(options, free, images));
   machine.restore(record);
-  for (const { cycle, input } of inputs) machine.timeline.journal.add(cycle, input);
+  machine.expectInputs(inputs as unknown as readonly LoggedInput[]);
   machines.add(machine);
   return machine;
 };

@@ -305,9 +305,55 @@ export interface Machine extends TimeTravel {
   /**
    * Writes the machine to a file that {@link LoadMachine} reads on any host: kernel, disks and RAM included, but for
    * disks that were given as paths, which it names with their digests. The file replaces an old one in one step.
+   * Resolves with the digest by which logs know it.
    */
-  save(path: string): Promise<void>;
+  save(path: string): Promise<string>;
+  /**
+   * Writes all that the machine is given from now on to a log that {@link ReplayMachine} reads, as it is given. What it
+   * begins from is a snapshot beside it (`path` with `.snapshot`), unless the machine was just switched on with images
+   * that its options name. Throws `TypeError` if it is recorded already.
+   */
+  record(path: string): Promise<Recording>;
 }
+
+/** A recording that is under way. */
+export interface Recording {
+  readonly path: string;
+  /** Ends it; the log is whole without that, too. */
+  stop(): void;
+}
+
+/** How far, and from what, to replay. */
+export interface ReplayOptions {
+  /** Where to stop; default: where the log ends. */
+  readonly to?: Cycle;
+  /** The snapshot that the log begins from, if it is not beside it. */
+  readonly snapshot?: string;
+  readonly name?: string;
+  /** As of {@link MachineOptions}: a replay can be sent back. */
+  readonly checkpoints?: string;
+  readonly signal?: AbortSignal;
+  /** Told of the machine before it runs. */
+  readonly onStart?: (machine: Machine) => void;
+}
+
+/** A replay that has come to where it was wanted. */
+export interface Replay {
+  readonly machine: Machine;
+  /** The last cycle that the log knows of. */
+  readonly recordedTo: Cycle;
+  /** How often the trace hash was compared with the recorded one, and was the same. */
+  readonly checked: number;
+  /** Bytes at the log's end that a crash left there in part, and that were left out. */
+  readonly tornBytes: number;
+}
+
+/**
+ * Builds the machine of a log and runs it as it was recorded; the machine can then be run on, with the inputs that are left.
+ * Rejects with a `SnapshotError` if the log is altered, does not belong to the snapshot or images, or if the trace hash
+ * differs.
+ */
+export type ReplayMachine = (path: string, options?: ReplayOptions) => Promise<Replay>;
 
 /**
  * Builds the machine of a file that {@link Machine.save} wrote, under its own name if that is free. Rejects with a

@@ -12,6 +12,7 @@ import type {
   CpuView,
   Machine,
   MachineOptions,
+  Recording,
   RunOptions,
   ScreenWaitOptions,
   SerialConsole,
@@ -141,8 +142,13 @@ export class MachineStandIn implements Machine {
     expectRecord(record, "stand-in", 1);
   }
 
-  save(path: string): Promise<void> {
-    return Deno.writeTextFile(path, `${this.name} at ${this.now}\n`);
+  async save(path: string): Promise<string> {
+    await Deno.writeTextFile(path, `${this.name} at ${this.now}\n`);
+    return "stand-in";
+  }
+
+  record(path: string): Promise<Recording> {
+    return Promise.resolve({ path, stop: () => this.emit("record", `${path} ended`) });
   }
 
   readonly checkpoints: CheckpointView[] = [];

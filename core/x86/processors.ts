@@ -185,7 +185,8 @@ export class Processors implements Snapshot {
    * reaches a machine from outside is put there.
    */
   get meetingCycle(): number {
-    const inTurn = this.#current !== null || this.#stopped !== null;
+    const apart = this.#stopped !== null && this.#slots.length > 1;
+    const inTurn = this.#current !== null || apart;
     return inTurn ? Math.max(this.furthestCycle, this.cycleNow()) + 1 : this.furthestCycle;
   }
 

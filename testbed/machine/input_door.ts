@@ -48,15 +48,17 @@ export class InputDoor {
     else if (!this.#closed) this.carryOut();
   }
 
-  /** Lets `events` happen without inputs, then carries out those that are due. */
-  after(events: () => void): void {
+  /** Lets `events` happen without inputs, then carries out those that are due; returns what came of the events. */
+  after<Result>(events: () => Result): Result {
     this.#closed = true;
+    let result: Result;
     try {
-      events();
+      result = events();
     } finally {
       this.#closed = false;
     }
     this.carryOut();
+    return result;
   }
 
   /** Carries out what is due. */

@@ -6,7 +6,7 @@
  */
 
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
-import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
+import type { SnapshotRecord, SnapshotValue } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
 import { CounterStream } from "../../core/trace/counters.ts";
@@ -19,7 +19,6 @@ import { PcBoard } from "../../devices/board/mod.ts";
 import type { KernelCode } from "../../guests/linux/mod.ts";
 import type { Debugger } from "../debugger/debugger_api.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
-import { disassembleBytes, MAX_INSTRUCTION_BYTES } from "../disassembler.ts";
 import type {
   CheckpointView,
   CpuView,
@@ -29,6 +28,7 @@ import type {
   MachineNetwork,
   MachineOptions,
   MemoryView,
+  Recording,
   ReverseOptions,
   RunOptions,
   ScreenWaitOptions,
@@ -38,6 +38,8 @@ import type {
   TranslationsView,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
+import type { LoggedInput } from "../replay/input_journal.ts";
+import { Recorder } from "../replay/recorder.ts";
 import { writeSnapshotFile } from "../snapshot/snapshot_file.ts";
 import { TimeMachine } from "../time_travel/time_machine.ts";
 import { Timeline } from "../time_travel/timeline.ts";
@@ -46,6 +48,7 @@ import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
 import { CpuWindow } from "./cpu_view.ts";
 import { makeNetwork } from "./network.ts";
+import { disassembleAt } from "./disassembly.ts";
 import { describeFault } from "./fault_description.ts";
 import type { MachineImages } from "../machine_images.ts";
 import { InputDoor } from "./input_door.ts";
@@ -100,6 +103,9 @@ export class PcMachine implements Machine {
   #lastStop: StopReason | null = null;
   /** Made when it is first asked for. */
   #debugger: MachineDebugger | null = null;
+  #recorder: Recorder | null = null;
+  /** Told of each cycle at which a digest of the state has entered the trace. */
+  onStateDigest: (cycle: Cycle) => void = () => {};
   /** What a device asked for; acted upon when the slice ends. */
   #wanted: StopReason | null = null;
 
@@ -262,16 +268,13 @@ export class PcMachine implements Machine {
   async step(count = 1, cpu = 0): Promise<StopReason> {
     if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
     if (!this.cpus[cpu]) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
-    if (this.cpus.length === 1) return await this.#stepMachine(count);
-    for (let i = 0; i < count; i++) {
-      this.processors.step(cpu, this.clock.now);
-      this.clock.advanceTo(this.clock.now + 1 as Cycle);
-      this.clock.runDue();
-      const stop = this.#stopNow();
-      if (stop) return this.#lastStop = stop;
+    let stop: StopReason = { kind: "limit" };
+    for (let i = 0; i < count && stop.kind === "limit"; i++) {
+      stop = this.cpus.length === 1
+        ? await this.run({ untilCycle: this.#travel.nextBoundary })
+        : await this.debugger.stepInto(cpu);
     }
-    this.#console.flush();
-    return await Promise.resolve(this.#lastStop = { kind: "limit" });
+    return stop;
   }
 
   screen(): string[] {
@@ -287,12 +290,7 @@ export class PcMachine implements Machine {
   }
 
   async disassemble(address?: bigint, count = 8, cpu = 0): Promise<DisassembledLine[]> {
-    const view = this.cpus[cpu];
-    if (!view) throw new RangeError(`machine ${this.name} has no CPU ${cpu}`);
-    const { registers, codeBits } = view;
-    const start = address ?? registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
-    const bytes = this.memory.readLinear(cpu, start, count * MAX_INSTRUCTION_BYTES);
-    return await disassembleBytes(bytes, start, codeBits, count);
+    return await disassembleAt(this, address, count, cpu);
   }
 
   profile({ everyCycles = DEFAULT_SAMPLE_CYCLES } = {}): GuestProfile {
@@ -312,19 +310,31 @@ export class PcMachine implements Machine {
 
   restore(record: SnapshotRecord): void {
     if (this.#running) throw new TypeError(`machine ${this.name} is running: interrupt it first`);
+    this.#endRecording(this.#recorder);
     this.#state.restore(record);
     this.timeline.forget();
     this.#restored();
   }
 
-  async save(path: string): Promise<void> {
+  async save(path: string): Promise<string> {
     const { name, options, images, timeline: { journal } } = this;
-    await this.#exclusively(async () => {
+    return await this.#exclusively(async () => {
       const state = this.#state.saveWithoutRam();
-      const inputs = journal.since(journal.had);
+      const inputs = journal.since(journal.had) as unknown as SnapshotValue;
       const memory = this.#memory;
-      await writeSnapshotFile(path, { name, options, images, memory, state, inputs });
+      return await writeSnapshotFile(path, { name, options, images, memory, state, inputs });
     });
+  }
+
+  async record(path: string): Promise<Recording> {
+    if (this.#recorder) throw new TypeError(`machine ${this.name} is recorded already`);
+    const recorder = this.#recorder = await Recorder.begin(path, this);
+    return { path, stop: () => this.#endRecording(recorder) };
+  }
+
+  #endRecording(recorder: Recorder | null): void {
+    recorder?.stop();
+    if (this.#recorder === recorder) this.#recorder = null;
   }
 
   checkpoint(): CheckpointView {
@@ -355,6 +365,12 @@ export class PcMachine implements Machine {
     this.#inputs.carryOut();
   }
 
+  /** Gives it the inputs that it, or the machine that it goes on from, was to have. */
+  expectInputs(inputs: readonly LoggedInput[]): void {
+    for (const { cycle, input } of inputs) this.timeline.journal.add(cycle, input);
+    this.#inputs.carryOut();
+  }
+
   /** The machine's only run. */
   async #exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
     if (this.#running) throw new TypeError(`machine ${this.name} is running already`);
@@ -366,15 +382,6 @@ export class PcMachine implements Machine {
       this.#running = false;
       this.#console.flush();
     }
-  }
-
-  /** Lets the only CPU begin `count` instructions. */
-  async #stepMachine(count: number): Promise<StopReason> {
-    let stop: StopReason = { kind: "limit" };
-    for (let i = 0; i < count && stop.kind === "limit"; i++) {
-      stop = await this.run({ untilCycle: this.#travel.nextBoundary });
-    }
-    return stop;
   }
 
   async #run(options: RunOptions): Promise<StopReason> {
@@ -389,7 +396,6 @@ export class PcMachine implements Machine {
       if (untilText !== undefined && this.#console.text.includes(untilText, from)) {
         return { kind: "marker", text: untilText };
       }
-      if (stop?.kind === "reset") this.#reset();
       if (stop) return stop;
       if (performance.now() - breathe > 30) {
         this.#console.flush();
@@ -420,13 +426,15 @@ export class PcMachine implements Machine {
       to = processors.run(from, Math.max(from + 1, Math.min(to, digest, from + quantum)), limit);
       if (processors.stopped) return null;
     }
-    this.#inputs.after(() => {
+    return this.#inputs.after(() => {
       clock.advanceTo(to as Cycle);
       clock.runDue();
       if (clock.now >= digest) this.#digestState();
       this.#debugger?.list.afterEvents(this.now);
+      const stop = this.#stopNow();
+      if (stop?.kind === "reset") this.#reset();
+      return stop;
     });
-    return this.#stopNow();
   }
 
   /** What the debugger has stopped for, if it has. Throws what a condition of its stops threw. */
@@ -481,6 +489,8 @@ export class PcMachine implements Machine {
     const digest = registersDigest(this.processors.cpus);
     this.#trace.emit(this.now, "state", digest.low, digest.high);
     this.#counters.tell(this.now);
+    this.#recorder?.mark();
+    this.onStateDigest(this.now);
   }
 }
 

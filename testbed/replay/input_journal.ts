@@ -30,6 +30,9 @@ export class InputJournal {
   readonly #inputs: LoggedInput[] = [];
   /** How many of them the machine has had. */
   #had = 0;
+  /** Told of each input that is added, and after {@link forgetFuture}. */
+  onAdd: (input: LoggedInput) => void = () => {};
+  onForget: () => void = () => {};
   /** How many inputs the machine has had so far. */
   get had(): number {
     return this.#had;
@@ -53,6 +56,7 @@ export class InputJournal {
   /** Adds an input that is to be carried out at `cycle`, after all that are there. */
   add(cycle: Cycle, input: MachineInput): void {
     this.#inputs.push({ cycle, input });
+    this.onAdd({ cycle, input });
   }
 
   /** Takes the next input if its cycle has come. */
@@ -69,6 +73,7 @@ export class InputJournal {
   /** Gives up the inputs to come. */
   forgetFuture(): void {
     this.#inputs.length = this.#had;
+    this.onForget();
   }
 
   /** Forgets everything: the machine is another one now. */

@@ -10,7 +10,6 @@ import { SnapshotError, type SnapshotRecord, type SnapshotValue } from "../../co
 import type { MachineMemory } from "../../core/memory/machine_memory.ts";
 import type { MachineImages } from "../machine_images.ts";
 import type { ImageSource, MachineOptions } from "../machine_api.ts";
-import type { LoggedInput } from "../replay/input_journal.ts";
 import { packSections, unpackSections } from "./container.ts";
 import { migrate } from "./migrations.ts";
 import { ramOf, storePages } from "./page_store.ts";
@@ -25,7 +24,7 @@ export interface MachineToSave {
   /** Everything but RAM. */
   readonly state: SnapshotRecord;
   /** Inputs to come. */
-  readonly inputs: readonly LoggedInput[];
+  readonly inputs: SnapshotValue;
 }
 
 /** What a file holds. */
@@ -36,7 +35,7 @@ export interface SavedMachine {
   /** The machine's record, RAM included. */
   readonly record: SnapshotRecord;
   /** Inputs to come: of those that waited, and of the future of a machine that was sent back. */
-  readonly inputs: readonly LoggedInput[];
+  readonly inputs: SnapshotValue;
   /** What the file is known by. */
   readonly digest: string;
 }
@@ -62,7 +61,7 @@ interface Manifest {
   readonly disks: readonly SavedImage[];
   readonly cdrom: SavedImage | null;
   readonly record: SnapshotRecord;
-  readonly inputs: readonly LoggedInput[];
+  readonly inputs: SnapshotValue;
   readonly pages: Uint8Array;
   /** The number of the first section with pages. */
   readonly firstChunk: number;
@@ -71,11 +70,11 @@ interface Manifest {
 /** Options that name images, whose bytes lie elsewhere. */
 const IMAGE_OPTIONS: readonly string[] = ["kernel", "initrd", "modules", "bios", "disks", "cdrom"];
 
-/** Writes a machine that stands still to `path`, in one step; resolves with the file's digest and size. */
+/** Writes a machine that stands still to `path`, in one step; resolves with the file's digest. */
 export async function writeSnapshotFile(
   path: string,
   machine: MachineToSave,
-): Promise<{ readonly digest: string; readonly sizeBytes: number }> {
+): Promise<string> {
   const sections: Uint8Array[] = [];
   const embed = (bytes: Uint8Array): SavedImage => ({ section: sections.push(bytes) });
   const { options, images } = machine;
@@ -106,7 +105,7 @@ export async function writeSnapshotFile(
   const first = encodeValue(manifest as unknown as SnapshotValue);
   const { pieces, digest } = await packSections([first, ...sections, ...chunks]);
   await replaceFile(path, pieces);
-  return { digest, sizeBytes: pieces.reduce((sum, { length }) => sum + length, 0) };
+  return digest;
 }
 
 /** Reads such a file. Rejects with a {@link SnapshotError} that names the file and says what is wrong with it. */
