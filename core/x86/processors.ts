@@ -255,17 +255,6 @@ export class Processors implements Snapshot {
     if (slot !== null) slot.cpu.state.i32[BUDGET] -= Math.min(cycles, MAX_SLICE);
   }
 
-  /** Carries out one instruction of one CPU, or the event that is due before it. */
-  step(index: number, at: number): void {
-    const slot = this.#slots[index];
-    this.endTurn();
-    slot.cycle = Math.max(slot.cycle, at);
-    this.debugging.pass(index, slot.cycle);
-    this.#end = slot.cycle + 1;
-    this.#stopAll = false;
-    this.#runSlot(slot);
-  }
-
   /** Lets `sampler`, and no other, look at the CPUs from now on. Nothing that they do depends on it. */
   observe(sampler: Sampler): void {
     this.#setSampler(sampler);
