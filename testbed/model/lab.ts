@@ -97,6 +97,8 @@ export class Lab {
   readonly trace: { readonly hash: string };
   readonly #ground: Ground;
   readonly #seed: number;
+  /** Systems so far, those that are gone included. */
+  #made = 0;
 
   private constructor(ground: Ground, seed: number) {
     this.#ground = ground;
@@ -124,9 +126,16 @@ export class Lab {
     return clock.now / clock.frequencyHz;
   }
 
+  /** CPU time that systems used so far, of all CPUs together, in seconds. */
+  get busySeconds(): number {
+    const { clock, dispatcher } = this.#ground;
+    const cycles = dispatcher.cpus.reduce((sum, { id }) => sum + dispatcher.busyCycles(id), 0);
+    return cycles / clock.frequencyHz;
+  }
+
   /** Adds a system, which begins at once. Throws `RangeError` for lack of memory. */
   system(config: LabSystemConfig): LabSystem {
-    const seed = this.#seed * 1000 + this.systems.length + 1;
+    const seed = this.#seed * 1000 + ++this.#made;
     const system = new LabSystem(config.name, this.#ground.system(config), seed);
     this.systems.push(system);
     return system;

@@ -20,19 +20,25 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
   const { clock } = host.hardware;
   const { dispatcher, costs } = host;
   const disk = new SharedDisk({ clock, name: "sda", model: DK32EJ, writeCache: false });
-  const domains = new Map<LabKernel, ModelledDomain>();
+  const domains = new Map<
+    LabKernel,
+    { readonly domain: ModelledDomain; readonly number: number }
+  >();
+  /** Numbers of the systems that there are. */
+  const isThere = new Set<number>();
   let made = 0;
   return {
     clock,
     dispatcher,
     costs,
     memoryBytes: parseSize(memory),
-    idOf: (system) => domains.get(system)?.domain.id ?? 0,
+    idOf: (system) => domains.get(system)?.domain.domain.id ?? 0,
     get kernels() {
       return host.modelled.all.map(({ kernel }) => kernel);
     },
     system({ name, memory, weight = 1 }) {
       const number = made++;
+      isThere.add(number);
       let system: LabKernel | undefined;
       const domain = host.modelled.create({
         name,
@@ -42,16 +48,22 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
           ? { mcu_adv: Math.max(1, Math.round(MCU_ADVANCE / weight)) }
           : { weight: Math.round(256 * weight) },
         kernel(place) {
-          const part = (completed: (tag: number) => void) => disk.part(LAB_DISK_SECTORS, completed);
+          // What a domain that is gone had asked of the disk concerns nobody.
+          const part = (completed: (tag: number) => void) =>
+            disk.part(LAB_DISK_SECTORS, (tag) => {
+              if (isThere.has(number)) completed(tag);
+            });
           system = labKernel(place, number, part);
           return system.linux.kernel;
         },
       });
-      domains.set(system!, domain);
+      domains.set(system!, { domain, number });
       return system!;
     },
     destroy(system) {
-      host.modelled.destroy(domains.get(system)!);
+      const { domain, number } = domains.get(system)!;
+      isThere.delete(number);
+      host.modelled.destroy(domain);
       domains.delete(system);
     },
   };
