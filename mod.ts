@@ -28,7 +28,10 @@ export type {
   LabRole,
 } from "./testbed/debian_lab/debian_lab.ts";
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
-export { Lab, measureTtcp } from "./testbed/boot_lab.ts";
+export { Lab, measureTtcp, searchSpecWeb } from "./testbed/boot_lab.ts";
+export type { SpecWebOptions, SpecWebResult } from "./testbed/model/specweb99.ts";
+export { FIGURE_3_WEB99, FIGURE_4, type WebFigure } from "./testbed/model/specweb99_figures.ts";
+export type { SpecWebBest, SpecWebSearch } from "./testbed/model/specweb99_search.ts";
 export type { TtcpMeasurement } from "./testbed/model/ttcp.ts";
 export { TABLE_6, TABLE_6_COLUMNS, type TtcpRow } from "./testbed/model/ttcp_figures.ts";
 export type { LabOptions, LabPlatform, LabSystem, LabSystemConfig } from "./testbed/model/lab.ts";

@@ -1,6 +1,8 @@
 /** `Lab` for the public face: what labs are made of is loaded when the first one is booted. */
 
 import type { Lab as LabOfSystems, LabOptions } from "./model/lab.ts";
+import type { SpecWebOptions } from "./model/specweb99.ts";
+import type { SpecWebBest, SpecWebSearch } from "./model/specweb99_search.ts";
 import type { TtcpMeasurement } from "./model/ttcp.ts";
 
 /** Modelled systems with workloads, on one native kernel or in domains. */
@@ -27,4 +29,15 @@ export const Lab = {
 /** Mb/s of payload between a machine outside and a modelled system. Rejects with `RangeError` for an unknown profile. */
 export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
   return (await import("./model/ttcp.ts")).measureTtcp(measurement);
+}
+
+/**
+ * The largest number of connections of SPECweb99 that conform, with so many servers on one kernel or in a domain each. Rejects
+ * with `RangeError` for a number below 1, and with the signal's reason when it is aborted.
+ */
+export async function searchSpecWeb(
+  search: SpecWebSearch,
+  options: SpecWebOptions = {},
+): Promise<SpecWebBest> {
+  return await (await import("./model/specweb99_search.ts")).searchSpecWeb(search, options);
 }

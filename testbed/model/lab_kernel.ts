@@ -17,6 +17,7 @@ import {
   ScsiDriver,
   SwapArea,
 } from "../../guests/model/vfs/mod.ts";
+import { serverCalls } from "../../guests/model/workloads/specweb99/server_calls.ts";
 
 /** See the module comment. */
 export interface LabKernel {
@@ -54,7 +55,13 @@ export function labKernel(
   });
   const address = hostAddress(FIRST_ADDRESS + number);
   const network = new Network(kernel, descriptors, { address });
-  const modules = [files, network, new UnixSockets(kernel, descriptors), new SharedMemory(kernel)];
+  const modules = [
+    files,
+    network,
+    new UnixSockets(kernel, descriptors),
+    new SharedMemory(kernel),
+    serverCalls,
+  ];
   for (const module of modules) kernel.install(module);
   kernel.programs.add(memoryToucher);
   const { pageOut } = linux.memory;

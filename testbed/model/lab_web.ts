@@ -90,8 +90,7 @@ function plug(ground: Ground, systems: readonly LabKernel[], clients: SpecWebCli
   for (const system of kernels) {
     const { linux: { kernel }, network, address } = system;
     const device = shared ? nic : hypervisor.plug(address, raise(system));
-    kernel.install(
-      new NicDriver("eth0", kernel, network, device, shared ? CARD_WORK : FRONT_END_WORK),
-    );
+    const work = shared ? CARD_WORK : FRONT_END_WORK;
+    kernel.install(new NicDriver("eth0", kernel, network, device, work));
   }
 }

@@ -3,11 +3,13 @@
  * of its own, and the clients outside.
  */
 
-import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { Cycle } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
+import { RUNSTATES } from "../../core/hypervisor/scheduling/ports.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
+import { Digest } from "../../core/trace/trace.ts";
 import {
   createLinux,
   type Kernel,
@@ -23,6 +25,7 @@ import { type NetDevicePort, NicDriver } from "../../guests/model/net/nic_driver
 import { type HostAddress, hostAddress } from "../../guests/model/net/packet.ts";
 import { apache } from "../../guests/model/workloads/specweb99/apache.ts";
 import { conforming, SpecWebClients } from "../../guests/model/workloads/specweb99/clients.ts";
+import { serverCalls } from "../../guests/model/workloads/specweb99/server_calls.ts";
 import { Host } from "../host/host.ts";
 import { parseSize } from "../units.ts";
 import { BareBox } from "./bare_box.ts";
@@ -44,6 +47,13 @@ export interface SpecWebMeasurement {
   readonly seed: number;
 }
 
+/** Who watches a measurement. */
+export interface SpecWebOptions {
+  readonly signal?: AbortSignal;
+  /** How much of it is done, between 0 and 1. */
+  readonly onProgress?: (done: number) => void;
+}
+
 /** What was measured. */
 export interface SpecWebResult {
   /** Conforming connections of each instance. */
@@ -53,6 +63,8 @@ export interface SpecWebResult {
   /** Of all CPUs, how much time was used, between 0 and 1. */
   readonly utilization: number;
   readonly errors: number;
+  /** A digest of the whole schedule: who ran when. */
+  readonly trace: { readonly hash: string };
 }
 
 const PROFILE = "xeon-2003";
@@ -66,29 +78,49 @@ const MAX_CLIENTS = 512;
 const SPARE_PROCESSES = 16;
 /** Servers make their processes before anybody connects. */
 const START_SECONDS = 1;
+/** Longest stretch between two looks at the abort signal, in simulated seconds. */
+const SLICE_SECONDS = 0.25;
 const NIC_CPU = 0 as PhysicalCpuId;
 
-/** A box whose servers are about to start; its clients begin at once. */
+/** A box whose servers are about to start; its clients wait for them. */
 interface Servers {
-  readonly clock: MachineClock;
   readonly dispatcher: CpuDispatcher;
-  /** Has a card raise interrupts, and answers what it is for each kernel. */
   readonly clients: SpecWebClients;
 }
 
-/** Throws `RangeError` for more instances or connections than there can be. */
-export async function measureSpecWeb(measurement: SpecWebMeasurement): Promise<SpecWebResult> {
+/**
+ * Rejects with `RangeError` for a number below 1, or for more than memory holds; with the signal's reason when it is aborted.
+ */
+export async function measureSpecWeb(
+  measurement: SpecWebMeasurement,
+  { signal, onProgress }: SpecWebOptions = {},
+): Promise<SpecWebResult> {
+  expectCounts(measurement);
   const { cpus, warmUpSeconds, seconds, instances } = measurement;
   const { platform } = measurement;
   const { dispatcher, clients } = platform === "xen-pv"
     ? await inDomains(measurement)
     : onOneKernel(measurement);
   const { frequencyHz } = profileNamed(PROFILE);
-  const at = (time: number) => Math.round(time * frequencyHz) as Cycle;
-  dispatcher.advance(at(warmUpSeconds));
+  const digest = new Digest();
+  dispatcher.observe(({ domain, id, state }, now) => {
+    digest.add(domain << 16 | id << 4 | RUNSTATES[state]);
+    digest.add(now % 2 ** 32);
+  });
+  const end = warmUpSeconds + seconds;
+  const advance = async (from: number, to: number) => {
+    for (let time = from; time < to;) {
+      signal?.throwIfAborted();
+      time = Math.min(to, time + SLICE_SECONDS);
+      dispatcher.advance(Math.round(time * frequencyHz) as Cycle);
+      onProgress?.(time / end);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  };
+  await advance(0, warmUpSeconds);
   clients.reset();
   const busyBefore = busy(dispatcher, cpus);
-  dispatcher.advance(at(warmUpSeconds + seconds));
+  await advance(warmUpSeconds, end);
   const { results } = clients;
   const sum = (of: (each: typeof results[number]) => number) =>
     results.reduce((total, each) => total + of(each), 0);
@@ -98,6 +130,7 @@ export async function measureSpecWeb(measurement: SpecWebMeasurement): Promise<S
     megabitsPerSecond: sum(({ bytes }) => bytes) * 8 / seconds / 1e6,
     utilization: (busy(dispatcher, cpus) - busyBefore) / (cpus * seconds * frequencyHz),
     errors: sum(({ errors }) => errors),
+    trace: { hash: digest.toString() },
   };
 }
 
@@ -126,7 +159,7 @@ function onOneKernel(measurement: SpecWebMeasurement): Servers {
       return kernel;
     },
   });
-  return { clock: box.clock, dispatcher: box.dispatcher, clients };
+  return { dispatcher: box.dispatcher, clients };
 }
 
 /** Domains under BVT, one for each server, and a card whose driver is in the hypervisor. */
@@ -161,7 +194,7 @@ async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
     const locals = { port: PORT, processes: processesOf(measurement) };
     domain.kernel.spawn(apache, { locals });
   });
-  return { clock, dispatcher, clients };
+  return { dispatcher, clients };
 }
 
 /** A Linux with a network. */
@@ -175,8 +208,17 @@ function serverKernel(
   const network = new Network(kernel, descriptors, { address });
   kernel.install(network);
   kernel.install(new SharedMemory(kernel));
+  kernel.install(serverCalls);
   kernel.install(new NicDriver("eth0", kernel, network, device, work));
   return kernel;
+}
+
+function expectCounts(measurement: SpecWebMeasurement): void {
+  for (const name of ["cpus", "instances", "connections", "seconds"] as const) {
+    const value = measurement[name];
+    if (value >= 1 && (name === "seconds" || Number.isSafeInteger(value))) continue;
+    throw new RangeError(`${name} must be at least 1, found ${value}`);
+  }
 }
 
 function clientsOf(

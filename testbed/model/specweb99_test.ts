@@ -7,6 +7,7 @@ import { NicDriver } from "../../guests/model/net/nic_driver.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import { apache } from "../../guests/model/workloads/specweb99/apache.ts";
 import { conforming, SpecWebClients } from "../../guests/model/workloads/specweb99/clients.ts";
+import { serverCalls } from "../../guests/model/workloads/specweb99/server_calls.ts";
 import { BareBox } from "./bare_box.ts";
 import { cableToOutside } from "./cabling.ts";
 
@@ -24,7 +25,9 @@ function measure(connections: number, processes: number, seed = 1) {
       const kernel = new Kernel({ name: "linux", machine, platform });
       const descriptors = new Descriptors(kernel);
       network = new Network(kernel, descriptors, { address: BOX });
-      for (const module of [descriptors, network, new SharedMemory(kernel)]) kernel.install(module);
+      for (const module of [descriptors, network, new SharedMemory(kernel), serverCalls]) {
+        kernel.install(module);
+      }
       kernel.spawn(apache, { locals: { port: 80, processes } });
       return kernel;
     },
