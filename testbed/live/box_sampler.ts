@@ -4,8 +4,10 @@
  */
 
 import type { DomainId } from "../../core/abi/ids.ts";
+import type { Cycle } from "../../core/clock/clock.ts";
 import { domainUsage } from "../../core/hypervisor/accounting/domain_usage.ts";
 import { ScheduleTrace } from "../../core/hypervisor/accounting/schedule_trace.ts";
+import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { WatchedBox, WatchedDomain } from "../watched_boxes.ts";
 import type { DomainActivity, DomainSample, HostSample, RunSpan } from "./host_sample.ts";
 
@@ -18,25 +20,26 @@ export class BoxSampler {
   /** The cycle up to which the schedule has been told. */
   #told = 0;
 
-  constructor(private readonly box: WatchedBox, readonly name: string) {
+  constructor(box: WatchedBox, readonly name: string) {
     this.#schedule = new ScheduleTrace(box.dispatcher, MAX_SPANS);
   }
 
-  /** The box as it stands. */
-  sample(): HostSample {
-    const { dispatcher, clock, memoryBytes } = this.box;
+  /** The box as `box` shows it now. */
+  sample(box: WatchedBox): HostSample {
+    const { dispatcher, clock, memoryBytes } = box;
+    const ns = (cycles: number) => cycles * 1e9 / clock.frequencyHz;
     return {
       host: this.name,
-      timeNs: this.#ns(clock.now),
+      timeNs: ns(clock.now),
       scheduler: dispatcher.pools.all[0].policy.name,
       memoryBytes,
       cpus: dispatcher.cpus.map(({ id }) => ({
         cpu: id,
-        busyNs: this.#ns(dispatcher.busyCycles(id)),
+        busyNs: ns(dispatcher.busyCycles(id)),
       })),
-      domains: this.box.domains().map((domain) => this.#domain(domain)),
-      links: this.box.links(),
-      schedule: this.#spans(),
+      domains: box.domains().map((domain) => sampleOf(domain, dispatcher, ns)),
+      links: box.links(),
+      schedule: this.#spans(clock.now, ns),
     };
   }
 
@@ -45,32 +48,10 @@ export class BoxSampler {
     this.#schedule.stop();
   }
 
-  #domain({ halt, console, ...about }: WatchedDomain): DomainSample {
-    const id = about.id as DomainId;
-    const { vcpus, times } = domainUsage(this.box.dispatcher, id);
-    return {
-      ...about,
-      activity: halt ?? this.#activity(id),
-      vcpus,
-      cpuNs: this.#ns(times.running),
-      waitNs: this.#ns(times.runnable),
-      hasConsole: console !== null,
-    };
-  }
-
-  /** The most active state of any virtual CPU. */
-  #activity(id: DomainId): DomainActivity {
-    const states = this.box.dispatcher.vcpus.filter(({ domain }) => domain === id)
-      .map(({ state }) => state);
-    if (states.includes("running")) return "running";
-    if (states.includes("runnable")) return "runnable";
-    return states.includes("blocked") ? "blocked" : "paused";
-  }
-
   /** Who ran since the sample before, to this very cycle. */
-  #spans(): RunSpan[] {
+  #spans(now: Cycle, ns: (cycles: number) => number): RunSpan[] {
     const told = this.#told;
-    this.#told = this.box.clock.now;
+    this.#told = now;
     return [...this.#schedule.spans, ...this.#schedule.open]
       .filter(({ state, to }) => state === "running" && to > told)
       .slice(-MAX_SPANS)
@@ -78,12 +59,33 @@ export class BoxSampler {
         cpu,
         domain: vcpu.domain,
         vcpu: vcpu.id,
-        fromNs: this.#ns(Math.max(from, told)),
-        toNs: this.#ns(to),
+        fromNs: ns(Math.max(from, told)),
+        toNs: ns(to),
       }));
   }
+}
 
-  #ns(cycles: number): number {
-    return cycles * 1e9 / this.box.clock.frequencyHz;
-  }
+function sampleOf(
+  { halt, console, ...about }: WatchedDomain,
+  dispatcher: CpuDispatcher,
+  ns: (cycles: number) => number,
+): DomainSample {
+  const id = about.id as DomainId;
+  const { vcpus, times } = domainUsage(dispatcher, id);
+  return {
+    ...about,
+    activity: halt ?? activityOf(id, dispatcher),
+    vcpus,
+    cpuNs: ns(times.running),
+    waitNs: ns(times.runnable),
+    hasConsole: console !== null,
+  };
+}
+
+/** The most active state of any virtual CPU. */
+function activityOf(id: DomainId, { vcpus }: CpuDispatcher): DomainActivity {
+  const states = vcpus.filter(({ domain }) => domain === id).map(({ state }) => state);
+  if (states.includes("running")) return "running";
+  if (states.includes("runnable")) return "runnable";
+  return states.includes("blocked") ? "blocked" : "paused";
 }

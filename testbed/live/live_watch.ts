@@ -108,7 +108,7 @@ export class LiveWatch {
     state.looks += looks;
     if (state.looks < domains.length / DOMAINS_A_LOOK) return;
     state.looks = 0;
-    const sample = state.sampler.sample();
+    const sample = state.sampler.sample(box);
     const told = `${sample.timeNs} ${sample.domains.map(({ id, activity }) => id + activity)}`;
     if (state.told === told) return;
     state.told = told;

@@ -10,7 +10,7 @@ import { BoxSampler } from "../../../testbed/live/box_sampler.ts";
 import { type LiveNews, LiveWatch } from "../../../testbed/live/live_watch.ts";
 import { LoadBox } from "../../../testbed/model/load_box.ts";
 import { MachineRegistry } from "../../../testbed/machine_registry.ts";
-import { BoxRegistry } from "../../../testbed/watched_boxes.ts";
+import { BoxRegistry, NO_DISK } from "../../../testbed/watched_boxes.ts";
 import { AbiGuest } from "./abi_guest.ts";
 
 /** `HYPERVISOR_console_io`'s command to write. */
@@ -30,7 +30,7 @@ Deno.test("a sample has domains, CPU time, links and who ran, all in simulated t
   host.zero.plugDisk(id, { vdev: "xvda", image: new DiskImage(zeroBase(1 << 20)) });
   host.zero.plugVif(id, 0, { mac: parseMac("00:16:3e:00:00:01"), bridge: "lan" });
   await guest.call("xen_version", 0);
-  const sample = sampler.sample();
+  const sample = sampler.sample(watchedHost(host));
   assertEquals([sample.host, sample.scheduler, sample.cpus.length], ["host1", "credit2", 2]);
   assertEquals(sample.timeNs, host.hardware.clock.now * 1e9 / host.hardware.clock.frequencyHz);
   assertEquals(
@@ -48,7 +48,7 @@ Deno.test("a sample has domains, CPU time, links and who ran, all in simulated t
     .reduce((sum, { fromNs, toNs }) => sum + toNs - fromNs, 0);
   assertNotEquals(sample.domains[1].cpuNs, 0);
   assertEquals(Math.abs(sample.domains[1].cpuNs - ran) < 1, true);
-  assertEquals(sampler.sample().schedule, []);
+  assertEquals(sampler.sample(watchedHost(host)).schedule, []);
   sampler.stop();
 });
 
@@ -102,6 +102,31 @@ Deno.test("a host that stands still has no news", async () => {
   watch.look();
   watch.stop();
   assertEquals(news.length, 1);
+});
+
+Deno.test("domains that are added to a box after it is watched are seen", async () => {
+  const registry = new BoxRegistry();
+  const box = await LoadBox.boot({ cpus: 1 });
+  const { dispatcher, clock } = box;
+  const news: LiveNews[] = [];
+  const watch = new LiveWatch((each) => news.push(each), { boxes: registry, everyMs: 60_000 });
+  // A view that was made once knows the domains of that time.
+  registry.add("box", box, ({ domains }) => {
+    const names = domains.map(({ name }) => name);
+    const blank = { memoryBytes: 0, maxMemoryBytes: 0, halt: null, disk: NO_DISK, console: null };
+    return {
+      dispatcher,
+      clock,
+      memoryBytes: 0,
+      domains: () => names.map((name, i) => ({ id: i + 1, name, ...blank })),
+      links: () => [],
+    };
+  });
+  box.create({ name: "late", load: { kind: "computes" } });
+  watch.look();
+  watch.stop();
+  const seen = news.flatMap((each) => each.kind === "sample" ? [each.sample.domains] : []);
+  assertEquals(seen.map((domains) => domains.map(({ name }) => name)), [[], ["late"]]);
 });
 
 Deno.test("domains of a box that only computes are watched, and have the box's CPUs", async () => {
