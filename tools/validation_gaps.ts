@@ -1,0 +1,36 @@
+/** Mechanisms that the models lack, by where it shows: the part of the validation page that no run can write. */
+
+/** One gap. */
+export interface Gap {
+  readonly where: string;
+  readonly missing: string;
+}
+
+/** All that are known. */
+export const GAPS: readonly Gap[] = [
+  {
+    where: "Section 4.4, platforms",
+    missing:
+      "the scenario runs on one native kernel and under Xen; there are no resource limits of containers, and several systems on VMware or UML are not put together",
+  },
+  {
+    where: "Section 4.4, losses under Xen",
+    missing:
+      "the paper does not say what its neighbours did before they disturbed; here they computed. What is lost then is next to nothing: a shared second-level cache, memory bandwidth and interrupts of the disk on the victims' CPU have no price beyond those of the card",
+  },
+  {
+    where: "Section 4.5, delay of an idle domain",
+    missing:
+      "the paper does not say how often its authors asked; an idle domain that is asked again within a round of all domains (0.34 s) waits as if it had computed, so the mean depends on that",
+  },
+  {
+    where: "Sections 4.2 and 4.3 in `network_bandwidth`, `many_domains`",
+    missing:
+      "nothing is left to chance in ttcp and in copies that compute: a seed changes nothing there",
+  },
+  {
+    where: "Servers for rent",
+    missing:
+      "a modelled kernel comes up at once: booting it and domain 0's work are not in the times",
+  },
+];
