@@ -10,6 +10,7 @@ import { ERRNO } from "./errno.ts";
 import { invariant } from "../../../core/lib/assert.ts";
 import type { SnapshotRecord, SnapshotValue } from "../../../core/lib/snapshot.ts";
 import { type Action, type Locals, type Program, ProgramTable } from "./action.ts";
+import { Containers } from "./containers.ts";
 import { KernelCpu } from "./kernel_cpu.ts";
 import { restoreKernel, saveKernel } from "./kernel_snapshot.ts";
 import { KernelTimers } from "./kernel_timers.ts";
@@ -56,6 +57,8 @@ const WORK = { exit: 26_000 };
 /** Linux 2.4's ticks on x86 (`HZ`). */
 export const TICKS_PER_SECOND = 100;
 const SLEEP_TIMER = "sleep";
+/** More than any two processes of one container differ by. */
+const MOST_GAIN = 1000;
 const MOST_PROCESSES = 512;
 /** The interrupt by which a CPU that idles learns that it should not. */
 const RESCHEDULE = "reschedule";
@@ -69,6 +72,7 @@ export class Kernel {
   readonly processes = new Map<number, Process>();
   readonly queue: RunQueue;
   readonly timers = new KernelTimers();
+  readonly containers = new Containers();
   readonly cpus: readonly KernelCpu[];
   readonly modules: KernelModule[] = [];
   /** What programs reported, oldest first. */
@@ -101,7 +105,7 @@ export class Kernel {
     this.frequencyHz = machine.frequencyHz;
     this.#machine = machine;
     this.#tickCycles = Math.round(machine.frequencyHz / TICKS_PER_SECOND);
-    this.queue = new RunQueue(platform.isSmp, () => this.processes.values());
+    this.queue = new RunQueue(platform.isSmp, this.containers, () => this.processes.values());
     this.cpus = machine.cpus.map((port, id) => new KernelCpu(id, this, port));
     this.install(processCalls);
     this.install({
@@ -169,6 +173,7 @@ export class Kernel {
       cpu: this.#working?.id ?? 0,
       counter: from.counter ?? ticksOf(from.nice),
       nice: from.nice,
+      container: this.processes.get(from.parent)?.container ?? this.containers.spawnInto,
       waits: [],
       timedOut: false,
       userCycles: 0,
@@ -176,6 +181,7 @@ export class Kernel {
       status: 0,
     };
     this.processes.set(pid, process);
+    this.containers.entered(process);
     return process;
   }
 
@@ -260,6 +266,7 @@ export class Kernel {
   /** `process` could run from now on: finds it a CPU (`reschedule_idle`). */
   makeReady(process: Process): void {
     process.state = "ready";
+    this.#woke(process);
     this.queue.add(process);
     const home = this.cpus[process.cpu];
     const idle = home.isIdle ? home : this.cpus.find((cpu) => cpu.isIdle);
@@ -274,6 +281,12 @@ export class Kernel {
     if (this.#working && target !== this.#working) this.charge("interProcessor");
   }
 
+  #woke(process: Process): void {
+    if (!this.containers.inUse) return;
+    const running = this.cpus.flatMap(({ current }) => current ?? []);
+    this.containers.woke(process, [...this.queue.ready, ...running]);
+  }
+
   /** The CPU whose process deserves it less than `process` does, by most; null if there is none. */
   #leastDeserving(process: Process): KernelCpu | null {
     const { isSmp } = this.platform;
@@ -282,7 +295,9 @@ export class Kernel {
     for (const cpu of this.cpus) {
       const { current } = cpu;
       if (!current) continue;
-      const gain = goodness(process, cpu.id, current.memory, isSmp) -
+      const [ours, theirs] = [this.containers.of(process), this.containers.of(current)];
+      if (ours !== theirs && ours.virtualCycles >= theirs.virtualCycles) continue;
+      const gain = ours !== theirs ? MOST_GAIN : goodness(process, cpu.id, current.memory, isSmp) -
         goodness(current, cpu.id, current.memory, isSmp);
       if (gain > most) [found, most] = [cpu, gain];
     }
@@ -294,6 +309,7 @@ export class Kernel {
     this.work(WORK.exit);
     this.charge("locked", 30);
     this.charge("calls", 60);
+    this.containers.left(process);
     process.status = status;
     process.state = "zombie";
     for (const module of this.modules) module.exited?.(process);
@@ -403,6 +419,8 @@ export class Kernel {
         current.counter = 0;
         cpu.needsChoice = true;
       }
+      // Another container may have had less by now.
+      if (this.containers.inUse) cpu.needsChoice = true;
     }
     if (cpu.id === 0) {
       for (let due = this.timers.takeDue(now); due; due = this.timers.takeDue(now)) {

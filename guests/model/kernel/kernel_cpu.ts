@@ -51,6 +51,7 @@ export class KernelCpu {
     const { current } = this;
     if (!current) return;
     current.remaining -= cycles;
+    this.kernel.containers.spent(current, cycles);
     if (current.inKernel) current.kernelCycles += cycles;
     else current.userCycles += cycles;
   }

@@ -32,6 +32,7 @@ export function saveKernel(kernel: Kernel): SnapshotRecord {
       reports: copyOfValue(kernel.reports as unknown as SnapshotValue),
       counts: [...kernel.counts],
       nextPid: kernel.nextPid,
+      containers: { ...kernel.containers.save() },
       modules,
     },
   };
@@ -58,6 +59,7 @@ export function restoreKernel(kernel: Kernel, record: SnapshotRecord): void {
   kernel.reports.splice(0, Infinity, ...copyOfValue(state.reports) as unknown as Report[]);
   kernel.counts.set(state.counts as number[]);
   kernel.nextPid = state.nextPid as number;
+  kernel.containers.restore(state.containers as unknown as SnapshotRecord);
   for (const saved of state.modules as unknown as { name: string; record: SnapshotRecord }[]) {
     kernel.module(saved.name).restore?.(saved.record);
   }

@@ -39,6 +39,8 @@ export interface Process {
   counter: number;
   /** -20 to 19. */
   nice: number;
+  /** The container that it is in, and its children will be. */
+  container: number;
   /** The wait queues it sleeps on. */
   waits: string[];
   /** Its last sleep ended because its time was up. */

@@ -54,6 +54,8 @@ function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
   kernel.charge("calls", 80);
   const { program, nice, counter, pid } = process;
   if (kernel.processes.size >= kernel.mostProcesses) return ERRNO.EAGAIN;
+  const container = kernel.containers.of(process);
+  if (container.processCount >= container.processes) return ERRNO.EAGAIN;
   kernel.programs.step(program, String(child));
   const copy = kernel.newProcess({
     program,

@@ -3,6 +3,7 @@
  * present epoch, and the one with the most goodness runs. When all that are ready have used theirs up, a new epoch begins.
  */
 
+import type { Containers } from "./containers.ts";
 import type { Process } from "./process.ts";
 
 /** What a process that last ran on the same CPU is preferred by (`PROC_CHANGE_PENALTY`). */
@@ -26,7 +27,11 @@ export class RunQueue {
   /** Those that could run and do not, oldest last (2.4 adds at the head). */
   readonly ready: Process[] = [];
 
-  constructor(private readonly isSmp: boolean, private readonly all: () => Iterable<Process>) {}
+  constructor(
+    private readonly isSmp: boolean,
+    private readonly containers: Containers,
+    private readonly all: () => Iterable<Process>,
+  ) {}
 
   add(process: Process): void {
     this.ready.push(process);
@@ -44,11 +49,24 @@ export class RunQueue {
 
   /** Whom `cpu` should run: `current` if nobody is better; takes whoever is chosen from the queue. */
   pick(cpu: number, memory: number, current: Process | null): Process | null {
+    if (!this.containers.inUse) return this.#pickAmong(this.ready, cpu, memory, current);
+    const entitled = this.containers.mostEntitled(current ? [...this.ready, current] : this.ready);
+    const stays = current !== null && entitled.includes(current);
+    const others = stays ? entitled.filter((each) => each !== current) : entitled;
+    return this.#pickAmong(others, cpu, memory, stays ? current : null);
+  }
+
+  #pickAmong(
+    ready: readonly Process[],
+    cpu: number,
+    memory: number,
+    current: Process | null,
+  ): Process | null {
     for (;;) {
       let best = current;
       let most = current ? goodness(current, cpu, memory, this.isSmp) : -1;
-      for (let place = this.ready.length - 1; place >= 0; place--) {
-        const each = this.ready[place];
+      for (let place = ready.length - 1; place >= 0; place--) {
+        const each = ready[place];
         const value = goodness(each, cpu, memory, this.isSmp);
         if (value > most) [best, most] = [each, value];
       }
@@ -57,7 +75,10 @@ export class RunQueue {
         if (best !== current) this.remove(best);
         return best;
       }
-      for (const each of this.all()) each.counter = (each.counter >> 1) + ticksOf(each.nice);
+      for (const each of this.all()) {
+        if (each.container !== best.container) continue;
+        each.counter = (each.counter >> 1) + ticksOf(each.nice);
+      }
     }
   }
 }

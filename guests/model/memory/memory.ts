@@ -103,6 +103,7 @@ export class Memory implements KernelModule {
     const areas = from.areas.map((area) => this.#copyArea(area));
     const to: AddressSpace = { areas, tables: [...from.tables], own: this.#ownPages() };
     this.#spaces.set(child.pid, to);
+    kernel.containers.of(child).mapped += mappedPages(to);
     kernel.charge("spacesMade");
     kernel.charge("tablesMade", to.tables.length);
     kernel.charge("clearedPages", to.tables.length);
@@ -112,14 +113,14 @@ export class Memory implements KernelModule {
   executed(process: Process): void {
     if (process.memory !== process.pid) {
       process.memory = process.pid;
-    } else this.#freeSpace(process.pid);
+    } else this.#freeSpace(process);
     this.#spaces.set(process.pid, this.#newSpace(process));
     this.kernel.charge("spacesMade");
     this.kernel.charge("addressSpaceSwitch");
   }
 
   exited(process: Process): void {
-    if (process.memory === process.pid) this.#freeSpace(process.pid);
+    if (process.memory === process.pid) this.#freeSpace(process);
   }
 
   switched(cpu: KernelCpu, from: Process | null, to: Process): void {
@@ -210,11 +211,12 @@ export class Memory implements KernelModule {
     return { ...area, frames, writes, used, usedAt: -1 };
   }
 
-  #freeSpace(pid: number): void {
+  #freeSpace(process: Process): void {
     const { kernel } = this;
-    const space = this.#spaces.get(pid);
+    const space = this.#spaces.get(process.pid);
     if (!space) return;
-    this.#spaces.delete(pid);
+    this.#spaces.delete(process.pid);
+    kernel.containers.of(process).mapped -= mappedPages(space);
     for (const area of space.areas) {
       this.#freeArea(area);
       kernel.charge("droppedEntries", area.resident);
@@ -256,9 +258,12 @@ export class Memory implements KernelModule {
     const start = placeFor(space, pages);
     if (start + pages > MAPPINGS.end) return ERRNO.ENOMEM;
     const file = args.file === undefined ? "" : String(args.file);
+    const container = kernel.containers.of(process);
+    if (container.mapped + pages > container.mappedPages) return ERRNO.ENOMEM;
     if (file === "" && pages > this.pageOut.available) return ERRNO.ENOMEM;
     const kind = file === "" ? "anonymous" : args.shared ? "shared" : "private";
     const offset = Number(args.offset ?? 0);
+    container.mapped += pages;
     space.areas.push(newArea({ start, pages, kind, file, offset, writable: !args.readOnly }));
     return start * PAGE_BYTES;
   }
@@ -270,6 +275,7 @@ export class Memory implements KernelModule {
     const place = space.areas.findIndex(({ start }) => start * PAGE_BYTES === address);
     if (place < 0) return ERRNO.EINVAL;
     const [area] = space.areas.splice(place, 1);
+    kernel.containers.of(process).mapped -= area.pages;
     this.#freeArea(area);
     if (area.resident > 0) {
       kernel.charge("entryBatch", area.resident);
@@ -289,6 +295,13 @@ export class Memory implements KernelModule {
     kernel.charge("spaceFlushes");
     return 0;
   }
+}
+
+/** Pages that a process has mapped itself. */
+function mappedPages({ areas }: AddressSpace): number {
+  return areas.reduce((sum, { start, pages }) => {
+    return start >= MAPPINGS.start && start < MAPPINGS.end ? sum + pages : sum;
+  }, 0);
 }
 
 /** A gap of so many pages. */
