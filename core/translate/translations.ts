@@ -64,9 +64,11 @@ export class Translations {
     const entries = this.#entries.get(block.modeKey);
     if (!entries || !this.#byPage.has(Math.floor(block.code / FRAME_BYTES))) return false;
     let first = false;
-    for (let i = 0; i < block.records - 1; i++) {
+    for (let i = 0; i < block.records; i++) {
       const record = block.record + i * RECORD_BYTES;
-      const entry = entries.get(block.code + this.#offsetOf(record));
+      const offset = this.#offsetOf(record);
+      // The record that ends a block stands for no instruction of it.
+      const entry = offset < block.codeBytes ? entries.get(block.code + offset) : undefined;
       if (!entry) continue;
       this.#lead(record, entry);
       first ||= i === 0;
@@ -140,9 +142,10 @@ export class Translations {
     const found: number[] = [];
     for (const block of cache.blocksIn(page / FRAME_BYTES, offset, 1)) {
       if (block.modeKey !== modeKey) continue;
-      for (let i = 0; i < block.records - 1; i++) {
+      for (let i = 0; i < block.records; i++) {
         const record = block.record + i * RECORD_BYTES;
-        if (block.code + this.#offsetOf(record) === page + offset) found.push(record);
+        const within = this.#offsetOf(record);
+        if (within < block.codeBytes && block.code + within === page + offset) found.push(record);
       }
     }
     return found;

@@ -33,7 +33,7 @@ import { Templates, TEMPLATES_BYTES } from "./templates.ts";
 /** Blocks kept for one place: code that patches its operands returns to few versions of itself. */
 export const MAX_VERSIONS = 8;
 export const MAX_BLOCK_RECORDS: number = MAX_BLOCK_INSTRUCTIONS + 1;
-/** An instruction and the record that ends the block. */
+/** Records of the shortest blocks that there are many of. */
 const MIN_BLOCK_RECORDS = 2;
 /** What of a code address above its low bits goes into its look-up entry's number. */
 const SLOT_DIVISOR = 2 ** (12 - LookupEntry.sizeShift + 4);
@@ -69,7 +69,7 @@ export interface Block {
   readonly code: number;
   readonly codeBytes: number;
   readonly modeKey: number;
-  /** Linear offset of its first record, and how many there are, that which ends it included. */
+  /** Linear offset of its first record, and how many there are, that which ends it included if there is one. */
   readonly record: number;
   readonly records: number;
 }

@@ -10,6 +10,7 @@ import {
   below,
   bits,
   both,
+  type Condition,
   constant,
   copy16,
   differ,
@@ -49,6 +50,17 @@ const STACK_SEGMENT = SEGMENT_OFFSETS[SS] | (1 << 24);
 const DATA_SEGMENT = SEGMENT_OFFSETS[DS];
 const SEGMENT_PARTS = 0xff00_ffffn;
 
+/** Bytes of a template from `leaves` on, as parts of one word. */
+const flag = (part: number) => 0xffn << BigInt(8 * (part - Template.leaves));
+const LEAVES = flag(Template.leaves);
+const JUMPS = flag(Template.jumps);
+const IS_RIP_RELATIVE = flag(Template.isRipRelative);
+const ADDRESSED = flag(Template.displacementBytes) | flag(Template.hasSib);
+const TRANSFERS = LEAVES | JUMPS | IS_RIP_RELATIVE;
+
+/** Whether a block goes on, ended before its next instruction, or was left by its last. */
+const State = { goesOn: 0, ended: 1, left: 2 } as const;
+
 type Variable = ReturnType<Routine["variable"]>;
 
 /** What the writer of a block is told, and where it leaves what it found. */
@@ -61,7 +73,7 @@ export interface QuickBlock {
   readonly record: Value;
 }
 
-/** Writes the code that decodes a block; returns its records, that which ends it included, and its bytes. */
+/** Writes the code that decodes a block; returns its records, that which ends it included if there is one, and its bytes. */
 export function writeQuickDecoder(
   r: Routine,
   templates: number,
@@ -82,10 +94,10 @@ export function writeQuickDecoder(
   const done = r.variable(constant(0));
   const count = r.variable(constant(0));
   const record = r.variable(block.record);
-  const goesOn = r.variable(constant(1));
+  const state = r.variable(constant(State.goesOn));
   const inPage = below(done.value, room);
   const fits = below(count.value, constant(MAX_BLOCK_INSTRUCTIONS));
-  r.while(both(both(inPage, fits), differ(goesOn.value, constant(0))), () => {
+  r.while(both(both(inPage, fits), equal(state.value, constant(State.goesOn))), () => {
     const start = r.let(add(code, done.value));
     const at = r.variable(start);
     const key = readHead(r, at, start, prefixes, templates + TemplatePart.kinds);
@@ -93,44 +105,52 @@ export function writeQuickDecoder(
     for (let i = 0; i < RECORD_BYTES; i += 16) {
       copy16(r, record.value, template, i, Template.record + i);
     }
-    readAddress(r, at, key, template, record.value);
+    // Most heads have none of these.
+    const shape = r.let(load(template, 64, Template.leaves));
+    r.if(hasAny(shape, ADDRESSED), () => readAddress(r, at, key, template, record.value));
     readImmediate(r, at, template, record.value);
     const next = r.let(sub(at.value, code));
     const tooLong = below(constant(MAX_LENGTH), sub(at.value, start));
-    r.if(either(tooLong, below(room, next)), () => goesOn.set(constant(0)), () => {
-      finishRecord(r, template, record.value, done.value, next);
-      r.if(both(linkable, differ(load(template, 8, Template.jumps), constant(0))), () => {
-        const low = load(record.value, 32, Record.immediate);
-        const by = (width: number) => constant(64 - width);
-        const near = shrSigned(shl(low, by(32)), by(32));
-        const narrow = shrSigned(shl(low, by(16)), by(16));
-        const isNarrow = equal(load(template, 8, Template.jumps), constant(2));
-        const target = add(add(offset, next), select(isNarrow, narrow, near));
-        r.if(
-          below(target, constant(FRAME_BYTES)),
-          () => r.store(record.value, 32, constant(1), Record.linkable),
-        );
+    r.if(either(tooLong, below(room, next)), () => state.set(constant(State.ended)), () => {
+      r.store(record.value, 32, or(done.value, shl(next, constant(16))), Record.offset);
+      r.if(hasAny(shape, TRANSFERS), () => {
+        r.if(hasAny(shape, IS_RIP_RELATIVE), () => {
+          const relative = add(load(record.value, 64, Record.displacement), next);
+          r.store(record.value, 64, relative, Record.displacement);
+        });
+        r.if(both(linkable, hasAny(shape, JUMPS)), () => {
+          const isNarrow = equal(load(template, 8, Template.jumps), constant(2));
+          markLinkable(r, record.value, add(offset, next), isNarrow);
+        });
+        r.if(hasAny(shape, LEAVES), () => state.set(constant(State.left)));
       });
-      r.if(
-        differ(load(template, 8, Template.leaves), constant(0)),
-        () => goesOn.set(constant(0)),
-      );
       record.set(add(record.value, constant(RECORD_BYTES)));
       count.set(add(count.value, constant(1)));
       done.set(next);
     });
   });
   r.giveUpIf(equal(count.value, constant(0)));
-  // The record that ends the block: its handler is number 0.
-  for (let i = 0; i < RECORD_BYTES; i += 8) r.store(record.value, 64, constant(0), i);
-  r.store(
-    record.value,
-    32,
-    or(done.value, shl(done.value, constant(16))),
-    Record.offset,
-  );
+  r.if(differ(state.value, constant(State.left)), () => {
+    // The record that ends the block: its handler is number 0.
+    for (let i = 0; i < RECORD_BYTES; i += 8) r.store(record.value, 64, constant(0), i);
+    const both = or(done.value, shl(done.value, constant(16)));
+    r.store(record.value, 32, both, Record.offset);
+    count.set(add(count.value, constant(1)));
+  });
   r.store(block.record, 32, done.value, Record.blockBytes);
-  return { records: add(count.value, constant(1)), codeBytes: done.value };
+  return { records: count.value, codeBytes: done.value };
+}
+
+/** Lets a direct jump within the page be linked; `next` is the offset behind it. */
+function markLinkable(r: Routine, record: Value, next: Value, isNarrow: Condition): void {
+  const low = load(record, 32, Record.immediate);
+  const by = (width: number) => constant(64 - width);
+  const near = shrSigned(shl(low, by(32)), by(32));
+  const narrow = shrSigned(shl(low, by(16)), by(16));
+  r.if(
+    below(add(next, select(isNarrow, narrow, near)), constant(FRAME_BYTES)),
+    () => r.store(record, 32, constant(1), Record.linkable),
+  );
 }
 
 /** Reads prefixes, opcode and ModRM byte; returns the head's key with bit 32 set. */
@@ -229,14 +249,5 @@ function readImmediate(r: Routine, at: Variable, template: Value, record: Value)
     const number = readNumber(r, at, bytes, load(template, 8, Template.isSigned));
     const mask = load(template, 64, Template.immediateMask);
     r.store(record, 64, and(number, mask), Record.immediate);
-  });
-}
-
-/** What depends on where the instruction lies in its block. */
-function finishRecord(r: Routine, template: Value, record: Value, from: Value, next: Value): void {
-  r.store(record, 32, or(from, shl(next, constant(16))), Record.offset);
-  r.if(differ(load(template, 8, Template.isRipRelative), constant(0)), () => {
-    const relative = add(load(record, 64, Record.displacement), next);
-    r.store(record, 64, relative, Record.displacement);
   });
 }

@@ -68,7 +68,8 @@ export class RecordWriter {
 
   /**
    * Decodes the instructions at `bytes[code]`, which lies `offset` bytes into its page, and writes their
-   * records and the one that ends the block from word `at` on. Returns their number, 0 if there is no instruction.
+   * records from word `at` on, and one that ends the block unless the last instruction always leaves. Returns their
+   * number, 0 if there is no instruction.
    */
   write(
     bytes: Uint8Array,
@@ -86,7 +87,8 @@ export class RecordWriter {
     let done = 0;
     let records = 0;
     let word = at;
-    while (records < MAX_BLOCK_INSTRUCTIONS && done < room) {
+    let left = false;
+    while (!left && records < MAX_BLOCK_INSTRUCTIONS && done < room) {
       if (stops !== null && stops.isPlace(code + done)) break;
       if (decoder.read(bytes, code + done, end, mode) !== null) break;
       const { bound } = decoded;
@@ -100,13 +102,13 @@ export class RecordWriter {
         const target = offset + done + displacement(decoded, bound.form.width);
         if (target >= 0 && target < PAGE_BYTES) this.words[word - RECORD_WORDS + LINKABLE] = 1;
       }
-      if ((traits & Trait.leaves) !== 0) break;
+      left = (traits & Trait.leaves) !== 0;
     }
     if (records === 0) return 0;
-    this.#end(word, done);
+    if (!left) this.#end(word, done);
     this.words[at + BLOCK_BYTES] = done;
     this.codeBytes = done;
-    return records + 1;
+    return left ? records : records + 1;
   }
 
   /** What is asked of a form that no block held before. */
