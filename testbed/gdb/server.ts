@@ -110,7 +110,8 @@ class Server implements GdbServer {
       runOptions: this.options.run ?? {},
       send: (bytes) => outbox.send(bytes),
       monitor: (line) => monitorCommand(this.machine, line),
-      ended: (stop) => this.#end(stop),
+      // The client is told first.
+      ended: (stop) => setTimeout(() => outbox.flushed().then(() => this.#end(stop))),
     });
     const buffer = new Uint8Array(BUFFER_BYTES);
     try {
