@@ -107,13 +107,23 @@ export type {
   TraceView,
   TranslationsView,
 } from "./testbed/machine_api.ts";
+export type { StackFrame } from "./testbed/debugger/back_trace.ts";
+export type { CpuNews } from "./testbed/debugger/cpu_news.ts";
 export type { Debugger, WatchOptions } from "./testbed/debugger/debugger_api.ts";
+export type {
+  DescriptorTables,
+  GateView,
+  SegmentDescriptorView,
+} from "./testbed/debugger/descriptor_tables.ts";
+export type { PageWalk, PageWalkStep } from "./testbed/debugger/page_walk.ts";
 export type {
   StopCondition,
   StopHit,
   StopOptions,
   StopPoint,
 } from "./testbed/debugger/stop_conditions.ts";
+export type { Symbols } from "./testbed/debugger/symbols.ts";
+export type { TlbEntryView } from "./testbed/debugger/tlb_entries.ts";
 export { type ChromeTraceOptions, writeChromeTrace } from "./testbed/trace_export/chrome_trace.ts";
 export {
   describeTraceDifference,

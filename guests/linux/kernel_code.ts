@@ -27,11 +27,10 @@ const PROLOGUE_BYTES = 16;
 /** `push rbp; mov rbp, rsp` and `push ebp; mov ebp, esp`. */
 const FRAME_SETUP = { 64: [0x55, 0x48, 0x89, 0xe5], 32: [0x55, 0x89, 0xe5] } as const;
 
-/** The code of an ELF kernel, or `null` if it names none: neither by a symbol table nor by kallsyms. */
-export function readKernelCode(image: Uint8Array): KernelCode | null {
+/** The code of an ELF kernel; without names if it has neither a symbol table nor kallsyms. */
+export function readKernelCode(image: Uint8Array): KernelCode {
   const elf = parseElf(image);
-  const found = symbolsOf(image, elf);
-  if (!found) return null;
+  const found = symbolsOf(image, elf) ?? { symbols: new SymbolTable([], 0n), names: [] };
   const { symbols } = found;
   return { ...found, framePointers: keepsFramePointers(symbols, elf), bits: elf.bits };
 }

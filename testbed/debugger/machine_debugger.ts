@@ -53,7 +53,7 @@ export class MachineDebugger implements Debugger {
 
   symbolFile(): Uint8Array<ArrayBuffer> {
     const kernel = this.#parts.kernelCode();
-    if (kernel) return writeSymbolElf(kernel.names, kernel.bits);
+    if (kernel && kernel.names.length > 0) return writeSymbolElf(kernel.names, kernel.bits);
     throw new RangeError(`no symbols are known of what ${this.#parts.machine.name} runs`);
   }
 
@@ -109,7 +109,8 @@ export class MachineDebugger implements Debugger {
   }
 
   backTrace(cpu = 0): StackFrame[] {
-    const framePointers = this.#parts.kernelCode()?.framePointers ?? true;
+    const kernel = this.#parts.kernelCode();
+    const framePointers = this.symbols.size === 0 || kernel?.framePointers === true;
     return backTrace(
       this.cpu(cpu),
       this.symbols,
