@@ -53,6 +53,8 @@ export interface ModelPlace {
   readonly seed: number;
   /** The domain's memory, by pseudo-physical frame. */
   readonly frames: readonly MachineFrame[];
+  /** Has `release` called when the domain is taken away: for what its devices hold. */
+  whenGone(release: () => void): void;
 }
 
 /** A domain with a modelled kernel. */
@@ -75,6 +77,7 @@ export class ModelledDomains implements Snapshot {
   readonly #executor = new SteppedExecutor<KernelCpu>("modelled kernel");
   readonly #domains: ModelledDomain[] = [];
   readonly #timers = new Map<ModelledDomain, readonly Timer[]>();
+  readonly #releases = new Map<ModelledDomain, readonly (() => void)[]>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -116,6 +119,8 @@ export class ModelledDomains implements Snapshot {
     this.#domains.splice(place, 1);
     for (const timer of this.#timers.get(domain)!) timer.release();
     this.#timers.delete(domain);
+    for (const release of this.#releases.get(domain)!) release();
+    this.#releases.delete(domain);
     for (const vcpu of domain.domain.vcpus) this.#executor.release(vcpu.sched);
     this.#parts.hypervisor.destroyDomain(domain.domain);
   }
@@ -140,6 +145,7 @@ export class ModelledDomains implements Snapshot {
   ): ModelledDomain {
     const { dispatcher, clock, costs } = this.#parts;
     const timers: Timer[] = [];
+    const releases: (() => void)[] = [];
     const ports = domain.vcpus.map(({ sched }, id): VirtualCpuPort => {
       const timer = clock.createTimer(`cpu.${sched.name}`, () => kernel.cpus[id].timerFired());
       timers.push(timer);
@@ -162,11 +168,13 @@ export class ModelledDomains implements Snapshot {
       memoryBytes: frames.length * PAGE_BYTES,
       seed: config.seed ?? domain.id,
       frames,
+      whenGone: (release) => releases.push(release),
     };
     const kernel: Kernel = (config.kernel ?? ((place) => createLinux(place).kernel))(place);
     domain.vcpus.forEach(({ sched }, id) => this.#executor.adopt(sched, kernel.cpus[id]));
     const made: ModelledDomain = { name: config.name, domain, kernel };
     this.#timers.set(made, timers);
+    this.#releases.set(made, releases);
     return made;
   }
 }

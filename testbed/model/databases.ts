@@ -6,9 +6,8 @@
 import type { Cycle } from "../../core/clock/clock.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
-import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { createLinux, type Kernel } from "../../guests/model/mod.ts";
-import { BLOCK_SECTORS, type Files } from "../../guests/model/vfs/mod.ts";
+import type { Files } from "../../guests/model/vfs/mod.ts";
 import { DBENCH, dbench } from "../../guests/model/workloads/dbench.ts";
 import { drawState } from "../../guests/model/workloads/draw.ts";
 import { osdb, OSDB_USERS, type OsdbTest, tuplesOf } from "../../guests/model/workloads/osdb.ts";
@@ -24,9 +23,10 @@ import {
   type ApplicationSystem,
   type StorageBenchmark,
 } from "./application_figures.ts";
-import { attachDisk, DISK_BLOCKS } from "./attach_disk.ts";
+import { installFiles } from "./attach_disk.ts";
+import { MACHINE_DISK } from "./machine_disk.ts";
 import { ModelBox } from "./model_box.ts";
-import { ringDisk } from "./ring_disk.ts";
+import { sharedDisk } from "./ring_disk.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
@@ -63,8 +63,6 @@ const PROFILE = "xeon-2003";
 const { frequencyHz: HZ } = profileNamed(PROFILE);
 /** dbench's operations with one client (SOSP 2003, section 4.1). */
 const DBENCH_OPERATIONS = 90_000;
-/** Each database's part of the one disk. */
-const DISK_SECTORS = DISK_BLOCKS * BLOCK_SECTORS;
 const WARM_UP_SECONDS = 1;
 const SECONDS = 5;
 const INSTANCES = { cpus: 2, memory: "2GiB", each: "200MiB" } as const;
@@ -103,20 +101,20 @@ export async function databaseInstances(options: DatabaseInstances): Promise<Ins
     profile: PROFILE,
     frequencyHz: HZ,
   });
-  const { dispatcher, costs } = host;
+  const { dispatcher } = host;
   const { clock } = host.hardware;
   const trace = digestSchedule(dispatcher);
-  const shared = new SharedDisk({ clock, name: "sda", model: DK32EJ, writeCache: true });
+  const shared = new SharedDisk({ ...MACHINE_DISK, clock });
   const kernels = Array.from({ length: instances }, (_, i) => {
     const weight = instances - i;
     const parameters = weighted ? { mcu_adv: Math.round(WEIGHT_PARTS / weight) } : undefined;
     const kernel = (place: ModelPlace) => {
       const linux = createLinux(place);
-      const { domain, frames, memoryBytes } = place;
-      const disk = (completed: (tag: number) => void) => shared.part(DISK_SECTORS, completed);
-      const driver = (kernel: Kernel) =>
-        ringDisk({ host, domain, frames, kernel, disk, sectors: DISK_SECTORS });
-      const files = attachDisk(linux, { clock, costs, platform: "xen-pv", memoryBytes, driver });
+      const files = installFiles(
+        linux,
+        sharedDisk(host, place, linux.kernel, shared),
+        place.memoryBytes,
+      );
       startDatabase(linux.kernel, files, test, seed + i);
       return linux.kernel;
     };

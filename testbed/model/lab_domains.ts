@@ -1,12 +1,13 @@
 /** The ground of a lab under the hypervisor: a domain for each system, with a part of the one disk. */
 
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
-import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { Host } from "../host/host.ts";
 import type { ModelledDomain } from "../host/modelled_domains.ts";
 import { parseSize } from "../units.ts";
 import type { Ground, LabOptions } from "./lab.ts";
-import { LAB_DISK_SECTORS, type LabKernel, labKernel } from "./lab_kernel.ts";
+import { type LabKernel, labKernel } from "./lab_kernel.ts";
+import { MACHINE_DISK } from "./machine_disk.ts";
+import { sharedDisk } from "./ring_disk.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
 /** BVT's parameter for a weight of 1 (`mcu_adv` is an inverse weight). */
@@ -19,26 +20,20 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
   const host = await Host.boot({ cpus, memory, scheduler, profile, frequencyHz });
   const { clock } = host.hardware;
   const { dispatcher, costs } = host;
-  const disk = new SharedDisk({ clock, name: "sda", model: DK32EJ, writeCache: false });
-  const domains = new Map<
-    LabKernel,
-    { readonly domain: ModelledDomain; readonly number: number }
-  >();
-  /** Numbers of the systems that there are. */
-  const isThere = new Set<number>();
+  const disk = new SharedDisk({ ...MACHINE_DISK, clock });
+  const domains = new Map<LabKernel, ModelledDomain>();
   let made = 0;
   return {
     clock,
     dispatcher,
     costs,
     memoryBytes: parseSize(memory),
-    idOf: (system) => domains.get(system)?.domain.domain.id ?? 0,
+    idOf: (system) => domains.get(system)?.domain.id ?? 0,
     get kernels() {
       return host.modelled.all.map(({ kernel }) => kernel);
     },
     system({ name, memory, weight = 1 }) {
       const number = made++;
-      isThere.add(number);
       let system: LabKernel | undefined;
       const domain = host.modelled.create({
         name,
@@ -48,22 +43,15 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
           ? { mcu_adv: Math.max(1, Math.round(MCU_ADVANCE / weight)) }
           : { weight: Math.round(256 * weight) },
         kernel(place) {
-          // What a domain that is gone had asked of the disk concerns nobody.
-          const part = (completed: (tag: number) => void) =>
-            disk.part(LAB_DISK_SECTORS, (tag) => {
-              if (isThere.has(number)) completed(tag);
-            });
-          system = labKernel(place, number, part);
+          system = labKernel(place, number, (kernel) => sharedDisk(host, place, kernel, disk));
           return system.linux.kernel;
         },
       });
-      domains.set(system!, { domain, number });
+      domains.set(system!, domain);
       return system!;
     },
     destroy(system) {
-      const { domain, number } = domains.get(system)!;
-      isThere.delete(number);
-      host.modelled.destroy(domain);
+      host.modelled.destroy(domains.get(system)!);
       domains.delete(system);
     },
   };

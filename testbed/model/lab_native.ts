@@ -2,9 +2,9 @@
 
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
-import { DK32EJ, ScsiDisk } from "../../devices/scsi/mod.ts";
 import { PLATFORMS } from "../../guests/model/mod.ts";
 import { parseSize } from "../units.ts";
+import { platformDisk } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
 import type { Ground, LabOptions } from "./lab.ts";
 import { type LabKernel, labKernel } from "./lab_kernel.ts";
@@ -24,14 +24,7 @@ export function nativeGround(options: LabOptions): Ground {
       shared = labKernel(
         { name: "native", machine, memoryBytes, seed, platform },
         0,
-        (completed) =>
-          new ScsiDisk({
-            clock,
-            name: "sda",
-            model: DK32EJ,
-            writeCache: false,
-            completed: ({ tag }) => completed(tag),
-          }),
+        (kernel) => platformDisk(kernel, { clock, costs, platform: "native" }),
       );
       return shared.linux.kernel;
     },

@@ -15,10 +15,10 @@ import {
 } from "../../guests/model/mod.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
-import { type Files, SwapArea } from "../../guests/model/vfs/mod.ts";
+import type { Files } from "../../guests/model/vfs/mod.ts";
 import { parseDuration, parseSize } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
-import { attachDisk, DISK_BLOCKS, SWAP_BLOCKS } from "./attach_disk.ts";
+import { installFiles, platformDisk, SWAP_BLOCKS } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
@@ -58,6 +58,11 @@ export class ModelBox {
     const costs = profileNamed(profile);
     const table = new CostTable(costs, costs.frequencyHz);
     const memoryBytes = this.memoryBytes = parseSize(memory);
+    const { swap = "512MiB" } = options;
+    const swapPages = swap === null ? 0 : Math.floor(parseSize(swap) / PAGE_BYTES);
+    if (swapPages > SWAP_BLOCKS) {
+      throw new RangeError(`a swap area has up to 1GiB, found ${swap}`);
+    }
     let parts: { linux: Linux; files: Files; network: Network } | null = null;
     this.machine = new BareBox({
       cpus,
@@ -71,8 +76,8 @@ export class ModelBox {
           platform: PLATFORMS[platform](table, cpus),
         });
         const stall = (stalled: boolean) => this.machine.stall(stalled);
-        const disk = { clock, costs: table, platform, memoryBytes, stall };
-        const files = attachDisk(linux, disk);
+        const driver = platformDisk(linux.kernel, { clock, costs: table, platform, stall });
+        const files = installFiles(linux, driver, memoryBytes, swapPages);
         const network = new Network(linux.kernel, linux.descriptors, { address: ADDRESS });
         linux.kernel.install(network);
         parts = { linux, files, network };
@@ -80,14 +85,6 @@ export class ModelBox {
       },
     });
     ({ linux: this.linux, files: this.files, network: this.network } = parts!);
-    const { swap = "512MiB" } = options;
-    const slots = swap === null ? 0 : Math.floor(parseSize(swap) / PAGE_BYTES);
-    if (slots > SWAP_BLOCKS) {
-      throw new RangeError(`a swap area has up to 1GiB, found ${swap}`);
-    }
-    const { pageOut } = this.linux.memory;
-    pageOut.cache = this.files.fs.cache;
-    if (slots > 0) pageOut.swapOn(new SwapArea(this.files, DISK_BLOCKS, slots));
     this.trace = digestSchedule(this.machine.dispatcher);
   }
 

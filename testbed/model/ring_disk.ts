@@ -3,38 +3,28 @@
  * memory, granted to domain 0, and an event channel between the two.
  */
 
-import {
-  DOMID,
-  type EventPort,
-  type GrantReference,
-  type GuestFrame,
-  type MachineFrame,
-} from "../../core/abi/ids.ts";
+import { DOMID, type EventPort, type GrantReference, type GuestFrame } from "../../core/abi/ids.ts";
 import { isErrno } from "../../core/abi/errno.ts";
 import type { DomainId } from "../../core/lib/brand.ts";
-import { ReferenceBlockBackEnd, type ReferenceDisk } from "../../devices/pv/mod.ts";
+import { ReferenceBlockBackEnd } from "../../devices/pv/mod.ts";
 import type { Kernel } from "../../guests/model/mod.ts";
 import { BlockFront, RING_GRANTS } from "../../guests/model/vfs/mod.ts";
 import type { Host } from "../host/host.ts";
-
-/** What is joined. */
-export interface RingDiskOptions {
-  readonly host: Host;
-  readonly domain: DomainId;
-  readonly frames: readonly MachineFrame[];
-  readonly kernel: Kernel;
-  /** Makes the disk behind the back end, which is told of commands that are done. */
-  disk(completed: (tag: number) => void): ReferenceDisk;
-  readonly sectors: number;
-}
+import type { ModelPlace } from "../host/modelled_domains.ts";
+import { DISK_SECTORS } from "./attach_disk.ts";
+import type { SharedDisk } from "./shared_disk.ts";
 
 const DOM0 = 0 as DomainId;
 /** References below are reserved for tools (`GNTTAB_NR_RESERVED_ENTRIES`). */
 const FIRST_REFERENCE = 8;
 
-/** Makes both ends; answers the driver for the kernel. Throws `RangeError` for a domain that is too small. */
-export function ringDisk(options: RingDiskOptions): BlockFront {
-  const { host, domain, frames, kernel, sectors } = options;
+/** The driver of a domain's part of a disk that others use, too. Throws `RangeError` for a domain that is too small. */
+export function sharedDisk(
+  host: Host,
+  { domain, frames, whenGone }: Pick<ModelPlace, "domain" | "frames" | "whenGone">,
+  kernel: Kernel,
+  disk: SharedDisk,
+): BlockFront {
   const { hypervisor, ledger } = host;
   const { grants, events, memory } = hypervisor;
   if (frames.length <= RING_GRANTS) {
@@ -53,12 +43,13 @@ export function ringDisk(options: RingDiskOptions): BlockFront {
   events.registerConsumer(name, () => kernel.interrupt("disk"));
   const port = events.allocUnbound(domain, DOMID.SELF, DOM0, { consumer: name });
   if (isErrno(port)) throw new RangeError(`domain ${domain} has no event channel left`);
-  const back = new ReferenceBlockBackEnd({
+  const part = disk.part(DISK_SECTORS, (tag) => back.completed(tag));
+  const back: ReferenceBlockBackEnd = new ReferenceBlockBackEnd({
     host: { domain: DOM0, events, grants, memory },
     frontDomain: domain,
     name: `blkback.${domain}`,
-    disk: options.disk((tag) => back.completed(tag)),
-    sectors,
+    disk: part,
+    sectors: DISK_SECTORS,
   });
   const [ring] = frames;
   const front = new BlockFront(kernel, {
@@ -71,5 +62,10 @@ export function ringDisk(options: RingDiskOptions): BlockFront {
     takeWork: () => ledger.chargeAll(domain, back.takeWork()),
   });
   back.connect({ domain, eventPort: port as EventPort, rings: [ringReference] });
+  whenGone(() => {
+    back.disconnect();
+    events.unregisterConsumer(name);
+    part.release();
+  });
   return front;
 }

@@ -1,14 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Cycle } from "../../core/clock/clock.ts";
-import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { call, createLinux, exit, type Program } from "../../guests/model/mod.ts";
 import { Host } from "../host/host.ts";
-import { attachDisk, DISK_BLOCKS } from "./attach_disk.ts";
-import { ringDisk } from "./ring_disk.ts";
+import { installFiles } from "./attach_disk.ts";
+import { MACHINE_DISK } from "./machine_disk.ts";
+import { sharedDisk } from "./ring_disk.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
 const HZ = 2_400_000_000;
-const SECTORS = DISK_BLOCKS * 8;
 
 /** Writes a file of so many bytes, brings it to the disk, and says how many calls came back. */
 const writer: Program = {
@@ -38,23 +37,14 @@ async function rig() {
     frequencyHz: HZ,
   });
   const { clock } = host.hardware;
-  const { costs } = host;
-  const shared = new SharedDisk({ clock, name: "sda", model: DK32EJ, writeCache: true });
+  const shared = new SharedDisk({ ...MACHINE_DISK, clock });
   const create = (name: string, memory = "8MiB") =>
     host.modelled.create({
       name,
       memory,
       kernel(place) {
         const linux = createLinux(place);
-        const { domain, frames, memoryBytes } = place;
-        const disk = (completed: (tag: number) => void) => shared.part(SECTORS, completed);
-        attachDisk(linux, {
-          clock,
-          costs,
-          platform: "xen-pv",
-          memoryBytes,
-          driver: (kernel) => ringDisk({ host, domain, frames, kernel, disk, sectors: SECTORS }),
-        });
+        installFiles(linux, sharedDisk(host, place, linux.kernel, shared), place.memoryBytes);
         return linux.kernel;
       },
     });
@@ -77,6 +67,20 @@ Deno.test("two domains write through rings of their own to one disk, and both ar
     return [counts.get("requests")! >= 9, counts.get("grantOperations")! >= 2 * 77];
   });
   assertEquals(billed, [[true, true], [true, true]]);
+});
+
+Deno.test("a domain that is taken away in the middle of its writes leaves nothing behind", async () => {
+  const { host, shared, create } = await rig();
+  const before = host.hypervisor.frames.freeFrames;
+  for (let times = 0; times < 3; times++) {
+    const domain = create("a");
+    domain.kernel.spawn(writer, { locals: { bytes: 2_000_000 } });
+    host.dispatcher.advance(host.dispatcher.now + 0.01 * HZ as Cycle);
+    assertEquals(shared.disk.counters.writtenSectors + shared.disk.cachedBytes > 0, true);
+    host.modelled.destroy(domain);
+    host.dispatcher.advance(host.dispatcher.now + HZ as Cycle);
+    assertEquals(host.hypervisor.frames.freeFrames, before);
+  }
 });
 
 Deno.test("a domain too small for the pages of a ring gets no disk", async () => {

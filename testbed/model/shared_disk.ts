@@ -15,8 +15,15 @@ export interface SharedDiskOptions {
   readonly writeCache: boolean;
 }
 
+/** A system's part. */
+export interface DiskPart extends DiskPort {
+  /** Nobody uses it any more: its sectors may be somebody else's. */
+  release(): void;
+}
+
 interface Part {
   readonly firstSector: number;
+  readonly sectors: number;
   readonly waiting: DiskCommand[];
   readonly completed: (tag: number) => void;
 }
@@ -29,10 +36,9 @@ const BATCH = 8;
 /** See the module comment. */
 export class SharedDisk {
   readonly disk: ScsiDisk;
-  readonly #parts: Part[] = [];
+  #parts: Part[] = [];
   /** What is on the disk, by the disk's tags. */
   readonly #started = new Map<number, { readonly part: Part; readonly tag: number }>();
-  #nextSector = 0;
   #nextTag = 1;
   /** Whose turn it is, and how much of it is left. */
   #turn = 0;
@@ -43,13 +49,9 @@ export class SharedDisk {
   }
 
   /** A part of `sectors` for one system; throws `RangeError` if the disk has no such room left. */
-  part(sectors: number, completed: (tag: number) => void): DiskPort {
-    const firstSector = this.#nextSector;
-    if (firstSector + sectors > this.disk.geometry.sectorCount) {
-      throw new RangeError(`the disk has no room for ${sectors} sectors from ${firstSector} on`);
-    }
-    this.#nextSector += sectors;
-    const part: Part = { firstSector, waiting: [], completed };
+  part(sectors: number, completed: (tag: number) => void): DiskPart {
+    const firstSector = this.#room(sectors);
+    const part: Part = { firstSector, sectors, waiting: [], completed };
     this.#parts.push(part);
     return {
       get room() {
@@ -59,7 +61,22 @@ export class SharedDisk {
         part.waiting.push(command);
         this.#start();
       },
+      release: () => {
+        this.#parts = this.#parts.filter((each) => each !== part);
+        this.#turn = 0;
+      },
     };
+  }
+
+  /** Where the first hole of that size begins. */
+  #room(sectors: number): number {
+    let first = 0;
+    for (const part of this.#parts.toSorted((a, b) => a.firstSector - b.firstSector)) {
+      if (first + sectors <= part.firstSector) break;
+      first = part.firstSector + part.sectors;
+    }
+    if (first + sectors <= this.disk.geometry.sectorCount) return first;
+    throw new RangeError(`the disk has no room for ${sectors} sectors from ${first} on`);
   }
 
   #start(): void {
@@ -75,6 +92,7 @@ export class SharedDisk {
 
   /** Who is served next: whose turn it is while it lasts, then the next one that has something. */
   #next(): Part | undefined {
+    if (this.#parts.length === 0) return undefined;
     for (let tried = 0; tried <= this.#parts.length; tried++) {
       const part = this.#parts[this.#turn];
       if (part.waiting.length > 0 && this.#left > 0) {

@@ -43,3 +43,13 @@ Deno.test("parts beyond the end of the disk are refused", () => {
   part("a");
   assertThrows(() => shared.part(2 ** 40, () => {}), RangeError, "no room");
 });
+
+Deno.test("the sectors of a system that is gone are the next one's", () => {
+  const { shared, part } = rig();
+  const half = Math.floor(shared.disk.geometry.sectorCount / 2);
+  const first = shared.part(half, () => {});
+  shared.part(half - 1, () => {});
+  assertThrows(() => part("none left"), RangeError);
+  first.release();
+  part("a");
+});
