@@ -3,13 +3,9 @@
  * allocates without end (SOSP 2003, section 4.4). What is left for the first two, on one kernel and on a hypervisor?
  */
 
-import {
-  defineScenario,
-  Lab,
-  type LabPlatform,
-  type LabSystem,
-  type LabWorkloadName,
-} from "../mod.ts";
+import { defineScenario, Lab } from "../mod.ts";
+import type { LabPlatform, LabSystem, LabWorkloadName } from "../mod.ts";
+import { disruptDebian } from "./instruction/disruptive_debian.ts";
 
 const PLATFORMS = ["native", "xen-pv"] as const;
 const MEMORY = "450MiB";
@@ -43,24 +39,20 @@ export default defineScenario({
     connections: { kind: "integer", default: 200, min: 1, max: 1000, help: "of the web's clients" },
     warmUp: { kind: "duration", default: "2s", min: "1s", max: "60s", help: "not measured" },
     duration: { kind: "duration", default: "3s", min: "1s", max: "600s", help: "measured" },
+    fidelity: {
+      kind: "choice",
+      default: "model",
+      choices: ["model", "instruction"],
+      help: "modelled systems, or Debian domains with busybox httpd (images add debian)",
+    },
   },
 
-  async run(
-    {
-      parameters,
-      seed,
-      signal,
-      traced,
-      done,
-      table,
-      comparison,
-      figure,
-      progress,
-      conclude,
-      print,
-    },
-  ) {
-    const { platforms, connections, warmUp, duration } = parameters;
+  async run(context) {
+    const { parameters, seed, signal, traced, done, table, progress, conclude, print } = context;
+    const { platforms, connections, warmUp, duration, fidelity } = parameters;
+    if (fidelity === "instruction") {
+      return await disruptDebian(context, { warmUp, duration, clients: 20 });
+    }
     print("Four systems on two CPUs: a database, a web server, and two neighbours");
     const results = table({
       name: "results",
@@ -80,7 +72,7 @@ export default defineScenario({
       title: "What is left beside disruptive neighbours, of what there was beside polite ones",
       columns: ["platform", "database|%", "web|%"],
     });
-    const beside = comparison({
+    const beside = context.comparison({
       name: "isolation",
       title: "What is left beside disruptive neighbours",
       source: "SOSP 2003, section 4.4, which does not say what its neighbours did before",
@@ -123,7 +115,7 @@ export default defineScenario({
         `${platform}: ${usable ? "both keep their service" : "unusable beside such neighbours"}`,
       );
     }
-    figure({
+    context.figure({
       name: "kept",
       title: "What is left",
       kind: "bars",
