@@ -24,6 +24,9 @@ const services: Services = {
   scenarios: ownScenarios,
   benches: scenarioShelf(new URL("./bench/", import.meta.url)),
 
+  async replay(path, options) {
+    return await (await import("./testbed/replay_machine.ts")).replay(path, options);
+  },
   async createMachine(options) {
     return await (await import("./testbed/machine.ts")).createMachine(options);
   },

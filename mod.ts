@@ -106,6 +106,7 @@ export type {
   TraceLine,
   TraceView,
   TranslationsView,
+  WriteRecord,
 } from "./testbed/machine_api.ts";
 export type { StackFrame } from "./testbed/debugger/back_trace.ts";
 export type { CpuNews } from "./testbed/debugger/cpu_news.ts";

@@ -256,6 +256,23 @@ export interface TimeTravel {
    * and resolves with `limit`. Rejects with a `RangeError` if there is no checkpoint.
    */
   reverseContinue(options?: ReverseOptions): Promise<StopReason>;
+  /**
+   * Who changed this? Finds the last store to `bytes` bytes (default 1) of guest-physical memory since the oldest
+   * checkpoint, by a CPU or a device; `null` if there was none. The machine stays in the present.
+   */
+  lastWrite(address: PhysicalAddress, bytes?: number): Promise<WriteRecord | null>;
+}
+
+/** A store to memory. */
+export interface WriteRecord {
+  /** The instant behind it. */
+  readonly cycle: Cycle;
+  readonly cpu: number;
+  /** The linear address of the instruction during which it was; of a machine with several CPUs not known: `null`. */
+  readonly address: bigint | null;
+  /** What the bytes were before that instruction, where it is known, and after it. */
+  readonly before: Uint8Array | null;
+  readonly after: Uint8Array;
 }
 
 /** A machine. Prints as a table of what it is and how it stands. */

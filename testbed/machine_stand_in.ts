@@ -169,6 +169,10 @@ export class MachineStandIn implements Machine {
     await this.seek(this.now - count as Cycle);
   }
 
+  lastWrite(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async reverseContinue(): Promise<StopReason> {
     await this.seek(0 as Cycle);
     return { kind: "limit" };

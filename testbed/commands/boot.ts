@@ -72,6 +72,7 @@ interface BootOptions {
   verbose?: boolean;
   lockstep?: Tiers;
   every?: number;
+  record?: string;
   gdb?: number;
   gdbSymbols?: string;
 }
@@ -98,7 +99,14 @@ export function bootCommand(
     )
     .addOption(
       new Option("--lockstep <engines>", "run two engines side by side, stop where they differ")
-        .argParser(enginePair).conflicts(["engine", "trace", "profile", "regions", "gdb"]),
+        .argParser(enginePair).conflicts([
+          "engine",
+          "record",
+          "trace",
+          "profile",
+          "regions",
+          "gdb",
+        ]),
     )
     .option(
       "--every <cycles>",
@@ -113,6 +121,7 @@ export function bootCommand(
       "stop after this much simulated time, for example 60s",
       durationValue,
     )
+    .option("--record <file>", "write what the machine is given to a log for xenarium replay")
     .option(
       "--trace <file>",
       "write the trace events to a file; one that ends in .json is for Perfetto",
@@ -153,6 +162,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
     throw new RangeError("option --profile-every needs --profile, the file to write samples to");
   }
   const machine = await services.createMachine(machineOptions(options));
+  const recording = options.record === undefined ? null : await machine.record(options.record);
   const closeTrace = options.trace ? writeTrace(services, machine, options.trace) : () => {};
   const finishProfile = options.profile ? profile(services, machine, options) : () => {};
   const stopOutput = machine.console.onOutput((bytes) => terminal.write(bytes));
@@ -163,6 +173,7 @@ export async function boot(services: Services, options: BootOptions): Promise<nu
       untilCycle: options.simLimit && cycleAt(machine, options.simLimit),
     }));
   stopOutput();
+  recording?.stop();
   closeTrace();
   finishProfile();
   if (options.regions) await writeRegions(services, machine, options.regions);

@@ -8,6 +8,7 @@ import { ExitCode } from "./exit_codes.ts";
 import { imagesCommand } from "./images.ts";
 import { messageOf } from "../scenarios/execute_run.ts";
 import { quietly } from "./quietly.ts";
+import { replayCommand } from "./replay.ts";
 import { benchCommand, runCommand, startCommand } from "./run.ts";
 import { runsCommand } from "./runs.ts";
 import type { Services } from "./services.ts";
@@ -52,6 +53,7 @@ export function buildProgram(
   const commands = [
     startCommand(services, finish),
     bootCommand(services, finish),
+    replayCommand(services, finish),
     runCommand(services, finish),
     runsCommand(services),
     xlCommand(services, finish),

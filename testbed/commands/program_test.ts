@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { SnapshotError } from "../../core/lib/snapshot.ts";
 import type { MachineOptions } from "../machine_api.ts";
 import { MachineStandIn, type ScriptStep } from "../machine_stand_in.ts";
 import { runProgram } from "./program.ts";
@@ -63,6 +64,9 @@ async function xenarium(args: string[], setting: Setting = {}): Promise<Outcome>
         out += question;
         return Promise.resolve(setting.sure ?? false);
       },
+    },
+    replay(path: string) {
+      return Promise.reject(new SnapshotError(`log ${path}: it is no log of Xenarium`));
     },
     createMachine(options: MachineOptions) {
       if (options.kernel === "missing") throw new RangeError("--kernel: no image named missing");
@@ -302,4 +306,9 @@ Deno.test("images remove asks at a terminal, unless told not to", async () => {
 Deno.test("images add without a name asks which, or says what there is", async () => {
   assertMatch((await xenarium(["images", "add"])).error, /name of an image: debian, debian-686/);
   assertMatch((await xenarium(["images", "add"], { interactive: true })).out, /^image +debian$/m);
+});
+
+Deno.test("a log that cannot be replayed is told in one line", async () => {
+  const { code, error } = await xenarium(["replay", "boot.log", "--to", "1000"]);
+  assertEquals([code, error], [2, "xenarium: log boot.log: it is no log of Xenarium\n"]);
 });

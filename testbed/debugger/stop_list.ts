@@ -87,6 +87,8 @@ export class StopList implements DebugPort {
   /** The privilege level of each CPU at the last look. */
   #levels: number[] = [];
   #ignored = false;
+  /** The only stop that counts, if there is one. */
+  #only: number | null = null;
 
   constructor(parts: StopListParts) {
     this.#parts = parts;
@@ -199,6 +201,18 @@ export class StopList implements DebugPort {
     }
   }
 
+  /** Lets `body` run the machine with a stop of its own, and over all others. */
+  async whileOnly<Result>(condition: StopCondition, body: () => Promise<Result>): Promise<Result> {
+    const id = this.#only = this.add(condition);
+    try {
+      return await body();
+    } finally {
+      this.#only = null;
+      this.remove(id);
+      this.forget();
+    }
+  }
+
   /** A port was accessed by the CPU that runs. */
   portAccess(port: number): void {
     this.#noteAll(({ condition }) => condition.kind === "port" && condition.port === port);
@@ -306,6 +320,7 @@ export class StopList implements DebugPort {
   }
 
   #isMet({ id, options, condition }: Entry, cpu: Cpu): boolean {
+    if (this.#only !== null && this.#only !== id) return false;
     if (options.cpu !== undefined && options.cpu !== cpu.index) return false;
     if (condition.kind === "pageTable") {
       if (!this.#tables.get(id)!.changed()) return false;

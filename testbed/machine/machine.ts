@@ -6,6 +6,7 @@
  */
 
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import type { SnapshotRecord, SnapshotValue } from "../../core/lib/snapshot.ts";
 import { IoSpace } from "../../core/memory/io_space.ts";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
@@ -17,7 +18,6 @@ import { cpuModel } from "../../core/x86/model/mod.ts";
 import { Processors } from "../../core/x86/processors.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
 import type { KernelCode } from "../../guests/linux/mod.ts";
-import type { Debugger } from "../debugger/debugger_api.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
 import type {
   CheckpointView,
@@ -36,6 +36,7 @@ import type {
   StopReason,
   TraceView,
   TranslationsView,
+  WriteRecord,
 } from "../machine_api.ts";
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
 import type { LoggedInput } from "../replay/input_journal.ts";
@@ -180,38 +181,28 @@ export class PcMachine implements Machine {
     this.cpus = this.processors.cpus.map((cpu) => new CpuWindow(cpu));
     this.memory = new MemoryWindow(this.#memory, this.processors.cpus);
     const { name, clock, board, network, processors } = this;
+    const [memory, trace, console] = [this.#memory, this.#trace, this.#console];
     const state = this.#state = new MachineState(
-      {
-        name,
-        clock,
-        memory: this.#memory,
-        processors,
-        board,
-        network,
-        trace: this.#trace,
-        console: this.#console,
-      },
+      { name, clock, memory, processors, board, network, trace, console },
       options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES,
     );
-    const timeline = this.timeline = new Timeline({
-      clock,
-      memory: this.#memory,
-      state,
-      restored: () => this.#restored(),
-    }, parts.checkpointBytes);
-    this.#inputs = new InputDoor({
-      clock,
-      processors,
-      board,
-      network,
-      trace: this.#trace,
-      timeline,
-    });
+    const restored = () => this.#restored();
+    const timeline = this.timeline = new Timeline(
+      { clock, memory, state, restored },
+      parts.checkpointBytes,
+    );
+    this.#inputs = new InputDoor({ clock, processors, board, network, trace, timeline });
     this.#travel = new TimeMachine({
       name,
       clock,
       processors,
       timeline,
+      memory,
+      search: {
+        cpus: this.cpus,
+        memory: this.memory,
+        withOnlyStop: (stop, body) => this.debugger.list.whileOnly(stop, body),
+      },
       quietly: (body) => this.#exclusively(() => this.#console.whileMuted(body)),
       advance: (options) => this.#run(options),
       withoutStops: (body) => this.#debugger ? this.#debugger.list.whileIgnored(body) : body(),
@@ -240,7 +231,7 @@ export class PcMachine implements Machine {
     return this.#memory;
   }
 
-  get debugger(): Debugger {
+  get debugger(): MachineDebugger {
     return this.#debugger ??= new MachineDebugger({
       machine: this,
       control: this.processors.debugging,
@@ -363,6 +354,10 @@ export class PcMachine implements Machine {
     this.#wanted = null;
     this.#debugger?.list.forget();
     this.#inputs.carryOut();
+  }
+
+  async lastWrite(address: PhysicalAddress, bytes?: number): Promise<WriteRecord | null> {
+    return await this.#travel.lastWrite(address, bytes);
   }
 
   /** Gives it the inputs that it, or the machine that it goes on from, was to have. */

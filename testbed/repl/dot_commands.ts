@@ -20,6 +20,7 @@ import {
   listTrace,
 } from "../views.ts";
 
+import { HISTORY_COMMANDS, type Made } from "./history_commands.ts";
 import type { Attachable, XlSessions } from "./xl_command.ts";
 
 /** What a command works on. */
@@ -162,6 +163,16 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     run: (_words, context) => listDevices(chosen(context).devices),
   },
   ...Object.fromEntries(
+    Object.entries(HISTORY_COMMANDS).map(([name, { usage, help, run }]): [string, DotCommand] => [
+      name,
+      {
+        usage,
+        help,
+        run: async (words, context) => select(await run(words, () => chosen(context)), context),
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
     Object.entries(DEBUG_COMMANDS).map(([name, { usage, help, run }]): [string, DotCommand] => [
       name,
       { usage, help, run: (words, context) => run(words, chosen(context)) },
@@ -182,6 +193,13 @@ export function helpText(others: readonly (readonly [usage: string, help: string
     "  m.cpus[0]",
     "Ctrl-C interrupts a running machine, which can then be looked at. Ctrl-D leaves.",
   ].join("\n");
+}
+
+/** What to print; commands mean a machine that was made. */
+function select(outcome: string | Made, context: CommandContext): string {
+  if (typeof outcome === "string") return outcome;
+  context.selected = outcome.machine.name;
+  return outcome.text;
 }
 
 function chosen({ machines, selected }: CommandContext): Machine {

@@ -39,9 +39,6 @@ const INTERRUPT_GRACE_MS = 1000;
 const PROMPT = "xenarium> ";
 const LINE_EDITOR_COMMANDS: readonly (readonly [usage: string, help: string])[] = [
   [".editor", "write several lines; Ctrl-D evaluates them"],
-  [".load file", "evaluate the lines of a file"],
-  [".save file", "write the lines of this session to a file"],
-  [".break", "give up an unfinished line"],
   [".help", "this list"],
   [".exit", "leave"],
 ];
@@ -216,7 +213,7 @@ class Shell {
 
   #complete(line: string): Promise<[string[], string]> {
     return complete(line, {
-      commands: [...Object.keys(DOT_COMMANDS), "help", "exit", "editor", "load", "save", "break"],
+      commands: [...Object.keys(DOT_COMMANDS), "help", "exit", "editor"],
       declared: () => this.evaluator.declaredNames(),
       valueOf: async (path) => {
         const outcome = await this.evaluator.evaluate(path);

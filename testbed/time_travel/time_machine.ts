@@ -1,6 +1,8 @@
 /** A machine with its past: the operations of {@link TimeTravel}, during which nobody who listens is told what runs again. */
 
 import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { PhysicalAddress } from "../../core/lib/brand.ts";
+import type { MachineMemory } from "../../core/memory/machine_memory.ts";
 import type { Processors } from "../../core/x86/processors.ts";
 import type {
   CheckpointView,
@@ -8,9 +10,14 @@ import type {
   RunOptions,
   StopReason,
   TimeTravel,
+  WriteRecord,
 } from "../machine_api.ts";
+import { frameNumber, lastWrite, type WriteSearch } from "./last_write.ts";
 import { reverseContinue, reverseStep, seek, type TimeTraveller } from "./time_travel.ts";
 import type { Timeline } from "./timeline.ts";
+
+/** Longest place whose last write is looked for: a page. */
+const MAX_WATCHED_BYTES = 4096;
 
 /** What time travel needs of its machine. */
 export interface TimeMachineParts {
@@ -18,6 +25,8 @@ export interface TimeMachineParts {
   readonly clock: MachineClock;
   readonly processors: Processors;
   readonly timeline: Timeline;
+  readonly memory: MachineMemory;
+  readonly search: Omit<WriteSearch, "frameOf">;
   /** Runs `body` as the machine's only run, quietly. Throws `TypeError` if one is under way. */
   quietly<Result>(body: () => Promise<Result>): Promise<Result>;
   /** Advances the machine within `quietly`. */
@@ -74,6 +83,20 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
 
   async reverseContinue(options: ReverseOptions = {}): Promise<StopReason> {
     return await this.#parts.quietly(() => reverseContinue(this, options));
+  }
+
+  async lastWrite(address: PhysicalAddress, bytes = 1): Promise<WriteRecord | null> {
+    const { memory, search } = this.#parts;
+    const { ramBase } = memory.plan;
+    const frameOf = (at: PhysicalAddress) => frameNumber(memory.readableLinear(at), ramBase);
+    if (
+      !(bytes >= 1 && bytes <= MAX_WATCHED_BYTES && memory.readableLinear(address + bytes - 1) >= 0)
+    ) {
+      throw new RangeError(
+        `no RAM of 1 to ${MAX_WATCHED_BYTES} bytes at ${address}, length ${bytes}`,
+      );
+    }
+    return await this.#parts.quietly(() => lastWrite(this, { ...search, frameOf }, address, bytes));
   }
 
   async rerun(untilCycle: Cycle): Promise<StopReason> {

@@ -98,23 +98,26 @@ async function lastBoundary(machine: TimeTraveller, end: Cycle): Promise<Cycle |
 /**
  * Goes back to the last instant before the present at which a run would have stopped: stretch by stretch from the
  * latest checkpoint on, each run forward once, the one with the hit once more up to there. Without a hit the machine is
- * left at its oldest checkpoint, and the result is `limit`.
+ * left at its oldest checkpoint, and the result is `limit`. Stretches of which `mayHit` knows better are left out.
  */
 export async function reverseContinue(
   machine: TimeTraveller,
   options: RunOptions,
+  mayHit: (from: Checkpoint, next: Checkpoint | null) => boolean = () => true,
 ): Promise<StopReason> {
   const { timeline, now } = machine;
   let from = checkpointBefore(machine, now - 1);
+  let next: Checkpoint | null = null;
   // A hit at the cycle of a checkpoint is found by the run that ends there: that which begins there passes it.
   for (let end = now - 1;;) {
     timeline.goTo(from);
-    const hits = await hitsUntil(machine, options, end);
+    const hits = mayHit(from, next) ? await hitsUntil(machine, options, end) : 0;
+    if (hits === "aborted") return { kind: "aborted" };
     timeline.goTo(from);
-    if (hits > 0) return await runToHit(machine, options, hits);
+    if (hits > 0) return await runToHit(machine, options, hits, now);
     if (from === timeline.checkpoints[0]) return { kind: "limit" };
     end = from.cycle;
-    from = checkpointBefore(machine, end - 1);
+    [from, next] = [checkpointBefore(machine, end - 1), from];
   }
 }
 
@@ -123,11 +126,12 @@ async function hitsUntil(
   machine: TimeTraveller,
   options: RunOptions,
   end: number,
-): Promise<number> {
+): Promise<number | "aborted"> {
   let hits = 0;
   while (machine.now <= end) {
     const from = machine.now;
     const stop = await machine.rerunToHit(options, end + 1 as Cycle);
+    if (stop.kind === "aborted") return "aborted";
     if (isHit(stop)) {
       if (machine.now <= end) hits++;
     } else if (machine.now === from) break;
@@ -139,10 +143,12 @@ async function runToHit(
   machine: TimeTraveller,
   options: RunOptions,
   hits: number,
+  limit: Cycle,
 ): Promise<StopReason> {
   for (let left = hits;;) {
-    const stop = await machine.rerunToHit(options, Infinity as Cycle);
+    const stop = await machine.rerunToHit(options, limit);
     if (isHit(stop) && --left === 0) return stop;
+    if (stop.kind === "aborted" || machine.now >= limit) return stop;
   }
 }
 

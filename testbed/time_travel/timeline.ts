@@ -127,9 +127,16 @@ export class Timeline {
     if (this.#budgetBytes > 0) this.#nextCycle = this.#endOfSteps();
   }
 
-  /** The number of the content that frame `frame` (in the order of linear memory) held then. */
-  contentAt(checkpoint: Checkpoint, frame: number): number {
-    return (checkpoint as SavedInstant).frames.contents[frame];
+  /** Gives a checkpoint up. */
+  drop(checkpoint: Checkpoint): void {
+    const index = this.#instants.indexOf(checkpoint as SavedInstant);
+    if (index >= 0) this.#release(index);
+  }
+
+  /** Whether frame `frame` (in the order of linear memory) may have been stored to between two checkpoints. */
+  mayDiffer(from: Checkpoint, to: Checkpoint, frame: number): boolean {
+    const content = (checkpoint: Checkpoint) => (checkpoint as SavedInstant).frames.contents[frame];
+    return content(from) !== content(to);
   }
 
   /** The machine is given something that its future does not know of: that future is given up. */

@@ -213,3 +213,28 @@ Deno.test("seeking and stepping back pass over breakpoints", async () => {
   await machine.reverseStep(10);
   assertEquals(machine.now as number, end.now - 10);
 });
+
+Deno.test("the last write to a place is found, with who did it, and the machine stays in the present", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  await type(machine, "ab");
+  machine.checkpoint();
+  await type(machine, "c");
+  machine.checkpoint();
+  await machine.run({ forCycles: 500_000 as Cycles });
+  machine.debugger.stopAt({ kind: "port", port: 0x3fd });
+  const here = outcome(machine);
+  const found = (await machine.lastWrite(physical(SUM_ADDRESS), 2))!;
+  assertEquals(outcome(machine), here);
+  assertEquals([...found.before!, ...found.after], [0xc3, 0, 0x26, 1]);
+  assert(found.cycle > 2 * CHARACTER && found.cycle < 3 * CHARACTER);
+  const [line] = await machine.disassemble(found.address!, 1);
+  assertEquals(line.text, "mov [0x200000], ebx");
+  assertEquals(machine.checkpoints.length, 3);
+  assertEquals(await machine.lastWrite(physical(0x30_0000), 4), null);
+  await assertRejects(
+    () => machine.lastWrite(physical(8 << 20)),
+    RangeError,
+    "no RAM of 1 to 4096",
+  );
+});

@@ -1,0 +1,53 @@
+/** `xenarium replay`: a recorded machine once more. */
+
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { Cycle } from "../../core/clock/clock.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { wholeNumber } from "./option_values.ts";
+import type { Services } from "./services.ts";
+
+const EXAMPLES = `
+Examples:
+  xenarium boot --kernel debian --record boot.log     type, then Ctrl-C
+  xenarium replay boot.log                            the same once more; its trace hash is compared
+  xenarium replay boot.log --to 500000000             stop there
+
+Exit codes: 0 if it was the same, 2 if not, or if the log cannot be replayed.`;
+
+/** The command; `finish` takes its exit code. */
+export function replayCommand(
+  services: Services,
+  finish: (code: number) => void,
+): CommandUnknownOpts {
+  return new Command("replay")
+    .description("run a recorded machine as it was recorded, and compare the trace hash")
+    .argument("<log>", "what boot --record or machine.record() wrote")
+    .option("--to <cycle>", "stop at this cycle", wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option("--snapshot <file>", "what the log begins from, if it is not beside it")
+    .addHelpText("after", EXAMPLES)
+    .action(async (log, { to, snapshot }) => {
+      const { terminal } = services;
+      const interrupted = new AbortController();
+      const ignoreInterrupts = terminal.onInterrupt(() => interrupted.abort());
+      try {
+        const { machine, recordedTo, checked, tornBytes } = await services.replay(log, {
+          to: to as Cycle | undefined,
+          snapshot,
+          signal: interrupted.signal,
+          onStart: (machine) => machine.console.onOutput((bytes) => terminal.write(bytes)),
+        });
+        if (tornBytes > 0) {
+          terminal.writeError(
+            `\nxenarium: the last ${tornBytes} bytes of the log are torn, and left out\n`,
+          );
+        }
+        terminal.writeError(
+          `\nxenarium: at cycle ${machine.now} of ${recordedTo} that were recorded, ` +
+            `trace ${machine.trace.hash}; ${checked} hashes compared, all as recorded\n`,
+        );
+      } finally {
+        ignoreInterrupts();
+      }
+      finish(interrupted.signal.aborted ? ExitCode.interrupted : ExitCode.success);
+    });
+}

@@ -1,0 +1,103 @@
+/** The REPL's commands for the past: snapshots, replays, going back. */
+
+import type { Cycle } from "../../core/clock/clock.ts";
+import { physical } from "../../core/lib/brand.ts";
+import { loadMachine, replay } from "../create_machine.ts";
+import type { Machine, WriteRecord } from "../machine_api.ts";
+import { describeStop, dumpBytes, hex, listInstructions } from "../views.ts";
+
+/** One command. */
+export interface HistoryCommand {
+  readonly usage: string;
+  readonly help: string;
+  /** Returns what to print, and the machine that commands mean from now on if that is another one. */
+  run(words: readonly string[], chosen: () => Machine): Promise<string | Made>;
+}
+
+/** A machine that a command has made. */
+export interface Made {
+  readonly machine: Machine;
+  readonly text: string;
+}
+
+/** The commands by name. */
+export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
+  save: {
+    usage: ".save file",
+    help: "write the machine to a snapshot file",
+    run: async ([path], chosen) => {
+      const machine = chosen();
+      await machine.save(expected(path, ".save machine.snapshot"));
+      return `${machine.name} at cycle ${machine.now} is in ${path}`;
+    },
+  },
+  load: {
+    usage: ".load file",
+    help: "make a machine of a snapshot file",
+    run: async ([path]) => {
+      const machine = await loadMachine(expected(path, ".load machine.snapshot"));
+      return { machine, text: `${machine.name} is at cycle ${machine.now}` };
+    },
+  },
+  record: {
+    usage: ".record file",
+    help: "write all that the machine is given from now on to a log",
+    run: async ([path], chosen) => {
+      const recording = await chosen().record(expected(path, ".record machine.log"));
+      return `what it is given is written to ${recording.path}`;
+    },
+  },
+  replay: {
+    usage: ".replay file [cycle]",
+    help: "make a machine of a log, and run it as it was recorded, to its end or to a cycle",
+    run: async ([path, cycle]) => {
+      const to = cycle === undefined ? undefined : wholeNumber(cycle) as Cycle;
+      const log = expected(path, ".replay machine.log 1000000");
+      const { machine, checked, tornBytes } = await replay(log, { to, checkpoints: "1GiB" });
+      const torn = tornBytes === 0 ? "" : `; its last ${tornBytes} bytes are torn and left out`;
+      const text =
+        `${machine.name} is at cycle ${machine.now}, ${checked} hashes as recorded${torn}`;
+      return { machine, text };
+    },
+  },
+  back: {
+    usage: ".back [count | @cycle | stop]",
+    help: "go back by instructions, to a cycle, or to the last hit of a break or watch",
+    run: async ([where = "1"], chosen) => {
+      const machine = chosen();
+      let told = "";
+      if (where === "stop") told = `${describeStop(await machine.reverseContinue())}\n`;
+      else if (where.startsWith("@")) await machine.seek(wholeNumber(where.slice(1)) as Cycle);
+      else await machine.reverseStep(wholeNumber(where));
+      const lines = listInstructions(await machine.disassemble(undefined, 1));
+      return `${told}cycle ${machine.now}\n${lines}`;
+    },
+  },
+  lastwrite: {
+    usage: ".lastwrite address [bytes]",
+    help: "find who stored to guest-physical memory last",
+    run: async ([address, bytes = "4"], chosen) => {
+      const at = wholeNumber(expected(address, ".lastwrite 0x1000 8"));
+      const found = await chosen().lastWrite(physical(at), wholeNumber(bytes));
+      return found ? describeWrite(found, at) : "nobody did since the oldest checkpoint";
+    },
+  },
+};
+
+function describeWrite({ cycle, cpu, address, before, after }: WriteRecord, at: number): string {
+  const by = address === null ? "" : `, by the instruction at ${hex(address)}`;
+  const lines = [`before cycle ${cycle} on cpu${cpu}${by}`];
+  if (before) lines.push("before:", dumpBytes(before, BigInt(at)));
+  return [...lines, "after:", dumpBytes(after, BigInt(at))].join("\n");
+}
+
+function expected(word: string | undefined, example: string): string {
+  if (word !== undefined) return word;
+  throw new SyntaxError(`expected more, for example: ${example}`);
+}
+
+function wholeNumber(text: string): number {
+  const value = /^(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new SyntaxError(`expected a whole number such as 1000 or 0x3e8, found ${text}`);
+}
