@@ -7,7 +7,12 @@ import { table } from "../tables.ts";
 import { describeStop, listInstructions } from "../views.ts";
 import { describeBackTrace } from "./back_trace.ts";
 import { describeGates, describeSegments } from "./descriptor_tables.ts";
-import { type Expression, parseExpression, registerOf } from "./expression.ts";
+import {
+  type Expression,
+  type ExpressionScope,
+  parseExpression,
+  registerOf,
+} from "./expression.ts";
 import { describePageWalk } from "./page_walk.ts";
 import { describeCondition, type StopCondition, type StopOptions } from "./stop_conditions.ts";
 import { describeTlb } from "./tlb_entries.ts";
@@ -178,14 +183,14 @@ function splitCondition(
 function evaluator(text: string, machine: Machine): (cpu: CpuView) => bigint {
   const expression: Expression = parseExpression(text);
   const { symbols } = machine.debugger;
-  return (cpu) => {
-    const { registers, index } = cpu;
-    return expression({
-      symbol: (name) => registerOf(registers, name) ?? symbols.find(name),
-      missing: (name) => symbols.addressOf(name),
-      read: (address, bytes) => machine.memory.readLinear(index, address, bytes),
-    });
-  };
+  const scope = ({ registers, index }: CpuView): ExpressionScope => ({
+    symbol: (name) => registerOf(registers, name) ?? symbols.find(name),
+    missing: (name) => symbols.addressOf(name),
+    read: (address, bytes) => machine.memory.readLinear(index, address, bytes),
+  });
+  // A name that means nothing is told now, not when the machine comes there; memory may be mapped by then.
+  expression({ ...scope(machine.cpus[0]), read: (_address, bytes) => new Uint8Array(bytes) });
+  return (cpu) => expression(scope(cpu));
 }
 
 function conditionOf(words: readonly string[], machine: Machine): StopCondition {

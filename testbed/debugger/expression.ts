@@ -17,16 +17,27 @@ export interface ExpressionScope {
   read(address: bigint, lengthBytes: number): Uint8Array;
 }
 
-/** A register by the manual's names, those of 32 bits included; `null` if it is none. */
+/** A register by the manual's names, narrow ones included; `null` if it is none. */
 export function registerOf(
   registers: Readonly<Record<string, bigint>>,
   name: string,
 ): bigint | null {
   const known = registers[name];
   if (known !== undefined) return known;
-  const wide = /^e(?:[abcd]x|[sd]i|[bs]p|ip)$/.test(name) ? registers[`r${name.slice(1)}`] : null;
-  return wide === null || wide === undefined ? null : wide & 0xffff_ffffn;
+  for (const [pattern, bits, wideName] of NARROW) {
+    const match = pattern.exec(name);
+    const wide = match && registers[wideName(match[1])];
+    if (wide !== null && wide !== undefined) return BigInt.asUintN(bits, wide);
+  }
+  return null;
 }
+
+/** Registers that are the low bits of others: their names, how many bits, and what they are part of. */
+const NARROW: readonly (readonly [RegExp, number, (name: string) => string])[] = [
+  [/^e([abcd]x|[sd]i|[bs]p|ip)$/, 32, (name) => `r${name}`],
+  [/^([abcd]x|[sd]i|[bs]p)$/, 16, (name) => `r${name}`],
+  [/^([abcd])l$/, 8, (name) => `r${name}x`],
+];
 
 /** An expression that was understood. */
 export type Expression = (scope: ExpressionScope) => bigint;

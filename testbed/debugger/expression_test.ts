@@ -30,6 +30,7 @@ const VALUES: readonly (readonly [text: string, value: bigint])[] = [
   ["0 - 1", MINUS_ONE],
   ["rax + rsp", 0x1005n],
   ["eax", 5n],
+  ["al + ax + sp", 0x100an],
   ["[jiffies]", 0x1122334455667788n],
   ["u8[rsp + 1]", 0x77n],
   ["u16[rsp]", 0x7788n],

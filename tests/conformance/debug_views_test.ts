@@ -88,6 +88,7 @@ const REFUSED: readonly (readonly [line: string, message: string])[] = [
   ["break trap x", "expected a whole number, found x"],
   ["break if rax == 1", "expected what to stop at before if"],
   ["break 0x1000 if rax ==", "found the end"],
+  ["break 0x1000 if rax == nobody", "no symbols are known, so none is named nobody"],
   ["watch 0x1000 many", "expected a whole number, found many"],
   ["delete", "expected the number of a stop, or all"],
   ["walk", "expected an address"],
