@@ -24,7 +24,7 @@ export const GAPS: readonly Gap[] = [
       "the paper does not say how often its authors asked; an idle domain that is asked again within a round of all domains (0.34 s) waits as if it had computed, so the mean depends on that",
   },
   {
-    where: "Sections 4.2 and 4.3 in `network_bandwidth`, `many_domains`",
+    where: "Table 6 and Figure 6",
     missing:
       "nothing is left to chance in ttcp and in copies that compute: a seed changes nothing there",
   },
