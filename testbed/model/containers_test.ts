@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Cycle } from "../../core/clock/clock.ts";
 import { call, exit, type Program } from "../../guests/model/mod.ts";
 import { computing } from "../../guests/model/workloads/compute.ts";
+import { Lab } from "./lab.ts";
 import { ModelBox } from "./model_box.ts";
 
 const HZ = 2_400_000_000;
@@ -81,4 +82,14 @@ Deno.test("a container has no more processes and no more memory mapped than it m
   ]]);
   const container = kernel.containers.of({ container: id } as never);
   assertEquals([container.processCount, container.mapped], [0, 0]);
+});
+
+Deno.test("a lab's systems in containers are one kernel's, each with its share of the CPUs", async () => {
+  const lab = await Lab.boot({ platform: "containers", cpus: 1, memory: "128MiB" });
+  const systems = ["a", "b"].map((name) => lab.system({ name, memory: "32MiB" }));
+  const [alone] = systems.map((system) => system.start("compute"));
+  for (let i = 0; i < 3; i++) systems[1].start("compute");
+  await lab.run("2s");
+  assertEquals(systems[0].kernel.linux, systems[1].kernel.linux);
+  assert(Math.abs(alone.count - 1) < 0.05, `${alone.count}`);
 });

@@ -31,7 +31,7 @@ import {
 } from "./lab_workloads.ts";
 
 /** On what the systems of a lab are. */
-export const LAB_PLATFORMS = ["native", "xen-pv"] as const;
+export const LAB_PLATFORMS = ["native", "containers", "xen-pv"] as const;
 export type LabPlatform = typeof LAB_PLATFORMS[number];
 
 /** What a lab is made of. */
@@ -52,9 +52,9 @@ export interface LabOptions {
 /** A system to create. */
 export interface LabSystemConfig {
   readonly name: string;
-  /** Its memory with its unit; without effect on a kernel that all share. */
+  /** Its memory with its unit: a container's processes may map so much; without effect on a native kernel. */
   readonly memory: string;
-  /** Its weight under BVT, 1 by default; without effect on a kernel that all share. */
+  /** Its weight under BVT or as a container, 1 by default; without effect on a native kernel. */
   readonly weight?: number;
 }
 
@@ -86,7 +86,8 @@ export class LabSystem {
 
   /** Starts a workload on it. */
   start(name: LabWorkloadName, options: WorkloadOptions = {}): LabWorkload {
-    return LAB_WORKLOADS[name](this.kernel, { seed: this.seed, ...options });
+    const start = () => LAB_WORKLOADS[name](this.kernel, { seed: this.seed, ...options });
+    return this.kernel.within(start);
   }
 }
 
@@ -114,7 +115,7 @@ export class Lab {
   /** Starts a lab without systems. Rejects with `RangeError` or `SyntaxError` for a wrong option. */
   static async boot(options: LabOptions): Promise<Lab> {
     const { platform, seed = 1 } = options;
-    const ground = platform === "native" ? nativeGround(options) : await domainGround(options);
+    const ground = platform === "xen-pv" ? await domainGround(options) : nativeGround(options);
     const lab = new Lab(ground, seed);
     boxes.add("lab", lab, ({ systems }) => watched(ground, systems));
     return lab;

@@ -16,6 +16,8 @@ export interface LabKernel {
   readonly network: Network;
   readonly address: HostAddress;
   readonly memoryBytes: number;
+  /** Does something such that processes that it starts are the system's. */
+  within<T>(what: () => T): T;
 }
 
 const FIRST_ADDRESS = 0x0a000001;
@@ -33,5 +35,6 @@ export function labKernel(
   const network = new Network(kernel, descriptors, { address });
   for (const module of [network, serverCalls]) kernel.install(module);
   kernel.programs.add(memoryToucher);
-  return { name: options.name, linux, files, network, address, memoryBytes: options.memoryBytes };
+  const { name, memoryBytes } = options;
+  return { name, linux, files, network, address, memoryBytes, within: (what) => what() };
 }

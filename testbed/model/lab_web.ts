@@ -49,9 +49,10 @@ export function startWeb(
   { connections, seed = 1, processes }: WebOptions,
 ): WebLoad {
   const servers = systems.map(({ address }, index) => ({ address, port: FIRST_PORT + index }));
-  for (const [index, { linux: { kernel } }] of systems.entries()) {
+  for (const [index, { linux: { kernel }, within }] of systems.entries()) {
     const each = processes ?? Math.ceil(connections / systems.length) + SPARE_PROCESSES;
-    kernel.spawn(apache, { locals: { port: FIRST_PORT + index, processes: each } });
+    const locals = { port: FIRST_PORT + index, processes: each };
+    within(() => kernel.spawn(apache, { locals }));
   }
   const clients = new SpecWebClients({ servers, connections, seed, rampNs: RAMP_NS });
   plug(ground, systems, clients);
@@ -77,8 +78,8 @@ export function startWeb(
 /** A kernel that has the machine for itself drives the card; those of domains have virtual cards on the hypervisor's. */
 function plug(ground: Ground, systems: readonly LabKernel[], clients: SpecWebClients): void {
   const { clock, costs, dispatcher } = ground;
-  const kernels = new Set(systems);
-  const shared = kernels.size === 1 && systems[0].linux.kernel.platform.name === "native";
+  const kernels = new Map(systems.map((system) => [system.linux, system])).values().toArray();
+  const shared = systems[0].linux.kernel.platform.systemsBelow === 0;
   const raise = (system: LabKernel) => () => system.linux.kernel.interrupt("eth0");
   const interrupt = () => shared ? raise(systems[0])() : hypervisor.onInterrupt();
   const { nic } = cableToOutside(clock, interrupt, OUTSIDE, clients);
