@@ -142,7 +142,7 @@ Deno.test(
     assertEquals([await isHarmed(), await page.locator("main img").count()], [false, 0]);
     await page.getByRole("link", { name: "open the console" }).click();
     await page.getByText("connected", { exact: true }).waitFor();
-    await page.locator(".xterm-accessibility").getByText("<script>", { exact: false }).first()
+    await page.locator(".xterm-rows").getByText("<script>", { exact: false }).first()
       .waitFor();
     assertEquals([await isHarmed(), await page.locator("main img").count()], [false, 0]);
     await context.close();
@@ -193,7 +193,7 @@ Deno.test(
     await page.getByRole("link", { name: "open the console of echo" }).click();
     await page.getByText("connected", { exact: true }).waitFor();
     await page.keyboard.type("xen");
-    await page.locator(".xterm-accessibility").getByText(">[x][e][n]").first().waitFor();
+    await page.locator(".xterm-rows").getByText(">[x][e][n]").first().waitFor();
     await page.keyboard.press("Control+]");
     const focused = await page.evaluate(() => document.activeElement?.textContent);
     assertEquals(focused, "Type into the console");

@@ -3,6 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LiveMessage } from "../live/messages.ts";
 
+/** After this time, in milliseconds, what could not be sent is sent again. */
+const AGAIN_MS = 500;
+
 /** What is known of the connection. */
 type Connection = "connecting" | "connected" | "cut off";
 
@@ -19,7 +22,9 @@ export function Console(
 ) {
   const element = useRef<HTMLDivElement>(null);
   const leave = useRef<HTMLButtonElement>(null);
+  const opened = useRef<OpenTerminal | null>(null);
   const [connection, setConnection] = useState<Connection>("connecting");
+  const [isReadAloud, readAloud] = useState(false);
   useEffect(() => {
     const place = element.current;
     if (!place) return;
@@ -27,10 +32,10 @@ export function Console(
     const path = `/live/${encodeURIComponent(channel)}`;
     const query = `console=${encodeURIComponent(console)}`;
     openTerminal(place, () => leave.current?.focus(), `${path}/type?${query}`, ended.signal)
-      .then((write) => {
-        if (!ended.signal.aborted) {
-          listen(`${path}/stream?${query}`, write, setConnection, ended.signal);
-        }
+      .then((terminal) => {
+        if (ended.signal.aborted) return;
+        opened.current = terminal;
+        listen(`${path}/stream?${query}`, terminal.write, setConnection, ended.signal);
       });
     return () => ended.abort();
   }, [channel, console]);
@@ -46,18 +51,36 @@ export function Console(
           Type into the console
         </button>
         <span class="soft" role="status">{connection}</span>
+        <label>
+          <input
+            type="checkbox"
+            checked={isReadAloud}
+            onChange={({ currentTarget }) => {
+              readAloud(currentTarget.checked);
+              opened.current?.readAloud(currentTarget.checked);
+            }}
+          />{" "}
+          for a screen reader
+        </label>
       </p>
     </section>
   );
 }
 
-/** Makes a terminal that sends what is typed to `url`; resolves with what writes to it. */
+/** What can be done with a terminal that stands. */
+interface OpenTerminal {
+  write(text: string): void;
+  /** With a screen reader's view of its text; keys that are struck very fast may then get lost on a busy computer. */
+  readAloud(wanted: boolean): void;
+}
+
+/** Makes a terminal that sends what is typed to `url`. */
 async function openTerminal(
   place: HTMLElement,
   leave: () => void,
   url: string,
   signal: AbortSignal,
-): Promise<(text: string) => void> {
+): Promise<OpenTerminal> {
   const [{ Terminal }, { FitAddon }] = await Promise.all([
     import("@xterm/xterm"),
     import("@xterm/addon-fit"),
@@ -66,7 +89,6 @@ async function openTerminal(
     theme: THEME,
     fontSize: 14,
     scrollback: 5000,
-    screenReaderMode: true,
     // A guest's links would lead a visitor wherever the guest likes.
     linkHandler: { activate: () => {} },
   });
@@ -88,7 +110,10 @@ async function openTerminal(
     observer.disconnect();
     terminal.dispose();
   });
-  return (text) => terminal.write(text);
+  return {
+    write: (text) => terminal.write(text),
+    readAloud: (wanted) => void (terminal.options.screenReaderMode = wanted),
+  };
 }
 
 /** Sends pieces one after the other, those that come meanwhile together: keys arrive in the order of their strokes. */
@@ -100,7 +125,11 @@ function orderedSender(url: string): (text: string) => void {
     while (waiting !== "") {
       const text = waiting;
       waiting = "";
-      await fetch(url, { method: "POST", body: text }).catch(() => {});
+      // What did not arrive is sent again, before what was typed since.
+      await fetch(url, { method: "POST", body: text }).catch(async () => {
+        waiting = text + waiting;
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      });
     }
     isSending = false;
   };
