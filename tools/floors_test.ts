@@ -20,11 +20,13 @@ const CASES: [claim: string, files: Record<string, string>, expected: string[]][
   }, ["core/vmx imports its sibling core/svm (siblings meet through a lower floor)"]],
   ["a guest sees no device", {
     "guests/a.ts": `import {\n  b,\n} from "../devices/b.ts";`,
-  }, ["guests imports devices; of the lower floors it may import: core/lib, core/abi, core/x86"]],
+  }, [
+    "guests imports devices; of the lower floors it may import: core/lib, core/abi, core/clock, core/x86",
+  ]],
   ["a guest sees no hypervisor, not even lazily", {
     "guests/a.ts": `await import("../core/hypervisor/b.ts");`,
   }, [
-    "guests imports core/hypervisor; of the lower floors it may import: core/lib, core/abi, core/x86",
+    "guests imports core/hypervisor; of the lower floors it may import: core/lib, core/abi, core/clock, core/x86",
   ]],
   ["a scenario imports the public face only", {
     "scenarios/a.ts": `import { Host } from "@xenarium/xenarium";\nimport "../testbed/x.ts";`,

@@ -11,6 +11,7 @@ export const APPLICATION_SYSTEMS = {
   U: "user-mode-linux",
 } as const satisfies Record<string, PlatformName>;
 
+/** A system of the figure, by its letter. */
 export type ApplicationSystem = keyof typeof APPLICATION_SYSTEMS;
 
 /** Figure 3's columns of files and databases. */
@@ -23,6 +24,7 @@ export const STORAGE_BENCHMARKS = {
   { readonly unit: string; readonly published: Readonly<Record<ApplicationSystem, number>> }
 >;
 
+/** A benchmark of files and databases. */
 export type StorageBenchmark = keyof typeof STORAGE_BENCHMARKS;
 
 /** Figure 3's columns of programs that compute. */
@@ -34,6 +36,7 @@ export const COMPUTING_BENCHMARKS = {
   { readonly unit: string; readonly published: Readonly<Record<ApplicationSystem, number>> }
 >;
 
+/** A benchmark that computes. */
 export type ComputingBenchmark = keyof typeof COMPUTING_BENCHMARKS;
 
 /** A bar of Figure 5: tuples a second of so many databases, each in a domain of its own on two CPUs. */

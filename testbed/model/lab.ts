@@ -32,6 +32,7 @@ import {
 
 /** On what the systems of a lab are. */
 export const LAB_PLATFORMS = ["native", "containers", "xen-pv"] as const;
+/** A platform that a laboratory can be on. */
 export type LabPlatform = typeof LAB_PLATFORMS[number];
 
 /** What a lab is made of. */

@@ -66,6 +66,7 @@ export const LAB_WORKLOADS = {
   },
 } as const satisfies Record<string, Start>;
 
+/** The name of a workload of a laboratory. */
 export type LabWorkloadName = keyof typeof LAB_WORKLOADS;
 
 /** Whoever disturbs is not asked how much of it was done. */
