@@ -33,6 +33,7 @@ export { Pipes } from "./ipc/pipes.ts";
 export { SharedMemory } from "./ipc/shared_memory.ts";
 export { UnixSockets } from "./ipc/unix_sockets.ts";
 export { type SignalName, SIGNALS, Signals } from "./ipc/signals.ts";
+export { createBsd } from "./bsd.ts";
 export { createLinux, type Linux, type LinuxOptions } from "./linux.ts";
 export { LAYOUT } from "./memory/layout.ts";
 export { Memory } from "./memory/memory.ts";

@@ -26,7 +26,8 @@ import type { MachinePort } from "./ports.ts";
 import { type Platform, type Primitive, PRIMITIVE_NAMES, primitiveNumber } from "./primitives.ts";
 import { childQueue, type PendingCall, type Process } from "./process.ts";
 import { processCalls } from "./process_calls.ts";
-import { goodness, RunQueue, ticksOf } from "./run_queue.ts";
+import { type ProcessScheduler, RunQueue, ticksOf } from "./run_queue.ts";
+import { BsdQueue } from "./bsd_queue.ts";
 
 /** What a kernel is put on. */
 export interface KernelOptions {
@@ -34,6 +35,8 @@ export interface KernelOptions {
   readonly name: string;
   readonly machine: MachinePort;
   readonly platform: Platform;
+  /** Whose process scheduler it has; default Linux 2.4's, the only one that knows containers. */
+  readonly scheduler?: "linux-2.4" | "4.4bsd";
 }
 
 /** What {@link Kernel.spawn} may be told. */
@@ -70,7 +73,7 @@ export class Kernel {
   readonly frequencyHz: number;
   readonly programs = new ProgramTable();
   readonly processes = new Map<number, Process>();
-  readonly queue: RunQueue;
+  readonly queue: ProcessScheduler;
   readonly timers = new KernelTimers();
   readonly containers = new Containers();
   readonly cpus: readonly KernelCpu[];
@@ -98,14 +101,16 @@ export class Kernel {
   /** The CPU that works at present: outside of its work nothing is charged. */
   #working: KernelCpu | null = null;
 
-  constructor({ name, machine, platform }: KernelOptions) {
+  constructor({ name, machine, platform, scheduler }: KernelOptions) {
     this.name = name;
     this.platform = platform;
     this.#each = Float64Array.from(PRIMITIVE_NAMES, (primitive) => eachOf(platform, primitive));
     this.frequencyHz = machine.frequencyHz;
     this.#machine = machine;
     this.#tickCycles = Math.round(machine.frequencyHz / TICKS_PER_SECOND);
-    this.queue = new RunQueue(platform.isSmp, this.containers, () => this.processes.values());
+    this.queue = scheduler === "4.4bsd"
+      ? new BsdQueue(() => this.now / this.frequencyHz)
+      : new RunQueue(platform.isSmp, this.containers, () => this.processes.values());
     this.cpus = machine.cpus.map((port, id) => new KernelCpu(id, this, port));
     this.install(processCalls);
     this.install({
@@ -172,6 +177,8 @@ export class Kernel {
       result: 0,
       cpu: this.#working?.id ?? 0,
       counter: from.counter ?? ticksOf(from.nice),
+      recentTicks: 0,
+      forgotAt: 0,
       nice: from.nice,
       container: this.processes.get(from.parent)?.container ?? this.containers.spawnInto,
       waits: [],
@@ -289,16 +296,14 @@ export class Kernel {
 
   /** The CPU whose process deserves it less than `process` does, by most; null if there is none. */
   #leastDeserving(process: Process): KernelCpu | null {
-    const { isSmp } = this.platform;
     let found: KernelCpu | null = null;
-    let most = isSmp ? 1 : 0;
+    let most = 0;
     for (const cpu of this.cpus) {
       const { current } = cpu;
       if (!current) continue;
       const [ours, theirs] = [this.containers.of(process), this.containers.of(current)];
       if (ours !== theirs && ours.virtualCycles >= theirs.virtualCycles) continue;
-      const gain = ours !== theirs ? MOST_GAIN : goodness(process, cpu.id, current.memory, isSmp) -
-        goodness(current, cpu.id, current.memory, isSmp);
+      const gain = ours !== theirs ? MOST_GAIN : this.queue.gain(process, cpu.id, current);
       if (gain > most) [found, most] = [cpu, gain];
     }
     return found;
@@ -415,10 +420,7 @@ export class Kernel {
     if (cpu.tickAt <= now) {
       cpu.tickAt = cpu.current ? this.tickAfter(now) : Infinity;
       const { current } = cpu;
-      if (current && --current.counter <= 0) {
-        current.counter = 0;
-        cpu.needsChoice = true;
-      }
+      if (current && this.queue.tick(current)) cpu.needsChoice = true;
       // Another container may have had less by now.
       if (this.containers.inUse) cpu.needsChoice = true;
     }

@@ -37,6 +37,9 @@ export interface Process {
   cpu: number;
   /** Ticks of its timeslice that are left (2.4's `counter`). */
   counter: number;
+  /** Ticks that it had lately, and the second up to which that has been forgotten (4.4BSD's `p_estcpu`). */
+  recentTicks: number;
+  forgotAt: number;
   /** -20 to 19. */
   nice: number;
   /** The container that it is in, and its children will be. */

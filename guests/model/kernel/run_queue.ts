@@ -22,8 +22,23 @@ export function goodness(process: Process, cpu: number, memory: number, isSmp: b
   return process.counter + affinity + shared + 20 - process.nice;
 }
 
+/** Whom a kernel lets run. */
+export interface ProcessScheduler {
+  /** Those that could run and do not. */
+  readonly ready: Process[];
+  add(process: Process): void;
+  /** To the end of the queue: others that deserve as much go first. */
+  addLast(process: Process): void;
+  /** Whom `cpu` should run: `current` if nobody is better; takes whoever is chosen from the queue. */
+  pick(cpu: number, memory: number, current: Process | null): Process | null;
+  /** By how much `process` deserves `cpu` more than `current` does; 0 or less: it has to wait. */
+  gain(process: Process, cpu: number, current: Process): number;
+  /** `process` ran for a tick; whether somebody else may be better now. */
+  tick(process: Process): boolean;
+}
+
 /** See the module comment. */
-export class RunQueue {
+export class RunQueue implements ProcessScheduler {
   /** Those that could run and do not, oldest last (2.4 adds at the head). */
   readonly ready: Process[] = [];
 
@@ -54,6 +69,19 @@ export class RunQueue {
     const stays = current !== null && entitled.includes(current);
     const others = stays ? entitled.filter((each) => each !== current) : entitled;
     return this.#pickAmong(others, cpu, memory, stays ? current : null);
+  }
+
+  gain(process: Process, cpu: number, current: Process): number {
+    const { isSmp } = this;
+    const gain = goodness(process, cpu, current.memory, isSmp) -
+      goodness(current, cpu, current.memory, isSmp);
+    return isSmp ? gain - 1 : gain;
+  }
+
+  tick(process: Process): boolean {
+    if (--process.counter > 0) return false;
+    process.counter = 0;
+    return true;
   }
 
   #pickAmong(
