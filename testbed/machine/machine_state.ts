@@ -66,7 +66,9 @@ export class MachineState implements Snapshot {
     } catch (error) {
       // A part of another version: the machine stays as it was.
       this.restoreParts(before);
-      throw error;
+      if (error instanceof SnapshotError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new SnapshotError(`the snapshot does not fit this build: ${reason}`, { cause: error });
     }
     memory.writeRam(ram);
   }

@@ -135,6 +135,11 @@ Deno.test("a file of an older machine loads by migration, one of a newer machine
     assertEquals(loaded.trace.hash, machine.trace.hash);
     await alterRecord(path, (record) => ({ ...record, version: 3 }));
     await assertRejects(() => loadMachine(path), SnapshotError, "has version 3; this build reads");
+    await alterRecord(
+      path,
+      ({ kind, state: { clock: _, ...state } }) => ({ kind, version: 2, state }),
+    );
+    await assertRejects(() => loadMachine(path), SnapshotError, "does not fit this build");
   });
 });
 
