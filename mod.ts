@@ -28,7 +28,10 @@ export type {
   LabRole,
 } from "./testbed/debian_lab/debian_lab.ts";
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
-export { Lab, measureTtcp, searchSpecWeb } from "./testbed/boot_lab.ts";
+export { Lab, measureTtcp, measureUdpLatency, searchSpecWeb } from "./testbed/boot_lab.ts";
+export { PUBLISHED_LATENCIES } from "./testbed/model/udp_latency_figures.ts";
+export type { UdpLatencyOptions } from "./testbed/model/udp_latency.ts";
+export type { PingResult } from "./guests/model/workloads/udp_echo/udp_echo.ts";
 export type { SpecWebOptions, SpecWebResult } from "./testbed/model/specweb99.ts";
 export { FIGURE_3_WEB99, FIGURE_4, type WebFigure } from "./testbed/model/specweb99_figures.ts";
 export type { SpecWebBest, SpecWebSearch } from "./testbed/model/specweb99_search.ts";

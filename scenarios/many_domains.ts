@@ -3,7 +3,13 @@
  * its own, with slices of 5 ms and of 50 ms, or all on one Linux; and how long a request waits for its domain to get a CPU.
  */
 
-import { defineScenario, LoadBox, manyCopies, profileNamed } from "../mod.ts";
+import {
+  defineScenario,
+  manyCopies,
+  measureUdpLatency,
+  profileNamed,
+  PUBLISHED_LATENCIES,
+} from "../mod.ts";
 
 /** What keeps a CPU how long: domains under BVT, or processes of a native kernel. */
 const SYSTEMS = { "Xen 5 ms": 5, "Xen 50 ms": 50, Linux: null } as const;
@@ -20,6 +26,10 @@ const PLOTTED: Readonly<Record<string, readonly number[]>> = {
 };
 /** The published delays are those of so many busy domains, with slices of 5 ms. */
 const DELAYED_DOMAINS = 128;
+const DELAYED = [
+  [`one of ${DELAYED_DOMAINS} that compute`, true],
+  ["one that idles beside them", false],
+] as const;
 
 const THROUGHPUT = { unit: "domains' worth", xName: "domains", xUnit: "" };
 
@@ -36,14 +46,6 @@ export default defineScenario({
       min: "1s",
       max: "600s",
       help: "least time measured",
-    },
-    // The paper does not tell its own.
-    requests: {
-      kind: "duration",
-      default: "1s",
-      min: "10ms",
-      max: "60s",
-      help: "between requests",
     },
   },
 
@@ -62,7 +64,7 @@ export default defineScenario({
       conclude,
     },
   ) {
-    const { domains: counts, systems, duration, requests } = parameters;
+    const { domains: counts, systems, duration } = parameters;
     const steps = counts.length * systems.length + 1;
     let step = 0;
     const { fittedCells } = profileNamed(PROFILE);
@@ -107,43 +109,23 @@ export default defineScenario({
     progress(step / steps, "delays");
     const delays = comparison({
       name: "delays",
-      title: "Delay of a request to a domain",
+      title: "Delay of a UDP echo",
       source: SOURCE,
     });
-    const asked = { work: "50us", rest: `${requests}ns` };
-    const box = traced(
-      await LoadBox.boot({
-        cpus: 2,
-        scheduler: "bvt",
-        schedulerParameters: { ctx_allow: 5e6 },
-        profile: PROFILE,
-        seed,
-      }),
-    );
-    const [busy] = Array.from({ length: DELAYED_DOMAINS }, (_, n) =>
-      box.create({
-        name: `domain ${n + 1}`,
-        load: n === 0 ? { kind: "computes and answers", ...asked } : { kind: "computes" },
-      }));
-    const idle = box.create({ name: "idle", load: { kind: "answers", ...asked } });
-    await box.run(`${duration / 1e9 * 20}s`, { signal });
-    for (
-      const [row, domain, mean, deviation] of [
-        [`one of ${DELAYED_DOMAINS} that compute`, busy, 147, 97],
-        ["one that idles beside them", idle, 5.4, 16],
-      ] as const
-    ) {
-      const { meanMs, deviationMs } = domain.delays;
-      delays.cell({ row, column: "mean", unit: "ms", measured: meanMs, published: mean });
-      delays.cell({
-        row,
-        column: "deviation",
-        unit: "ms",
-        measured: deviationMs,
-        published: deviation,
-      });
+    const options = { domains: DELAYED_DOMAINS, seconds: duration / 1e9 * 10, seed };
+    const means: number[] = [];
+    for (const [row, isBusy] of DELAYED) {
+      const { meanMs, deviationMs } = await measureUdpLatency({ ...options, isBusy });
+      means.push(meanMs);
+      const published = PUBLISHED_LATENCIES[isBusy ? "busy" : "idle"];
+      const cell = { row, unit: "ms" };
+      const { meanMs: mean, deviationMs: deviation } = published;
+      delays.cell({ ...cell, column: "mean", measured: meanMs, published: mean });
+      delays.cell({ ...cell, column: "deviation", measured: deviationMs, published: deviation });
+      if (signal.aborted) return;
     }
-    conclude("short slices cost throughput: caches are filled again and again");
-    conclude("a domain that idles is answered long before its turn among those that compute");
+    const [busy, idle] = means;
+    const order = idle < busy / 2 ? "well before" : "no sooner than";
+    conclude(`a domain that idles is answered ${order} one of those that compute`);
   },
 });

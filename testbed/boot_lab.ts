@@ -4,6 +4,8 @@ import type { Lab as LabOfSystems, LabOptions } from "./model/lab.ts";
 import type { SpecWebOptions } from "./model/specweb99.ts";
 import type { SpecWebBest, SpecWebSearch } from "./model/specweb99_search.ts";
 import type { TtcpMeasurement } from "./model/ttcp.ts";
+import type { PingResult } from "../guests/model/workloads/udp_echo/udp_echo.ts";
+import type { UdpLatencyOptions } from "./model/udp_latency.ts";
 
 /** Modelled systems with workloads, on one native kernel or in domains. */
 export type Lab = LabOfSystems;
@@ -40,4 +42,9 @@ export async function searchSpecWeb(
   options: SpecWebOptions = {},
 ): Promise<SpecWebBest> {
   return await (await import("./model/specweb99_search.ts")).searchSpecWeb(search, options);
+}
+
+/** Milliseconds that UDP echoes take from one domain among many. Rejects with `RangeError` for more than memory holds. */
+export async function measureUdpLatency(options: UdpLatencyOptions): Promise<PingResult> {
+  return await (await import("./model/udp_latency.ts")).measureUdpLatency(options);
 }

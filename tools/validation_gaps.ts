@@ -10,8 +10,7 @@ export interface Gap {
 export const GAPS: readonly Gap[] = [
   {
     where: "Section 4.4, platforms",
-    missing:
-      "the scenario runs on one native kernel and under Xen; there are no resource limits of containers, and several systems on VMware or UML are not put together",
+    missing: "several systems on VMware or UML are not put together on one machine",
   },
   {
     where: "Section 4.4, losses under Xen",

@@ -33,12 +33,6 @@ export interface UdpLatencyOptions {
   readonly seed: number;
 }
 
-/** What the paper printed for 128 domains with slices of 5 ms, in milliseconds. */
-export const PUBLISHED_LATENCIES = {
-  busy: { meanMs: 147, deviationMs: 97 },
-  idle: { meanMs: 5.4, deviationMs: 16 },
-} as const;
-
 const PROFILE = "xeon-2003";
 const BOX = hostAddress(0x0a000001);
 const OUTSIDE = hostAddress(0x0a00ff02);
