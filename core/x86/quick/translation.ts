@@ -67,6 +67,7 @@ const ADDRESS = 0xff_ffff_f000n;
 const NO_PAGING = Entry.writable | Entry.user | Entry.accessed | Entry.dirty;
 const A20_OPEN = constant(0xffff_ffff);
 const NOWHERE = constant(0);
+const NEVER = differ(constant(0), constant(0));
 
 /** A routine of (state: i64, linear address: i64). */
 export class TranslationWriter {
@@ -306,7 +307,9 @@ export class TranslationWriter {
     const allowed = either(hasAny(this.#allow.value, Entry.writable), supervisorWrites);
     const mayWrite = both(allowed, hasAny(this.#leaf.value, Entry.dirty));
     const isGlobal = both(hasAny(this.#leaf.value, Entry.global), hasAny(this.#cr4, Cr4.PGE));
-    const holdsCode = both(mayWrite, equal(watches, constant(FrameWatch.code)));
+    // Code TLBs are for loads.
+    const mayStore = this.access === "fetch" ? NEVER : mayWrite;
+    const holdsCode = both(mayStore, equal(watches, constant(FrameWatch.code)));
     const bit = (condition: Condition, value: number) =>
       select(condition, constant(value), constant(0));
     const bank = this.#field("tlbBank");
@@ -324,7 +327,7 @@ export class TranslationWriter {
         or(bit(mayWrite, TlbBits.writable), bit(isGlobal, TlbBits.global)),
         bit(holdsCode, TlbBits.holdsCode),
       ),
-      directWrite: both(mayWrite, equal(watches, constant(0))),
+      directWrite: both(mayStore, equal(watches, constant(0))),
     });
   }
 }
