@@ -27,9 +27,8 @@ export async function lastWrite(
   bytes: number,
 ): Promise<WriteRecord | null> {
   const { timeline } = machine;
-  const known = timeline.checkpoints.length;
+  const known = new Set(timeline.checkpoints);
   const present = timeline.take();
-  const isNew = timeline.checkpoints.length > known;
   const frames = [frameOf(address), frameOf(address + bytes - 1 as PhysicalAddress)];
   const watch = { kind: "watch", address: BigInt(address), bytes, on: "write", space: "physical" };
   try {
@@ -52,7 +51,7 @@ export async function lastWrite(
     return { cycle, cpu: 0, address: rip, before: memory.readBytes(address, bytes), after };
   } finally {
     timeline.goTo(present);
-    if (isNew) timeline.drop(present);
+    for (const each of [...timeline.checkpoints]) if (!known.has(each)) timeline.drop(each);
   }
 }
 
