@@ -232,7 +232,7 @@ export class Hypervisor implements Snapshot {
   /** `SCHEDOP_block`: events are let in, and unless one waits the virtual CPU rests until one comes. */
   block(vcpu: Vcpu): void {
     this.upcalls.mask(vcpu, false);
-    if (this.upcalls.pending(vcpu) || vcpu.nmiPending) return;
+    if (this.upcalls.pending(vcpu) || vcpu.takesNmi) return;
     this.dispatcher.block(vcpu.sched);
     this.ports.processors.requestStop();
   }

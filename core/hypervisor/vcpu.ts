@@ -30,6 +30,8 @@ export type CallbackName = "event" | "failsafe" | "syscall" | "syscall32" | "sys
 const NO_HANDLER: TrapHandler = { address: 0, cs: FLAT.KERNEL_CS, flags: 0 };
 const NO_CALLBACK: Callback = { address: 0, masksEvents: false };
 const VECTORS = 256;
+/** The exception whose handler takes NMIs. */
+export const NMI_VECTOR = 2;
 
 /** What a paravirtual kernel set up on one virtual CPU. */
 export class Vcpu {
@@ -88,6 +90,11 @@ export class Vcpu {
   /** `d1v0`. */
   get name(): string {
     return `d${this.domain.id}v${this.id}`;
+  }
+
+  /** Whether an NMI enters the kernel now: it waits for the last one to be handled, and for a handler. */
+  get takesNmi(): boolean {
+    return this.nmiPending && !this.nmiActive && this.traps[NMI_VECTOR].address !== 0;
   }
 
   /** Whether INT n may be used from where the virtual CPU is now. */

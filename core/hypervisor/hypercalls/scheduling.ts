@@ -167,6 +167,7 @@ export const vcpuOp: Hypercall = (caller, args) => {
     case VCPUOP.register_vcpu_info:
       return registerInfo(caller, target, at);
     case VCPUOP.send_nmi:
+      if (at !== 0) return ERRNO.EINVAL;
       hypervisor.sendNmi(target);
       return 0;
     case VCPUOP.get_physid:

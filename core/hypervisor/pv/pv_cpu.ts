@@ -14,7 +14,7 @@ import type { CostName } from "../../clock/profiles/cost_profile.ts";
 import type { MachineMap } from "../memory/machine_map.ts";
 import type { GuestAccess } from "../memory/guest_access.ts";
 import type { UpcallWords } from "../upcall_words.ts";
-import type { Vcpu } from "../vcpu.ts";
+import { NMI_VECTOR, type Vcpu } from "../vcpu.ts";
 import type { GuestTables } from "./guest_tables.ts";
 import type { PrivilegeSwitch, SwitchOutcome } from "./privilege_switch.ts";
 import { mayUsePorts, PRIVILEGED, setTaskSwitched } from "./privileged.ts";
@@ -38,8 +38,6 @@ const EMULATED_CPUID: readonly number[] = [...XEN_EMULATE_PREFIX, 0x0f, 0xa2];
 const SYSCALL_BYTES = 2;
 /** The opcode of CLI. */
 const CLI = 0xfa;
-/** The exception whose handler takes NMIs. */
-const NMI_VECTOR = 2;
 
 /** What traps of one physical CPU lead to. */
 export interface PvCpuParts {
@@ -66,7 +64,7 @@ export class PvCpu implements Ring0Owner {
 
   /** Before the guest goes on: an NMI, or an event that waits and is not masked, enters its kernel. */
   deliverUpcall(cpu: Cpu, vcpu: Vcpu): void {
-    if (vcpu.nmiPending && !vcpu.nmiActive) {
+    if (vcpu.takesNmi) {
       vcpu.nmiPending = false;
       vcpu.nmiActive = true;
       return this.#inject(cpu, vcpu, NMI_VECTOR, -1);

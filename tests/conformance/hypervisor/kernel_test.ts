@@ -56,10 +56,17 @@ for (const { what, code, vector, error, rip } of RAISED) {
 Deno.test("an NMI enters the guest's kernel at its handler of vector 2, though events are masked", async () => {
   const guest = await AbiGuest.start();
   const code =
-    `mov eax, ${HYPERCALL.vcpu_op}\nmov edi, ${VCPUOP.send_nmi}\nxor esi, esi\nsyscall\nret`;
+    `mov eax, ${HYPERCALL.vcpu_op}\nmov edi, ${VCPUOP.send_nmi}\nxor esi, esi\nxor edx, edx\nsyscall\nret`;
   await guest.run(code, { 2: 0 });
   const { rip, cs } = guest.frame(false);
-  assertEquals([guest.trapsTaken, rip, cs & 0xffffn], [1, BigInt(SNIPPETS) + 14n, KERNEL_CS]);
+  assertEquals([guest.trapsTaken, rip, cs & 0xffffn], [1, BigInt(SNIPPETS) + 16n, KERNEL_CS]);
+});
+
+Deno.test("an NMI for which the kernel has no handler waits, and the kernel goes on", async () => {
+  const guest = await AbiGuest.start();
+  assertEquals(await guest.call("vcpu_op", VCPUOP.send_nmi, 0, 0), 0);
+  assertEquals(await guest.call("vcpu_op", VCPUOP.send_nmi, 0, SCRATCH), ERRNO.EINVAL);
+  assertEquals(guest.domain.domain.crashMessage, null);
 });
 
 Deno.test("a page fault leaves its address in vcpu_info", async () => {
