@@ -104,6 +104,7 @@ export type {
   ReverseOptions,
   RunOptions,
   SerialConsole,
+  StateChanges,
   StopReason,
   TimeTravel,
   TraceLine,

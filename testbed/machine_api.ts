@@ -138,6 +138,19 @@ export interface MemoryView {
   readLinear(cpu: number, address: bigint, lengthBytes: number): Uint8Array;
 }
 
+/**
+ * Changes of a stopped machine's state; each is an input that the journal and recordings keep. All throw `RangeError`
+ * for what is not there, and with several CPUs where they stand within a turn.
+ */
+export interface StateChanges {
+  /** Writes guest-physical memory. */
+  memory(address: PhysicalAddress, bytes: Uint8Array): void;
+  /** Writes at a linear address through a CPU's paging; all of it must be mapped. */
+  linear(cpu: number, address: bigint, bytes: Uint8Array): void;
+  /** Sets a general register, `rip` or `rflags`. */
+  register(cpu: number, name: string, value: bigint): void;
+}
+
 /** A line of the list of devices. */
 export interface DeviceView {
   readonly name: string;
@@ -288,6 +301,7 @@ export interface Machine extends TimeTravel {
   readonly console: SerialConsole;
   readonly cpus: readonly CpuView[];
   readonly memory: MemoryView;
+  readonly change: StateChanges;
   readonly devices: readonly DeviceView[];
   /** The network that its card is plugged into, or `null` without a card. */
   readonly network: MachineNetwork | null;

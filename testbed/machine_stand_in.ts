@@ -62,6 +62,16 @@ export class MachineStandIn implements Machine {
     return this.clock.now;
   }
 
+  get change() {
+    const { bytes, registers } = this;
+    return {
+      memory: (address: PhysicalAddress, piece: Uint8Array) => bytes.set(piece, address),
+      linear: (_cpu: number, address: bigint, piece: Uint8Array) =>
+        bytes.set(piece, Number(address)),
+      register: (_cpu: number, name: string, value: bigint) => void (registers[name] = value),
+    };
+  }
+
   get memory() {
     const { bytes } = this;
     const readBytes = (address: PhysicalAddress, lengthBytes: number) => {

@@ -20,6 +20,8 @@ export interface GdbRegister {
   readonly bits: 32 | 64 | 80 | 128;
   readonly type: string;
   readonly group?: string;
+  /** What it is called when it is set; left out of those that cannot be. */
+  readonly field?: string;
   /** Its value, as many bytes as `bits` says. */
   read(cpu: Cpu): Uint8Array;
 }
@@ -109,11 +111,15 @@ function core(bits: 32 | 64): GdbRegister[] {
   const typeOf = (field: string) =>
     field === "rsp" || field === "rbp" ? "data_ptr" : bits === 64 ? "int64" : "int32";
   return [
-    ...[...general, ...more].map((field) =>
-      number(nameOf(field), bits, typeOf(field), (cpu) => wide(cpu, field))
-    ),
-    number(nameOf("rip"), bits, "code_ptr", (cpu) => wide(cpu, "rip")),
-    number("eflags", 32, "i386_eflags", ({ state }) => BigInt(readFlags(state) >>> 0)),
+    ...[...general, ...more].map((field) => ({
+      ...number(nameOf(field), bits, typeOf(field), (cpu) => wide(cpu, field)),
+      field,
+    })),
+    { ...number(nameOf("rip"), bits, "code_ptr", (cpu) => wide(cpu, "rip")), field: "rip" },
+    {
+      ...number("eflags", 32, "i386_eflags", ({ state }) => BigInt(readFlags(state) >>> 0)),
+      field: "rflags",
+    },
     ...(["cs", "ss", "ds", "es", "fs", "gs"] as const).map((name) =>
       number(name, 32, "int32", (cpu) => narrow(cpu, `${name}Selector`))
     ),

@@ -9,7 +9,7 @@
 import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
 import type { MachineDebugger } from "../debugger/machine_debugger.ts";
 import { fromHex, hexNumber, PACKET_BYTES, PacketReader, toHex, writePacket } from "./packets.ts";
-import { ARCHITECTURES, type GdbArchitecture, targetXml } from "./registers.ts";
+import { ARCHITECTURES, type GdbArchitecture, type GdbRegister, targetXml } from "./registers.ts";
 import { ClientStops } from "./stops.ts";
 
 /** What a session works on. */
@@ -137,10 +137,11 @@ export class GdbSession {
       case "p":
         return this.#oneRegister(rest);
       case "G":
+        return this.#setAllRegisters(rest);
       case "P":
+        return this.#setRegister(rest);
       case "M":
-      case "X":
-        return await Promise.resolve(FAILED);
+        return this.#setMemory(rest);
       case "m":
         return this.#memory(rest);
       case "Z":
@@ -194,6 +195,54 @@ export class GdbSession {
     const number = hexNumber(digits);
     const register = number === null ? undefined : this.#architecture.registers[Number(number)];
     return register ? toHex(register.read(this.#parts.debugger.cpu(this.#cpu))) : MALFORMED;
+  }
+
+  #setRegister(assignment: string): string {
+    const [digits, hex] = assignment.split("=");
+    const number = hexNumber(digits);
+    const register = number === null ? undefined : this.#architecture.registers[Number(number)];
+    const bytes = fromHex(hex ?? "");
+    if (!register || bytes?.length !== register.bits / 8) return MALFORMED;
+    return this.#set(register, bytes);
+  }
+
+  /** Sets those that differ; none if one of them cannot be set. */
+  #setAllRegisters(hex: string): string {
+    const bytes = fromHex(hex);
+    const before = this.#allRegisters();
+    if (bytes?.length !== before.length) return MALFORMED;
+    const changed: [register: GdbRegister, bytes: Uint8Array][] = [];
+    let at = 0;
+    for (const register of this.#architecture.registers) {
+      const end = at + register.bits / 8;
+      const part = bytes.subarray(at, end);
+      if (part.some((byte, i) => byte !== before[at + i])) changed.push([register, part]);
+      at = end;
+    }
+    if (changed.some(([{ field }]) => field === undefined)) return FAILED;
+    for (const [register, part] of changed) this.#set(register, part);
+    return OK;
+  }
+
+  #set({ field }: GdbRegister, bytes: Uint8Array): string {
+    if (field === undefined) return FAILED;
+    const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+    this.#parts.machine.change.register(this.#cpu, field, value);
+    return OK;
+  }
+
+  #setMemory(assignment: string): string {
+    const [place, hex] = assignment.split(":");
+    const [address, length] = place.split(",").map(hexNumber);
+    const bytes = fromHex(hex ?? "");
+    if (address == null || bytes === null || bytes.length !== Number(length)) return MALFORMED;
+    if (
+      this.#parts.machine.memory.readLinear(this.#cpu, address, bytes.length).length < bytes.length
+    ) {
+      return NOT_MAPPED;
+    }
+    this.#parts.machine.change.linear(this.#cpu, address, bytes);
+    return OK;
   }
 
   #memory(place: string): string {

@@ -6,23 +6,27 @@
  */
 
 import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { Digest, type Trace } from "../../core/trace/trace.ts";
+import type { MachineMemory } from "../../core/memory/machine_memory.ts";
 import type { Processors } from "../../core/x86/processors.ts";
 import type { PcBoard } from "../../devices/board/mod.ts";
 import { KEY_NAMES } from "../../devices/i8042/mod.ts";
 import type { HostInput } from "../../devices/net/mod.ts";
 import type { MachineNetwork } from "../machine_api.ts";
 import type { MachineInput } from "../replay/input_journal.ts";
+import { setRegister, StateDoor } from "./state_changes.ts";
 import type { Timeline } from "../time_travel/timeline.ts";
 
 /** Where input comes from, as numbered in the trace. */
-const InputSource = { console: 0, keyboard: 1, network: 2 } as const;
+const InputSource = { console: 0, keyboard: 1, network: 2, memory: 3, register: 4 } as const;
 
 /** What the door leads to. */
 export interface InputDoorParts {
   readonly clock: MachineClock;
   readonly processors: Processors;
   readonly board: PcBoard;
+  readonly memory: MachineMemory;
   readonly network: MachineNetwork | null;
   readonly trace: Trace;
   readonly timeline: Timeline;
@@ -34,8 +38,13 @@ export class InputDoor {
   /** Whether timers fire. */
   #closed = false;
 
+  /** What a person may change. */
+  readonly changes: StateDoor;
+
   constructor(parts: InputDoorParts) {
-    this.#parts = parts;
+    const { memory, processors, clock } = this.#parts = parts;
+    const [now, feed] = [() => clock.reached, (input: MachineInput) => this.feed(input)];
+    this.changes = new StateDoor({ memory, processors, now, feed });
   }
 
   /** Puts an input before the machine. */
@@ -70,7 +79,7 @@ export class InputDoor {
   }
 
   #apply(input: MachineInput): void {
-    const { board, network } = this.#parts;
+    const { board, memory, network, processors } = this.#parts;
     switch (input.kind) {
       case "console":
         for (const byte of input.bytes) this.#tell(InputSource.console, byte);
@@ -82,6 +91,14 @@ export class InputDoor {
       case "network":
         this.#tell(InputSource.network, digestOf(input.input));
         return network?.host.carryOut(input.input);
+      case "memory":
+        this.#tell(InputSource.memory, digestOfBytes(input.address, input.bytes));
+        return memory.writeBytes(input.address as PhysicalAddress, input.bytes);
+      case "register": {
+        const value = Number(BigInt.asUintN(32, input.value ^ (input.value >> 32n)));
+        this.#tell(InputSource.register, value);
+        return setRegister(processors.cpus[input.cpu], input.name, input.value);
+      }
     }
   }
 
@@ -89,6 +106,14 @@ export class InputDoor {
     const { trace, clock } = this.#parts;
     trace.emit(clock.reached, "input", source, value);
   }
+}
+
+/** A digest of what is put into memory, and where. */
+function digestOfBytes(address: number, bytes: Uint8Array): number {
+  const digest = new Digest();
+  digest.add(address);
+  bytes.forEach((byte) => digest.add(byte));
+  return digest.low;
 }
 
 /** A digest of what goes onto the network. */

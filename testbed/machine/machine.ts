@@ -33,6 +33,7 @@ import type {
   RunOptions,
   ScreenWaitOptions,
   SerialConsole,
+  StateChanges,
   StopReason,
   TraceView,
   TranslationsView,
@@ -85,6 +86,7 @@ export class PcMachine implements Machine {
   readonly board: PcBoard;
   readonly processors: Processors;
   readonly cpus: readonly CpuView[];
+  readonly change: StateChanges;
   readonly memory: MemoryView;
   readonly timeline: Timeline;
   readonly trace: TraceView;
@@ -191,7 +193,8 @@ export class PcMachine implements Machine {
       { clock, memory, state, restored },
       parts.checkpointBytes,
     );
-    this.#inputs = new InputDoor({ clock, processors, board, network, trace, timeline });
+    this.#inputs = new InputDoor({ clock, processors, board, memory, network, trace, timeline });
+    this.change = this.#inputs.changes;
     this.#travel = new TimeMachine({
       name,
       clock,

@@ -17,7 +17,16 @@ export type MachineInput =
   /** Keys of the keyboard, pressed together. */
   | { readonly kind: "keys"; readonly keys: readonly KeyName[] }
   /** What the script's host sent on the network. */
-  | { readonly kind: "network"; readonly input: HostInput };
+  | { readonly kind: "network"; readonly input: HostInput }
+  /** Memory that a person changed, by guest-physical address. */
+  | { readonly kind: "memory"; readonly address: number; readonly bytes: Uint8Array }
+  /** A register that a person set. */
+  | {
+    readonly kind: "register";
+    readonly cpu: number;
+    readonly name: string;
+    readonly value: bigint;
+  };
 
 /** An input with the cycle at which it is carried out. */
 export interface LoggedInput {

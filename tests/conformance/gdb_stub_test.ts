@@ -109,6 +109,11 @@ const TRANSCRIPT: readonly (readonly [packet: string, answer: string | RegExp])[
   ["qRcmd,zz", "E01"],
   [`Z0,${hex(again)},1`, "OK"],
   ["vCont;c", "T05thread:1;swbreak:;"],
+  ["P1=40", "E01"],
+  ["Pa=00000000", "E02"],
+  [`M${hex(counter)},2:00`, "E01"],
+  ["Mfff00000,1:00", "E14"],
+  ["X100000,0:", ""],
   ["p8", `${hex(again).padStart(8, "0").match(/../g)!.reverse().join("")}`],
   ["p1", "40420f00"],
   [`z0,${hex(again)},1`, "OK"],
@@ -130,6 +135,31 @@ Deno.test("a session is answered packet by packet", async () => {
     }
     client.connection.close();
   });
+});
+
+Deno.test("a client writes registers and memory, one or all at once", async () => {
+  const served = await machine();
+  const server = await serveGdb(served);
+  try {
+    const client = await Client.of(server.port);
+    const ask = async (packet: string, answer: string) =>
+      assertEquals(await client.ask(packet), answer, packet);
+    await ask(`Z0,${hex(again)},1`, "OK");
+    await ask("vCont;c", "T05thread:1;swbreak:;");
+    await ask(`z0,${hex(again)},1`, "OK");
+    await ask("P1=07000000", "OK");
+    await ask("p1", "07000000");
+    const all = await client.ask("g");
+    await ask(`G05${all.slice(2)}`, "OK");
+    await ask("p0", "05000000");
+    await ask(`G${all.slice(0, -2)}ff`, "E02");
+    await ask(`M${hex(counter)},2:6400`, "OK");
+    await ask("vCont;c", "W21");
+    await ask(`m${hex(counter)},4`, "6b000000");
+    client.connection.close();
+  } finally {
+    server.close();
+  }
 });
 
 Deno.test("monitor commands print what the prompt's commands do, and errors that help", async () => {
