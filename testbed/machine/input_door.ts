@@ -37,6 +37,8 @@ export class InputDoor {
   readonly #parts: InputDoorParts;
   /** Whether timers fire. */
   #closed = false;
+  /** Inputs that wait for their turn. */
+  #waiting = 0;
 
   /** What a person may change. */
   readonly changes: StateDoor;
@@ -50,7 +52,9 @@ export class InputDoor {
   /** Puts an input before the machine. */
   feed(input: MachineInput): void {
     const { processors, timeline, clock: { reached: now } } = this.#parts;
-    timeline.fork();
+    // What waits for its turn belongs to the present, and is no future to be given up.
+    if (this.#waiting === 0) timeline.fork();
+    this.#waiting++;
     const at = Math.max(now, processors.meetingCycle) as Cycle;
     timeline.journal.add(at, input);
     if (at > now) processors.endBy(at);
@@ -74,8 +78,14 @@ export class InputDoor {
   carryOut(): void {
     const { clock, timeline: { journal } } = this.#parts;
     for (let input = journal.take(clock.reached); input; input = journal.take(clock.reached)) {
+      if (this.#waiting > 0) this.#waiting--;
       this.#apply(input);
     }
+  }
+
+  /** The machine is at another instant now: what waited is part of a future. */
+  moved(): void {
+    this.#waiting = 0;
   }
 
   #apply(input: MachineInput): void {

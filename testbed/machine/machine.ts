@@ -354,6 +354,7 @@ export class PcMachine implements Machine {
 
   /** The machine is elsewhere now. */
   #restored(): void {
+    this.#inputs.moved();
     this.#wanted = null;
     this.#debugger?.list.forget();
     this.#inputs.carryOut();

@@ -1,5 +1,6 @@
 /** Going back in time is exact: whatever a machine does again, it does as before. */
 
+import { kernelOf } from "./small_kernel.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Cycle, Cycles } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
@@ -237,4 +238,27 @@ Deno.test("the last write to a place is found, with who did it, and the machine 
     RangeError,
     "no RAM of 1 to 4096",
   );
+});
+
+Deno.test("inputs that come while an instruction of many cycles goes on all wait for its end", async () => {
+  const source = `
+        mov esp, 0x9000
+again:  pause
+        mov dx, 0x3fd
+        in al, dx
+        test al, 1
+        jz again
+        mov dx, 0x3f8
+        in al, dx
+        inc dword [0x200000]
+        jmp again`;
+  const machine = await createMachine({ kernel: kernelOf(source), memory: "4MiB" });
+  const heard = () => machine.memory.readBytes(physical(SUM_ADDRESS), 1)[0];
+  for (let cycle = 1_000; cycle < 1_150; cycle += 30) {
+    await machine.run({ untilCycle: cycle as Cycle });
+    machine.console.send("a");
+    machine.console.send("b");
+  }
+  await machine.run({ forCycles: 20_000_000 as Cycles });
+  assertEquals(heard(), 10);
 });
