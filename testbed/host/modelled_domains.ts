@@ -5,7 +5,7 @@
 
 import { isErrno } from "../../core/abi/errno.ts";
 import type { MachineFrame } from "../../core/abi/ids.ts";
-import type { MachineClock, Timer } from "../../core/clock/clock.ts";
+import type { MachineClock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { SteppedExecutor } from "../../core/hypervisor/executors/stepped_executor.ts";
@@ -76,7 +76,6 @@ export class ModelledDomains implements Snapshot {
   readonly #parts: Parts;
   readonly #executor = new SteppedExecutor<KernelCpu>("modelled kernel");
   readonly #domains: ModelledDomain[] = [];
-  readonly #timers = new Map<ModelledDomain, readonly Timer[]>();
   readonly #releases = new Map<ModelledDomain, readonly (() => void)[]>();
 
   constructor(parts: Parts) {
@@ -101,11 +100,19 @@ export class ModelledDomains implements Snapshot {
       hypervisor.destroyDomain(domain);
       throw new RangeError(`the machine has not the ${config.memory} that ${name} needs`);
     }
-    const made = this.#boot(config, domain, frames);
-    if (parameters) {
-      const { policy } = dispatcher.pools.of(domain.id);
-      policy.adjustDomain(domain.id, parameters, dispatcher.now);
+    const releases: (() => void)[] = [];
+    let made: ModelledDomain;
+    try {
+      made = this.#boot(config, domain, frames, releases);
+      if (parameters) {
+        const { policy } = dispatcher.pools.of(domain.id);
+        policy.adjustDomain(domain.id, parameters, dispatcher.now);
+      }
+    } catch (error) {
+      this.#release(domain, releases);
+      throw error;
     }
+    this.#releases.set(made, releases);
     for (const vcpu of domain.vcpus) hypervisor.bringUp(vcpu);
     hypervisor.unpause(domain);
     this.#domains.push(made);
@@ -117,12 +124,8 @@ export class ModelledDomains implements Snapshot {
     const place = this.#domains.indexOf(domain);
     if (place < 0) throw new RangeError(`${domain.name} is not a modelled domain of this host`);
     this.#domains.splice(place, 1);
-    for (const timer of this.#timers.get(domain)!) timer.release();
-    this.#timers.delete(domain);
-    for (const release of this.#releases.get(domain)!) release();
+    this.#release(domain.domain, this.#releases.get(domain)!);
     this.#releases.delete(domain);
-    for (const vcpu of domain.domain.vcpus) this.#executor.release(vcpu.sched);
-    this.#parts.hypervisor.destroyDomain(domain.domain);
   }
 
   save(): SnapshotRecord {
@@ -138,17 +141,22 @@ export class ModelledDomains implements Snapshot {
     );
   }
 
+  #release(domain: Domain, releases: readonly (() => void)[]): void {
+    for (const release of releases) release();
+    this.#parts.hypervisor.destroyDomain(domain);
+  }
+
+  /** Puts a kernel into a domain; what has to be undone when it goes is added to `releases`. */
   #boot(
     config: ModelledDomainConfig,
     domain: Domain,
     frames: readonly MachineFrame[],
+    releases: (() => void)[],
   ): ModelledDomain {
     const { dispatcher, clock, costs } = this.#parts;
-    const timers: Timer[] = [];
-    const releases: (() => void)[] = [];
     const ports = domain.vcpus.map(({ sched }, id): VirtualCpuPort => {
       const timer = clock.createTimer(`cpu.${sched.name}`, () => kernel.cpus[id].timerFired());
-      timers.push(timer);
+      releases.push(() => timer.release());
       return {
         block: () => dispatcher.block(sched),
         wake: () => dispatcher.wake(sched),
@@ -171,10 +179,10 @@ export class ModelledDomains implements Snapshot {
       whenGone: (release) => releases.push(release),
     };
     const kernel: Kernel = (config.kernel ?? ((place) => createLinux(place).kernel))(place);
-    domain.vcpus.forEach(({ sched }, id) => this.#executor.adopt(sched, kernel.cpus[id]));
-    const made: ModelledDomain = { name: config.name, domain, kernel };
-    this.#timers.set(made, timers);
-    this.#releases.set(made, releases);
-    return made;
+    domain.vcpus.forEach(({ sched }, id) => {
+      this.#executor.adopt(sched, kernel.cpus[id]);
+      releases.push(() => this.#executor.release(sched));
+    });
+    return { name: config.name, domain, kernel };
   }
 }

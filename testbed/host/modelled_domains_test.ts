@@ -32,6 +32,23 @@ Deno.test("a domain that wants more memory than there is leaves nothing behind",
   assertEquals([host.hypervisor.frames.freeFrames, host.hypervisor.domains.size], before);
 });
 
+Deno.test("a domain whose kernel or whose parameters are no good leaves nothing behind", async () => {
+  const host = await boot();
+  const before = [host.hypervisor.frames.freeFrames, host.hypervisor.domains.size];
+  const kernel = () => {
+    throw new RangeError("no such kernel");
+  };
+  const wrong = [{ kernel }, { parameters: { colour: 1 } }];
+  for (const config of wrong) {
+    assertThrows(
+      () => host.modelled.create({ name: "bad", memory: "8MiB", ...config }),
+      RangeError,
+    );
+    assertEquals([host.hypervisor.frames.freeFrames, host.hypervisor.domains.size], before);
+  }
+  host.modelled.create({ name: "good", memory: "8MiB" });
+});
+
 for (const scheduler of ["bvt", "credit", "credit2", "sedf", "rtds"] as const) {
   Deno.test(`modelled domains that compute share a CPU equally under ${scheduler}`, async () => {
     const host = await boot(scheduler);

@@ -4,6 +4,7 @@
  * Source of words and options: Xen's `docs/man/xl.1.pod.in`.
  */
 
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import { debugKey } from "./debug_keys.ts";
@@ -140,7 +141,6 @@ export const VERBS: Readonly<Record<string, Verb>> = {
       const options = { paused: paused === true };
       if (settings.length === 0) return void await tools.create(path, options);
       const source = [await Deno.readTextFile(path), ...settings].join("\n");
-      const { dirname } = await import("node:path");
       const directory = dirname(path);
       await tools.createFrom(domainSettings(source, path), { ...options, directory });
     },

@@ -4,6 +4,7 @@
  */
 
 import type { FunctionWriter, Signature } from "../../lib/wasm/writer.ts";
+import { CODE_ENTRIES, DATA_ENTRIES, TlbEntry } from "../paging/tlb.ts";
 import { offsetOf } from "../state/layout.ts";
 import { Record } from "./record.ts";
 
@@ -74,6 +75,23 @@ export function returnOnFault(code: FunctionWriter): void {
   code.op("return");
   code.op("end");
   reloadBudget(code);
+}
+
+/** Leaves the address of the entry that linear address `linear` (a local) has in a TLB. */
+export function pushTlbEntry(
+  code: FunctionWriter,
+  table: "codeTlb" | "dataTlb",
+  linear: number,
+): void {
+  const entries = table === "codeTlb" ? CODE_ENTRIES : DATA_ENTRIES;
+  code.get(CPU);
+  code.memory("i64.load", offsetOf(table));
+  code.get(linear);
+  code.i64(BigInt(12 - TlbEntry.sizeShift));
+  code.op("i64.shr_u");
+  code.i64(BigInt((entries - 1) << TlbEntry.sizeShift));
+  code.op("i64.and");
+  code.op("i64.add");
 }
 
 /** Reloads the budget after TypeScript may have changed it. */

@@ -4,7 +4,7 @@
  */
 
 import type { FunctionWriter, ModuleWriter } from "../../lib/wasm/writer.ts";
-import { CODE_ENTRIES, TlbEntry } from "../paging/tlb.ts";
+import { TlbEntry } from "../paging/tlb.ts";
 import { TRANSLATE, translationEntry } from "../quick/quick_functions.ts";
 import { Translated } from "../quick/translation.ts";
 import { offsetOf } from "../state/layout.ts";
@@ -13,6 +13,7 @@ import {
   CPU,
   dispatch,
   HANDLER,
+  pushTlbEntry,
   RECORD,
   reloadBudget,
   returnIfSpent,
@@ -67,7 +68,7 @@ export function defineLookup(
   code.op("i64.add");
   code.set(linear);
   code.block("block");
-  pushCodeTlbEntry(code, linear);
+  pushTlbEntry(code, "codeTlb", linear);
   code.tee(entry);
   code.memory("i64.load", TlbEntry.readTag);
   code.get(linear);
@@ -133,17 +134,6 @@ export function defineLookup(
   dispatch(code, handlerType);
   code.op("unreachable");
   return index;
-}
-
-function pushCodeTlbEntry(code: FunctionWriter, linear: number): void {
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("codeTlb"));
-  code.get(linear);
-  code.i64(BigInt(12 - TlbEntry.sizeShift));
-  code.op("i64.shr_u");
-  code.i64(BigInt((CODE_ENTRIES - 1) << TlbEntry.sizeShift));
-  code.op("i64.and");
-  code.op("i64.add");
 }
 
 /** Has the translation of the page at `linear` entered; returns on #PF, branches out by depth 1 where that takes TypeScript. */

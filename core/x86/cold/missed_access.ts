@@ -6,10 +6,11 @@
 
 import type { FunctionWriter } from "../../lib/wasm/writer.ts";
 import { CODE_LINE_SHIFT, CODE_LINES_BYTES_PER_PAGE } from "../../memory/code_lines.ts";
-import { DATA_ENTRIES, SLOW_TAG, TlbBits, TlbEntry } from "../paging/tlb.ts";
+import { SLOW_TAG, TlbBits, TlbEntry } from "../paging/tlb.ts";
 import { translationEntry } from "../quick/quick_functions.ts";
 import { Translated } from "../quick/translation.ts";
 import { offsetOf } from "../state/layout.ts";
+import { pushTlbEntry } from "./handler_code.ts";
 import { FIRST_QUICK_ENTRY, QuickBlocksEntry } from "./record.ts";
 
 /** Parameters of the function that is written. */
@@ -114,14 +115,7 @@ function findEntry(
   code.op("i64.and");
   code.op("i64.ne");
   code.branchIf(0);
-  code.get(CPU);
-  code.memory("i64.load", offsetOf("dataTlb"));
-  code.get(linear);
-  code.i64(BigInt(12 - TlbEntry.sizeShift));
-  code.op("i64.shr_u");
-  code.i64(BigInt((DATA_ENTRIES - 1) << TlbEntry.sizeShift));
-  code.op("i64.and");
-  code.op("i64.add");
+  pushTlbEntry(code, "dataTlb", linear);
   code.set(entry);
 }
 

@@ -6,6 +6,7 @@ import { timed } from "./timed.ts";
 const PAGE_BYTES = 4096;
 /** The file that both map: 8 MB. */
 const FILE_PAGES = 2048;
+const MAPPED_FILE = "mapped";
 /** `lat_mmap` uses one page in 16 KB, of the first tenth of the file. */
 const MMAP_STRIDE = 4 * PAGE_BYTES;
 const MMAP_TOUCHES = 51;
@@ -34,7 +35,7 @@ export const mapLatency: Program = timed({
   iterations: 10,
   iteration: "map",
   steps: {
-    map: () => call("mmap", { pages: FILE_PAGES, file: "XXX", shared: true }, "mapped"),
+    map: () => call("mmap", { pages: FILE_PAGES, file: MAPPED_FILE, shared: true }, "mapped"),
     mapped: (context) => {
       context.locals.address = context.value;
       context.locals.touched = 0;
@@ -51,7 +52,7 @@ const TOUCH_MAP = touches(0, MMAP_STRIDE, MMAP_TOUCHES, "unmap");
 export const pageFault: Program = {
   name: "lat_pagefault",
   steps: {
-    begin: () => call("mmap", { pages: FILE_PAGES, file: "XXX", shared: true }, "warm"),
+    begin: () => call("mmap", { pages: FILE_PAGES, file: MAPPED_FILE, shared: true }, "warm"),
     warm: (context) => {
       const { locals, value } = context;
       locals.address = value;
@@ -60,7 +61,7 @@ export const pageFault: Program = {
     },
     touch: (context) => context.locals.begun === undefined ? WARM(context) : TOUCH_FILE(context),
     unmap: ({ locals }) => call("munmap", { address: locals.address }, "unmapped"),
-    unmapped: () => call("mmap", { pages: FILE_PAGES, file: "XXX", shared: true }, "mapped"),
+    unmapped: () => call("mmap", { pages: FILE_PAGES, file: MAPPED_FILE, shared: true }, "mapped"),
     mapped: (context) => {
       const { locals, value, now } = context;
       locals.address = value;
