@@ -311,13 +311,23 @@ export class Kernel {
 
   /** `process`, running, ends. */
   exit(process: Process, status: number): void {
+    this.release(process);
+    this.leave(process, status);
+  }
+
+  /** `process`, running, gives back all that it has: the first part of its end. */
+  release(process: Process): void {
     this.work(WORK.exit);
     this.charge("locked", 30);
     this.charge("calls", 60);
     this.containers.left(process);
+    for (const module of this.modules) module.exited?.(process);
+  }
+
+  /** `process`, which has nothing any more, is gone for others: the second part of its end. */
+  leave(process: Process, status: number): void {
     process.status = status;
     process.state = "zombie";
-    for (const module of this.modules) module.exited?.(process);
     if (process.parent === 0 || !this.processes.has(process.parent)) this.reap(process);
     else this.wakeQueue(childQueue(process.parent));
     for (const child of this.processes.values()) {

@@ -160,8 +160,8 @@ export class KernelCpu {
         kernel.charge("systemCall");
         return this.#enterCall(process);
       case "exit":
-        kernel.exit(process, action.status);
-        return this.#leave();
+        process.call = { name: "exit", args: { status: action.status }, entries: 0, state: {} };
+        return this.#enterCall(process);
       default:
         unreachable(action, "action of a process");
     }

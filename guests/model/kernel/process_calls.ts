@@ -3,7 +3,7 @@
 import { ERRNO } from "./errno.ts";
 import { copyOfValue } from "../../../core/lib/snapshot.ts";
 import type { Arguments, Locals } from "./action.ts";
-import { BLOCKED, type CallContext, type KernelModule, type Outcome } from "./module.ts";
+import { AGAIN, BLOCKED, type CallContext, type KernelModule, type Outcome } from "./module.ts";
 import { childQueue } from "./process.ts";
 
 /** Cycles of the kernel's own instructions, on a 2.4 GHz Pentium 4. */
@@ -25,6 +25,7 @@ export const processCalls: KernelModule = {
       return process.parent;
     },
     fork,
+    exit,
     execve,
     wait4,
     nanosleep,
@@ -47,8 +48,17 @@ export const processCalls: KernelModule = {
   },
 };
 
-/** `{ child: step }`: a copy of the process begins at that step; returns its pid. It gets half of the timeslice. */
-function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
+/**
+ * `{ child: step }`: a copy of the process begins at that step; returns its pid. It gets half of the timeslice, and is
+ * ready when the copying is paid for, whichever CPU takes it.
+ */
+function fork(context: CallContext, { child }: Arguments): Outcome {
+  const { kernel, process, entries, state } = context;
+  if (entries > 0) {
+    const made = kernel.processes.get(state.made as number);
+    if (made?.state === "asleep") kernel.makeReady(made);
+    return state.made;
+  }
   kernel.work(WORK.fork);
   kernel.charge("locked", 40);
   kernel.charge("calls", 80);
@@ -67,8 +77,18 @@ function fork({ kernel, process }: CallContext, { child }: Arguments): Outcome {
   });
   process.counter >>= 1;
   for (const module of kernel.modules) module.forked?.(process, copy);
-  kernel.makeReady(copy);
-  return copy.pid;
+  state.made = copy.pid;
+  return AGAIN;
+}
+
+/** `{ status }`: the process ends. Others see that when its memory has been given back. */
+function exit({ kernel, process, entries }: CallContext, { status }: Arguments): Outcome {
+  if (entries === 0) {
+    kernel.release(process);
+    return AGAIN;
+  }
+  kernel.leave(process, Number(status));
+  return 0;
 }
 
 /** `{ program, locals }`: the process executes another program; `ENOENT` if there is none of that name. */
