@@ -9,7 +9,7 @@
 import type { LinearMemory, WasmHost } from "../lib/wasm/port.ts";
 import { type FunctionWriter, ModuleWriter } from "../lib/wasm/writer.ts";
 import { FRAME_BYTES } from "../memory/machine_memory.ts";
-import type { Block, CodeOverlay } from "../x86/cold/code_cache.ts";
+import type { Block, CodeOverlay, Counted } from "../x86/cold/code_cache.ts";
 import { ColdEngine, type ColdEngineParts } from "../x86/cold/cold_engine.ts";
 import {
   FIRST_TRANSLATION,
@@ -70,6 +70,7 @@ export interface TranslatedRegion {
 /** Executes by regions of translated code, and by the cold tier where there is none. */
 export class HotEngine implements Engine, CodeOverlay {
   readonly name = "hot";
+  readonly counted: Counted;
   readonly cold: ColdEngine;
   /** How often regions were entered and left; empty unless the engine was told to profile. */
   readonly profile: RegionProfile;
@@ -87,14 +88,11 @@ export class HotEngine implements Engine, CodeOverlay {
   readonly #parts: ColdEngineParts;
   readonly #view: DataView;
   readonly #u8: Uint8Array;
-  readonly #hotAfter: number;
   readonly #cacheBytes: number;
   readonly #keepsBodies: boolean;
   readonly #translations: Translations;
-  /** Blocks that are counted, by their first record. */
-  readonly #heads = new Map<number, Block>();
-  /** First records of those that have become warm. */
-  readonly #warm = new Set<number>();
+  /** Blocks that have become warm, by their first record. */
+  readonly #warm = new Map<number, Block>();
   readonly #freeHandlers: number[] = [];
   #nextHandler = FIRST_TRANSLATION;
   /** Bytes of code in modules since the last flush. */
@@ -104,7 +102,10 @@ export class HotEngine implements Engine, CodeOverlay {
     this.#host = parts.host;
     this.#linear = parts.linear;
     this.#parts = parts;
-    this.#hotAfter = options.hotAfter ?? HOT_EXECUTIONS;
+    this.counted = {
+      modes: TRANSLATED_MODES,
+      executions: options.hotAfter ?? HOT_EXECUTIONS,
+    };
     this.#keepsBodies = options.profile ?? false;
     this.#cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
     this.#view = new DataView(parts.linear.buffer);
@@ -146,20 +147,18 @@ export class HotEngine implements Engine, CodeOverlay {
   // ---- what the cold tier reports ----
 
   blockMade(block: Block): void {
-    if ((block.modeKey & TRANSLATED_MODES) === 0) return;
-    this.#heads.set(block.record, block);
-    if (!this.#translations.adopt(block)) this.#count(block.record);
+    this.#translations.adopt(block);
   }
 
-  hot(record: number): void {
-    if (this.#view.getUint16(record + Record.counter, true) > 0) {
-      this.#warm.add(record);
+  hot(block: Block): void {
+    if (this.#view.getUint16(block.record + Record.counter, true) > 0) {
+      this.#warm.set(block.record, block);
       return;
     }
     // A full cache is flushed before it takes more: what was translated last is executed at least once.
     if (this.#bytes >= this.#cacheBytes) return this.invalidate();
-    this.#translations.restore(record);
-    const blocks = this.#takeBlocks(record);
+    this.#translations.restore(block.record);
+    const blocks = this.#takeBlocks(block);
     if (blocks.length > 0) this.#translate(blocks);
   }
 
@@ -169,36 +168,28 @@ export class HotEngine implements Engine, CodeOverlay {
       this.counters.dropped++;
       this.#freeHandlers.push(handler);
       // What was translated with the changed code may well be as hot as before.
-      for (const head of heads) this.#count(head);
+      for (const head of heads) cache.count(head);
     }
   }
 
   cleared(): void {
     this.#translations.clear(({ handler }) => this.#freeHandlers.push(handler));
     this.profile.clear();
-    this.#heads.clear();
     this.#warm.clear();
     this.#bytes = 0;
     this.counters.flushes++;
   }
 
-  /** Lets a block count its executions, from none on. */
-  #count(record: number): void {
-    this.#view.setUint16(record + Record.handler, FixedHandler.count, true);
-    this.#view.setUint16(record + Record.counter, this.#hotAfter, true);
-  }
-
   // ---- translating ----
 
   /** The blocks to translate with the hot one, which comes first: those that are warm. */
-  #takeBlocks(hottest: number): Block[] {
+  #takeBlocks(hottest: Block): Block[] {
     const { cache } = this.cold;
-    this.#warm.delete(hottest);
+    this.#warm.delete(hottest.record);
     const blocks: Block[] = [];
-    for (const record of [hottest, ...this.#warm]) {
-      const block = this.#heads.get(record);
-      this.#warm.delete(record);
-      if (!block || cache.peek(block.code, block.modeKey)?.record !== record) continue;
+    for (const block of [hottest, ...this.#warm.values()]) {
+      this.#warm.delete(block.record);
+      if (cache.peek(block.code, block.modeKey)?.record !== block.record) continue;
       blocks.push(block);
       if (blocks.length === BATCH) break;
     }
@@ -304,7 +295,7 @@ export class HotEngine implements Engine, CodeOverlay {
   /** Executions of a block that is not translated. */
   #counted({ record }: Block): number {
     if (this.#view.getUint16(record + Record.handler, true) !== FixedHandler.count) return 0;
-    return this.#hotAfter - this.#view.getUint16(record + Record.counter, true);
+    return this.counted.executions - this.#view.getUint16(record + Record.counter, true);
   }
 
   /** Whether a block was ever executed. */

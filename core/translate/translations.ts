@@ -59,21 +59,17 @@ export class Translations {
     );
   }
 
-  /** Lets the records of a new block lead to what is translated; returns whether its first one does. */
-  adopt(block: Block): boolean {
+  /** Lets the records of a new block lead to what is translated. */
+  adopt(block: Block): void {
     const entries = this.#entries.get(block.modeKey);
-    if (!entries || !this.#byPage.has(Math.floor(block.code / FRAME_BYTES))) return false;
-    let first = false;
+    if (!entries || !this.#byPage.has(Math.floor(block.code / FRAME_BYTES))) return;
     for (let i = 0; i < block.records; i++) {
       const record = block.record + i * RECORD_BYTES;
       const offset = this.#offsetOf(record);
       // The record that ends a block stands for no instruction of it.
       const entry = offset < block.codeBytes ? entries.get(block.code + offset) : undefined;
-      if (!entry) continue;
-      this.#lead(record, entry);
-      first ||= i === 0;
+      if (entry) this.#lead(record, entry);
     }
-    return first;
   }
 
   add(translation: Translation, cache: CodeCache): void {
@@ -81,7 +77,10 @@ export class Translations {
     const page = region.page / FRAME_BYTES;
     const onPage = this.#byPage.get(page);
     if (onPage) onPage.push(translation);
-    else this.#byPage.set(page, [translation]);
+    else {
+      this.#byPage.set(page, [translation]);
+      cache.setOverlaid(page, true);
+    }
     let entries = this.#entries.get(region.modeKey);
     if (!entries) this.#entries.set(region.modeKey, entries = new Map());
     for (const [number, offset] of translation.entries.entries()) {
@@ -103,7 +102,10 @@ export class Translations {
     if (touched.length === 0) return [];
     const kept = translations.filter((translation) => !touched.includes(translation));
     if (kept.length > 0) this.#byPage.set(page, kept);
-    else this.#byPage.delete(page);
+    else {
+      this.#byPage.delete(page);
+      cache.setOverlaid(page, false);
+    }
     return touched.map((translation) => this.#drop(translation, cache));
   }
 

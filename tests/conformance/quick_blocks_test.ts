@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
-import { CodeCache, codeTablesBytes } from "../../core/x86/cold/code_cache.ts";
+import { CodeCache, type CodeOverlay, codeTablesBytes } from "../../core/x86/cold/code_cache.ts";
 import { compileQuickBlocks } from "../../core/x86/cold/quick_blocks.ts";
 import { LOOKUP_BYTES, QuickBlocksEntry } from "../../core/x86/cold/record.ts";
 import { Decoder } from "../../core/x86/decode/decoder.ts";
@@ -23,9 +23,17 @@ const TABLES_BASE = ARENA_BASE + ARENA_BYTES;
 const NOTES_BASE = TABLES_BASE + codeTablesBytes(ARENA_BYTES);
 /** Mode keys: 16 bits; 32 bits, flat and whole, and not; 64 bits. */
 const MODES = [0x00, 0x8e, 0x06, 0x01];
+/** What a translator above the cache would have counted: the whole 32-bit and the 64-bit modes. */
+const OVERLAY: CodeOverlay = {
+  counted: { modes: 0x81, executions: 1000 },
+  blockMade: () => {},
+  hot: () => {},
+  codeChanged: () => {},
+  cleared: () => {},
+};
 
 /** A cache over its own memory; `store` changes code as a store of the engine would. */
-function cache(isQuick: boolean) {
+function cache(isQuick: boolean, overlay: CodeOverlay | null) {
   const linear = wasmHost.createMemory(NOTES_BASE + NOTES_BYTES);
   const memory = new MachineMemory(linear.buffer, {
     ramBytes: RAM_BYTES,
@@ -43,12 +51,14 @@ function cache(isQuick: boolean) {
   };
   const functions = new SystemFunctions();
   const decoder = new Decoder(ENCODINGS, () => true, (name) => functions.find(name));
-  const made = new CodeCache(memory, plan, decoder, ({ index }) => 100 + index);
+  const made = new CodeCache(memory, plan, decoder, ({ index }) => 100 + index, overlay);
   made.templates.prepare(decoder);
   const table = wasmHost.createTable(16) as WebAssembly.Table;
   let quick = 0;
   if (isQuick) {
-    const find = compileQuickBlocks(wasmHost, linear, memory, plan, { handle: table, entries: 16 });
+    const places = { handle: table, entries: 16 };
+    const counted = overlay?.counted ?? null;
+    const find = compileQuickBlocks(wasmHost, linear, memory, plan, places, counted);
     made.quickFind = (page, offset, modeKey) => {
       const record = find(page, offset, modeKey);
       if (record !== 0) quick++;
@@ -61,7 +71,9 @@ function cache(isQuick: boolean) {
     const page = at >> 12;
     const holds = (lines[page] >> BigInt((at & 0xfff) >> 6)) & 1n;
     if (!isQuick || holds === 0n || u8[at] === value) return memory.write(at, 1, value);
-    table.get(QuickBlocksEntry.drop)!(page, at & 0xfff, 1);
+    if (table.get(QuickBlocksEntry.drop)!(page, at & 0xfff, 1) === 0) {
+      return memory.write(at, 1, value);
+    }
     u8[at] = value;
   };
   return { made, memory, store, quick: () => quick, buffer: linear.buffer };
@@ -144,16 +156,25 @@ function firstDifference(buffers: readonly ArrayBufferLike[], from: number, to: 
   return -1;
 }
 
-for (const modeKey of MODES) {
-  Deno.test(`mode key ${modeKey}: quick and plain ways to blocks leave the same records and tables`, () => {
+for (
+  const [modeKey, overlay] of MODES.flatMap((mode) => [[mode, null], [mode, OVERLAY]] as const)
+) {
+  const above = overlay ? ", with an overlay" : "";
+  Deno.test(`mode key ${modeKey}${above}: quick and plain ways to blocks leave the same records and tables`, () => {
     const pick = random(0x9e37 + modeKey);
-    const caches = [cache(true), cache(false)];
+    const caches = [cache(true, overlay), cache(false, overlay)];
     const code = codeOf(modeKey === 1 ? 64 : modeKey === 0 ? 16 : 32);
     for (const { memory } of caches) {
       for (let i = 0; i < RAM_BYTES - 0x1000; i++) memory.write(i, 1, code[i % code.length]);
     }
     const places = Array.from({ length: 300 }, () => pick(RAM_BYTES - 16));
+    const overlaid = new Set<number>();
     for (let i = 0; i < 6000; i++) {
+      if (overlay && i % 500 === 499) {
+        const page = pick(RAM_BYTES >> 12);
+        for (const { made } of caches) made.setOverlaid(page, !overlaid.has(page));
+        if (!overlaid.delete(page)) overlaid.add(page);
+      }
       const place = places[pick(places.length)];
       const [a, b] = caches.map(({ made }) => made.find(place, modeKey));
       assertEquals(a, b, `the block at ${place}, step ${i}`);

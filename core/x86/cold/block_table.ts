@@ -56,13 +56,16 @@ export const Counter = {
   hasStops: 4,
 } as const;
 const COUNTER_WORDS = 16;
+/** Pages are told apart by their low bits in what says whether something stands above their blocks. */
+export const OVERLAID_PAGES: number = 1 << 14;
 
 /** Byte offsets of the parts of a table in linear memory; the blocks come last. */
 export const TablePart = {
   counters: 0,
   places: 4 * COUNTER_WORDS,
   lines: 4 * (COUNTER_WORDS + PLACE_BUCKETS),
-  blocks: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS),
+  overlaid: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS),
+  blocks: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS + OVERLAID_PAGES),
 } as const;
 
 /** Bytes of linear memory that a table of `capacity` blocks takes. */
@@ -78,6 +81,8 @@ export class BlockTable {
   readonly #words: Int32Array;
   readonly #places: Int32Array;
   readonly #lines: Int32Array;
+  /** How many of the pages that share a number have an overlay. */
+  readonly #overlaid: Int32Array;
   /** By {@link Counter}. */
   readonly counters: Int32Array;
 
@@ -86,6 +91,7 @@ export class BlockTable {
     this.counters = new Int32Array(buffer, base + TablePart.counters, COUNTER_WORDS);
     this.#places = new Int32Array(buffer, base + TablePart.places, PLACE_BUCKETS);
     this.#lines = new Int32Array(buffer, base + TablePart.lines, LINE_BUCKETS);
+    this.#overlaid = new Int32Array(buffer, base + TablePart.overlaid, OVERLAID_PAGES);
     this.#words = new Int32Array(buffer, base + TablePart.blocks, (capacity + 1) * WORDS);
   }
 
@@ -100,6 +106,11 @@ export class BlockTable {
 
   get isFull(): boolean {
     return this.count >= this.capacity;
+  }
+
+  /** Counts a page more or less that has an overlay. */
+  countOverlaid(page: number, by: 1 | -1): void {
+    this.#overlaid[page & (OVERLAID_PAGES - 1)] += by;
   }
 
   page(id: BlockId): number {
@@ -297,6 +308,7 @@ export class BlockTable {
   clear(): void {
     this.#places.fill(NONE);
     this.#lines.fill(NONE);
+    this.#overlaid.fill(0);
     this.counters[Counter.blocks] = 0;
     this.counters[Counter.longestLines] = 0;
   }

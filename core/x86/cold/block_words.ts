@@ -7,6 +7,7 @@ import {
   bits,
   type Condition,
   constant,
+  differ,
   equal,
   load,
   mul,
@@ -27,6 +28,7 @@ import {
   HASH_OF_MODE,
   HASH_OF_PAGE,
   LINE_BUCKETS,
+  OVERLAID_PAGES,
   PLACE_BUCKETS,
   TablePart,
 } from "./block_table.ts";
@@ -120,6 +122,13 @@ export class BlockWords {
   }
 
   // ---- pages ----
+
+  /** Whether something may stand above the blocks of a page. */
+  isOverlaid(page: Value): Condition {
+    const number = and(page, constant(OVERLAID_PAGES - 1));
+    const count = add(shl(number, constant(2)), constant(this.plan.tablesBase));
+    return differ(load(count, 32, TablePart.overlaid), constant(0));
+  }
 
   /** What is noted of a linear page. */
   watches(page: Value): Value {

@@ -74,13 +74,20 @@ export interface Block {
   readonly records: number;
 }
 
+/** Which blocks count their executions: those with one of `modes` in their mode key, from `executions` down to 0. */
+export interface Counted {
+  readonly modes: number;
+  readonly executions: number;
+}
+
 /** Who may lead records elsewhere than to their cold handlers. */
 export interface CodeOverlay {
-  /** Told of a block that has become valid, or valid again. */
+  readonly counted: Counted;
+  /** Told of a block that has become valid, or valid again, on an overlaid page. */
   blockMade(block: Block): void;
   /** Told that a block's execution count has reached a mark. */
-  hot(record: number): void;
-  /** Told that bytes of code are about to change, while their blocks are still valid. */
+  hot(block: Block): void;
+  /** Told that bytes of code are about to change, while their blocks are still valid; it may miss pages not overlaid. */
   codeChanged(page: number, offset: number, length: number): void;
   /** Told that no block exists any more. */
   cleared(): void;
@@ -92,6 +99,7 @@ export const NO_BLOCK = 0;
 /** Blocks of one machine. */
 export class CodeCache {
   readonly #u8: Uint8Array;
+  readonly #view: DataView;
   /** The arena: records, and code of dropped blocks. */
   readonly #words: Int32Array;
   readonly #lookup: Int32Array;
@@ -115,6 +123,7 @@ export class CodeCache {
     private readonly stops: CodeStops | null = null,
   ) {
     this.#u8 = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
     this.#words = new Int32Array(memory.buffer, plan.arenaBase, plan.arenaBytes >> 2);
     this.#lookup = new Int32Array(memory.buffer, plan.lookupBase, LOOKUP_BYTES >> 2);
     this.#lookup.fill(-1);
@@ -271,7 +280,6 @@ export class CodeCache {
     const blocks = this.#blocks;
     if (this.quickFind !== null && this.quickFind(page, offset, modeKey) !== 0) {
       const made = blocks.find(page, offset, modeKey);
-      this.overlay?.blockMade(this.#describe(made));
       return made;
     }
     let first = before;
@@ -291,8 +299,26 @@ export class CodeCache {
     }
     blocks.validate(id);
     this.memory.watchCode(page, offset, blocks.codeBytes(id));
-    this.overlay?.blockMade(this.#describe(id));
+    if (this.overlay !== null) this.#announce(id, this.overlay);
     return id;
+  }
+
+  #announce(id: BlockId, overlay: CodeOverlay): void {
+    const block = this.#describe(id);
+    if ((block.modeKey & overlay.counted.modes) !== 0) this.count(block.record);
+    overlay.blockMade(block);
+  }
+
+  /** Lets a block count its executions, from none on. */
+  count(record: number): void {
+    const { executions } = this.overlay!.counted;
+    this.#view.setUint16(record + Record.handler, FixedHandler.count, true);
+    this.#view.setUint16(record + Record.counter, executions, true);
+  }
+
+  /** Something stands above the blocks of linear page `page` from now on, or does no longer. */
+  setOverlaid(page: number, isOverlaid: boolean): void {
+    this.#blocks.countOverlaid(page, isOverlaid ? 1 : -1);
   }
 
   /** Takes a version of `first` whose code is there again out of the older ones, as it was; or NONE. */

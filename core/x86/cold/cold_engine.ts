@@ -93,6 +93,7 @@ export class ColdEngine implements Engine {
       parts.cpus[0].memory,
       parts.plan,
       { handle: this.table, entries: HANDLER_TABLE_ENTRIES },
+      parts.overlay?.counted ?? null,
     );
     compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, parts.trapLog ?? 0, {
       handle: this.table,
@@ -140,15 +141,14 @@ export class ColdEngine implements Engine {
 
   /** `isWhole`: the module has all handlers, so that its runtime is the one to enter and to fall back on. */
   #compile(forms: readonly BoundForm[], isWhole: boolean): void {
-    const { host, linear, functions, plan, cpus, overlay, isAlone } = this.#parts;
+    const { host, linear, functions, plan, cpus, isAlone } = this.#parts;
     const module = new ModuleWriter(linear.buffer.byteLength / 65536, HANDLER_TABLE_ENTRIES);
     const { codeLinesOfPage0 } = cpus[0].memory;
     const runtime = defineRuntime(module, {
       lookupBase: plan.lookupBase,
       reuses: plan.tablesBase + TablePart.counters + 4 * Counter.reuses,
       codeLinesOfPage0,
-      makesBlocks: overlay === undefined,
-      dropsBlocks: overlay === undefined && isAlone === true,
+      dropsBlocks: isAlone === true,
     });
     if (isWhole) {
       const { fallThrough, stale, count, next, link } = runtime;
@@ -176,9 +176,16 @@ export class ColdEngine implements Engine {
         cpus[cpu].mmu.readForWriteSlow(low, high, size) ? 1 : 0,
       writeSlow: (cpu: number, low: number, high: number, size: number) =>
         cpus[cpu].mmu.writeSlow(low, high, size) ? 1 : 0,
-      hot: (_: number, record: number) => this.#parts.overlay?.hot(record >>> 0),
+      hot: (cpu: number, record: number) => this.#hot(cpus[cpu], record >>> 0),
       system: (cpu: number, id: number) => functions.call(cpus[cpu], id) ? 1 : 0,
     };
+  }
+
+  /** The block of `record`, which begins at `rip`, has been executed often. */
+  #hot(cpu: Cpu, record: number): void {
+    const code = this.#codeAt(cpu);
+    const block = code < 0 ? null : this.cache.peek(code, cpu.state.modeKey);
+    if (block?.record === record) this.#parts.overlay?.hot(block);
   }
 
   /** The record to continue with at `rip`, or NO_BLOCK when the engine must return. `from`: see runtime.ts. */

@@ -35,8 +35,7 @@ export interface RuntimePlaces {
   readonly reuses: number;
   /** As {@link MachineMemory.codeLinesOfPage0}. */
   readonly codeLinesOfPage0: number;
-  /** Whether blocks are made, and are dropped when they are stored to, without that TypeScript is told. */
-  readonly makesBlocks: boolean;
+  /** Whether blocks are dropped when they are stored to without that TypeScript is told. */
   readonly dropsBlocks: boolean;
 }
 
@@ -86,16 +85,11 @@ export function defineLookup(
   code.i32(1);
   code.set(stays);
   pushLookupMisses(code, host, entry, places.lookupBase);
-  if (places.makesBlocks) {
-    code.block("if");
-    makeBlock(code, host, found, stays, module.type(QUICK_BLOCKS), places.reuses);
-    code.op("else");
-    loadFound(code, entry, found);
-    code.op("end");
-  } else {
-    code.branchIf(0);
-    loadFound(code, entry, found);
-  }
+  code.block("if");
+  makeBlock(code, host, found, stays, module.type(QUICK_BLOCKS), places.reuses);
+  code.op("else");
+  loadFound(code, entry, found);
+  code.op("end");
   // The whole block must lie within the code segment's limit.
   code.get(rip);
   code.get(found);

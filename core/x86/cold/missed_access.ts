@@ -162,7 +162,7 @@ function requireCodePage(
   code.branchIf(0);
 }
 
-/** Drops the blocks that a store of other bytes than are there changes; or branches out by depth 0 if it touches a code line. */
+/** Drops the blocks that a store of other bytes than are there changes; or branches out by depth 0 where TypeScript must. */
 function passCode(code: FunctionWriter, place: Place, context: MissedContext): void {
   const { host, bytes } = place;
   const { codeLinesOfPage0, dropType } = context;
@@ -209,7 +209,8 @@ function passCode(code: FunctionWriter, place: Place, context: MissedContext): v
   code.op("i32.wrap_i64");
   code.i32(QuickBlocksEntry.drop);
   code.callIndirect(dropType);
-  code.op("drop");
+  code.op("i32.eqz");
+  code.branchIf(2);
   code.op("end");
   code.op("end");
 }

@@ -1,7 +1,7 @@
 /**
  * The quick twins of `CodeCache`: finding and making a block, and dropping those that a store changes, in WebAssembly over
  * the same tables. A quick function gives up with nothing changed where something is unusual: no room, a page that is not
- * watched yet, an instruction that was not met before.
+ * watched yet or is overlaid, an instruction that was not met before.
  */
 
 import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
@@ -35,6 +35,7 @@ import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machin
 import { blockTableBytes, Column } from "./block_table.ts";
 import {
   type CodeCachePlan,
+  type Counted,
   MAX_BLOCK_RECORDS,
   MAX_VERSIONS,
   mostBlocks,
@@ -65,11 +66,12 @@ export function compileQuickBlocks(
   memory: MachineMemory,
   plan: CodeCachePlan,
   table: { readonly handle: unknown; readonly entries: number },
+  counted: Counted | null,
 ): QuickFind {
   const module = new ModuleWriter(linear.buffer.byteLength / 65536, table.entries);
   const define = (write: (writer: BlocksWriter) => void) => {
     const { index, writer } = module.define(QUICK_BLOCKS);
-    write(new BlocksWriter(new Routine(writer), memory, plan));
+    write(new BlocksWriter(new Routine(writer), memory, plan, counted));
     return index;
   };
   const find = define((writer) => writer.find());
@@ -102,6 +104,7 @@ class BlocksWriter {
     private readonly r: Routine,
     private readonly memory: MachineMemory,
     private readonly plan: CodeCachePlan,
+    private readonly counted: Counted | null,
   ) {
     this.#first = r.parameter(0);
     this.#second = r.parameter(1);
@@ -150,6 +153,7 @@ class BlocksWriter {
     const code = r.let(or(shl(page, PAGE_SHIFT), offset));
     r.giveUpUnless(hasAny(this.#words.watches(page), FrameWatch.code));
     r.giveUpIf(differ(this.#words.counter("hasStops"), constant(0)));
+    if (this.counted) r.giveUpIf(this.#words.isOverlaid(page));
     const used = r.let(this.#words.counter("usedWords"));
     const arenaWords = plan.arenaBytes >> 2;
     r.giveUpIf(below(constant(arenaWords - MAX_BLOCK_RECORDS * RECORD_WORDS), used));
@@ -172,9 +176,20 @@ class BlocksWriter {
       this.#standFor(id.value, first, bucket);
     });
     this.#validate(id.value, page);
+    if (this.counted) this.#count(id.value, this.counted);
     const bytes = r.let(this.#words.get(id.value, "codeBytes"));
     this.#words.countLines(page, offset, bytes, 1);
     r.store(add(page, constant(this.memory.idleStoresOfPage0)), 8, constant(0));
+  }
+
+  /** As `CodeCache.count`, if the block's mode is counted. */
+  #count(id: Value, { modes, executions }: Counted): void {
+    const { r } = this;
+    r.if(hasAny(this.#third, modes), () => {
+      const record = r.let(this.#words.recordAt(this.#words.get(id, "record")));
+      r.store(record, 16, constant(FixedHandler.count), Record.handler);
+      r.store(record, 16, constant(executions), Record.counter);
+    });
   }
 
   /** Looks for a version of `first` whose code is at `code`. */
@@ -325,6 +340,7 @@ class BlocksWriter {
   drop(): void {
     const { r } = this;
     const [page, offset, length] = [this.#first, this.#second, this.#third];
+    if (this.counted) r.giveUpIf(this.#words.isOverlaid(page));
     const sum = r.let(add(offset, length));
     const end = r.let(
       select(below(sum, constant(FRAME_BYTES)), sum, constant(FRAME_BYTES)),
