@@ -51,8 +51,11 @@ export interface MemoryObserver {
   onWatch?(page: number): void;
   /** Some pages are now watched, as {@link MachineMemory.watches} tells: the same for each of them. */
   onWatchMany?(): void;
-  /** The map of guest-physical memory changed (PAM, MMIO, A20): translations must be dropped. */
-  onRemap?(): void;
+  /**
+   * The map of guest-physical memory changed (PAM, MMIO, A20): translations must be dropped. `fromMemory`: loads from some
+   * of the frames reached RAM or ROM before, so that code may have been there.
+   */
+  onRemap?(fromMemory: boolean): void;
 }
 
 interface MmioRange {
@@ -116,6 +119,8 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly #mmio = new Map<number, MmioRange>();
   readonly #observers: MemoryObserver[] = [];
   #romUsedBytes = 0;
+  /** Whether loads from a frame that reached memory reach something else since the last report of a change. */
+  #movedMemory = false;
 
   constructor(readonly buffer: ArrayBufferLike, readonly plan: MemoryPlan) {
     this.#u8 = new Uint8Array(buffer);
@@ -402,6 +407,8 @@ export class MachineMemory implements MmioBus, DmaBus {
   }
 
   private setPage(page: number, readPage: number, writePage: number): void {
+    const before = this.readMap[page];
+    if (before >= 0 && before !== readPage) this.#movedMemory = true;
     this.readMap[page] = readPage;
     this.writeMap[page] = writePage;
     if (!this.#isRam(page)) return;
@@ -428,7 +435,9 @@ export class MachineMemory implements MmioBus, DmaBus {
   }
 
   #remapped(): void {
-    for (const observer of this.#observers) observer.onRemap?.();
+    const fromMemory = this.#movedMemory;
+    this.#movedMemory = false;
+    for (const observer of this.#observers) observer.onRemap?.(fromMemory);
   }
 
   #load(at: number, size: MmioSize): number {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { PhysicalAddress } from "../lib/brand.ts";
 import { test } from "../lib/testing.ts";
 import { FRAME_BYTES, FrameWatch, MachineMemory } from "./machine_memory.ts";
 
@@ -60,4 +61,21 @@ test("a page without code is watched for 64 more stores, since code may come bac
     watches.push(memory.watches(1));
   }
   assertEquals(watches, [...new Array(63).fill(FrameWatch.code), 0]);
+});
+
+test("a new map says whether loads reached memory where something else is now", () => {
+  const { memory } = watchedMemory();
+  const told: boolean[] = [];
+  memory.observe({ onRemap: (fromMemory) => told.push(fromMemory) });
+  const device = { readMmio: () => 0, writeMmio: () => {} };
+  const inRam = 0x1000 as PhysicalAddress;
+  const inHole = 0x8000_0000 as PhysicalAddress;
+  memory.attachMmio(inHole, FRAME_BYTES, "card", device);
+  memory.detachMmio(inHole);
+  memory.attachMmio(inRam, FRAME_BYTES, "APIC", device);
+  memory.detachMmio(inRam);
+  memory.shadow(0x2000, FRAME_BYTES, -1, true, false);
+  memory.shadow(0x2000, FRAME_BYTES, -1, false, false);
+  memory.shadow(0x2000, FRAME_BYTES, -1, true, true);
+  assertEquals(told, [false, false, true, false, false, true, false]);
 });

@@ -130,7 +130,7 @@ export class Processors implements Snapshot {
     };
     new TrapLog(linear.buffer, trapLogBase(count)).attach(options.trace);
     this.engine = makeEngine(options, this.reference, parts);
-    memory.observe({ onRemap: () => this.engine.invalidate() });
+    memory.observe({ onRemap: (fromMemory) => fromMemory && this.engine.invalidate() });
     options.clock.source = () => this.cycleNow();
     options.clock.onEarlierDeadline = (at) => this.endBy(at);
     for (const cpu of this.cpus) {
