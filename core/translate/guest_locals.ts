@@ -1,6 +1,9 @@
 /**
  * The parts of the CPU state that a region keeps in locals: general registers, flag sources, XMM registers, and a few
  * fields that many instructions ask for. All are loaded when the region is entered and stored when it is left.
+ *
+ * Outside 64-bit code nothing touches bits 63..32 of a general register: they stay in the state, and the local holds the
+ * rest, so that a write of 32 bits need not keep them.
  */
 
 import type { WasmType } from "../lib/wasm/opcodes.ts";
@@ -65,7 +68,8 @@ export function homeOf(offset: number): number {
 export class GuestLocals {
   readonly #byHome = new Map<number, GuestLocal>();
 
-  constructor(private readonly code: FunctionWriter) {}
+  /** `long`: the region is of 64-bit code. */
+  constructor(private readonly code: FunctionWriter, private readonly long: boolean) {}
 
   /** Takes note that the region uses the part that starts at `home`. */
   use(home: number, written: boolean): void {
@@ -75,7 +79,7 @@ export class GuestLocals {
       found = {
         offset: home,
         type,
-        narrow: NARROW.has(home),
+        narrow: NARROW.has(home) || (!this.long && home < GENERAL_BYTES),
         local: this.code.local(type),
         written: false,
       };
@@ -123,7 +127,7 @@ export class GuestLocals {
       code.i64(BigInt(8 * byte));
       code.op("i64.shr_u");
     }
-    if (width === 64 || home.narrow) return;
+    if (width >= (home.narrow ? 32 : 64)) return;
     code.i64((1n << BigInt(width)) - 1n);
     code.op("i64.and");
   }
@@ -156,7 +160,7 @@ export class GuestLocals {
       if (width !== 128) code.get(home.local);
       push();
       this.#replaceLane(byte, width);
-    } else if (home.narrow) {
+    } else if (home.narrow && width >= 32) {
       push();
       code.i64(0xffffffffn);
       code.op("i64.and");

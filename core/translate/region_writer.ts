@@ -102,7 +102,7 @@ class RegionWriter {
     this.#components = components({ successors }, entries);
     this.#componentOf = new Map(this.#components.map(({ head }, i) => [head, i]));
     this.#long = (region.modeKey & ModeKey.long) !== 0;
-    this.#guest = new GuestLocals(code);
+    this.#guest = new GuestLocals(code, this.#long);
     this.#flags = new PendingFlags(code, this.#guest);
     this.#pool = new LocalPool(code, (local) => this.#flags.needs(local));
     this.#pageRip = code.local("i64");
