@@ -5,7 +5,10 @@ export class InvariantError extends Error {
   override name = "InvariantError";
 }
 
-/** Throws {@link InvariantError} with `message` unless `condition` holds. */
+/**
+ * Throws {@link InvariantError} with `message` unless `condition` holds. The message is made in any case: where that is felt,
+ * throw {@link InvariantError} under an `if`.
+ */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);
 }

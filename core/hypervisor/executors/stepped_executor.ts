@@ -7,7 +7,7 @@
  */
 
 import type { Cycle } from "../../clock/clock.ts";
-import { invariant } from "../../lib/assert.ts";
+import { InvariantError } from "../../lib/assert.ts";
 import type { PhysicalCpuId } from "../../lib/brand.ts";
 import type { SnapshotRecord } from "../../lib/snapshot.ts";
 import type { Executor, SchedulableVcpu } from "../scheduling/ports.ts";
@@ -29,7 +29,8 @@ export const LEAST_STEP = 1;
 
 /** See the module comment. */
 export class SteppedExecutor<Cpu extends SteppedCpu = SteppedCpu> implements Executor {
-  readonly #cpus = new Map<SchedulableVcpu, Cpu>();
+  /** By domain and number: they are looked up several times for each step. */
+  readonly #cpus: Cpu[][] = [];
   #cycle = 0 as Cycle;
   #interrupted = false;
 
@@ -41,12 +42,12 @@ export class SteppedExecutor<Cpu extends SteppedCpu = SteppedCpu> implements Exe
 
   /** From now on `vcpu` runs `cpu`. */
   adopt(vcpu: SchedulableVcpu, cpu: Cpu): void {
-    this.#cpus.set(vcpu, cpu);
+    (this.#cpus[vcpu.domain] ??= [])[vcpu.id] = cpu;
   }
 
   /** `vcpu` is gone. */
   release(vcpu: SchedulableVcpu): void {
-    this.#cpus.delete(vcpu);
+    delete this.#cpus[vcpu.domain]?.[vcpu.id];
   }
 
   visibleAt(vcpu: SchedulableVcpu, from: Cycle): Cycle {
@@ -89,8 +90,10 @@ export class SteppedExecutor<Cpu extends SteppedCpu = SteppedCpu> implements Exe
 
   /** What `vcpu` runs. */
   protected cpuOf(vcpu: SchedulableVcpu): Cpu {
-    const cpu = this.#cpus.get(vcpu);
-    invariant(cpu, `${vcpu.name} is not attached to the ${this.name} executor`);
+    const cpu = this.#cpus[vcpu.domain]?.[vcpu.id];
+    if (!cpu) {
+      throw new InvariantError(`${vcpu.name} is not attached to the ${this.name} executor`);
+    }
     return cpu;
   }
 }

@@ -9,7 +9,7 @@
  */
 
 import type { Cycle, Cycles, MachineClock } from "../../clock/clock.ts";
-import { invariant } from "../../lib/assert.ts";
+import { invariant, InvariantError } from "../../lib/assert.ts";
 import type { DomainId, PhysicalCpuId } from "../../lib/brand.ts";
 import type { SnapshotRecord } from "../../lib/snapshot.ts";
 import { Cpupools } from "./cpupools.ts";
@@ -304,7 +304,9 @@ export class CpuDispatcher implements Dispatcher {
       this.#running = null;
       this.#current = null;
     }
-    invariant(cpu.at > from || until <= from || cpu.needsChoice, `${vcpu.name} stands still`);
+    if (cpu.at <= from && until > from && !cpu.needsChoice) {
+      throw new InvariantError(`${vcpu.name} stands still`);
+    }
   }
 
   /** Asks the policy who runs on `cpu` from the cycle that it has reached. */
@@ -400,7 +402,7 @@ export class CpuDispatcher implements Dispatcher {
   }
 
   #entry(vcpu: SchedulableVcpu): VcpuEntry {
-    invariant(vcpu instanceof VcpuEntry, `${vcpu.name} is not of this dispatcher`);
-    return vcpu;
+    if (vcpu instanceof VcpuEntry) return vcpu;
+    throw new InvariantError(`${vcpu.name} is not of this dispatcher`);
   }
 }

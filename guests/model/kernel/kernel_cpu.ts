@@ -1,7 +1,7 @@
 /** One virtual CPU of a modelled kernel: who runs on it, which interrupts wait, how far the work at hand is paid for. */
 
 import type { Cycle } from "../../../core/clock/clock.ts";
-import { invariant, unreachable } from "../../../core/lib/assert.ts";
+import { InvariantError, unreachable } from "../../../core/lib/assert.ts";
 import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import type { Kernel } from "./kernel.ts";
 import { AGAIN, BLOCKED } from "./module.ts";
@@ -171,7 +171,9 @@ export class KernelCpu {
     const { kernel } = this;
     const call = process.call!;
     const outcome = kernel.enter(this, process, call);
-    invariant(outcome !== BLOCKED || process.state === "asleep", `${call.name} blocks on nothing`);
+    if (outcome === BLOCKED && process.state !== "asleep") {
+      throw new InvariantError(`${call.name} blocks on nothing`);
+    }
     if (outcome === BLOCKED || process.state === "zombie") return this.#leave();
     if (outcome !== AGAIN) {
       process.result = outcome;

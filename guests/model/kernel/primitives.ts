@@ -58,11 +58,11 @@ export type Primitive = keyof typeof PRIMITIVES;
 /** Their names; a primitive's place in it is its number in arrays. */
 export const PRIMITIVE_NAMES = Object.keys(PRIMITIVES) as readonly Primitive[];
 
-const NUMBERS = Object.fromEntries(PRIMITIVE_NAMES.map((name, number) => [name, number]));
+const NUMBERS = new Map(PRIMITIVE_NAMES.map((name, number) => [name, number]));
 
 /** A primitive's number. */
 export function primitiveNumber(primitive: Primitive): number {
-  return NUMBERS[primitive];
+  return NUMBERS.get(primitive)!;
 }
 
 /** How a kernel carries out what it does: what one use of each primitive costs here. */

@@ -9,68 +9,84 @@ const LINES_OF_PAGE = 64;
 const COLOURS = 16;
 const WAYS = 8;
 const LINES_OF_COLOUR = LINES_OF_PAGE * WAYS;
+/** Pages of one colour that have lines in the cache at most, and the one that is being fetched. */
+const MOST_PAGES = LINES_OF_COLOUR + 1;
 
-/** Lines of one page. */
-interface Held {
-  readonly frame: number;
-  lines: number;
+/** The pages of one colour that have lines in the cache, least recently used first. */
+class Colour {
+  readonly frames = new Int32Array(MOST_PAGES);
+  /** By place: lines of that page. */
+  readonly lines = new Uint8Array(MOST_PAGES);
+  pages = 0;
+  /** Of all pages. */
+  sum = 0;
+
+  /** The first `lines` lines of a page are used; returns how many had to be fetched. */
+  touch(frame: number, lines: number): number {
+    const { frames } = this;
+    const latest = this.pages - 1;
+    let place = latest;
+    while (place >= 0 && frames[place] !== frame) place--;
+    const held = place >= 0 ? this.lines[place] : 0;
+    const missing = Math.max(0, lines - held);
+    if (place < 0) place = this.pages++;
+    else for (; place < latest; place++) this.#copy(place + 1, place);
+    frames[place] = frame;
+    this.lines[place] = held + missing;
+    this.sum += missing;
+    if (this.sum > LINES_OF_COLOUR) this.shrinkTo(LINES_OF_COLOUR);
+    return missing;
+  }
+
+  /** Pages that were used least recently lose lines until so many are left. */
+  shrinkTo(most: number): void {
+    let first = 0;
+    while (this.sum > most && first < this.pages) {
+      const lost = Math.min(this.lines[first], this.sum - most);
+      this.lines[first] -= lost;
+      this.sum -= lost;
+      if (this.lines[first] === 0) first++;
+    }
+    if (first === 0) return;
+    this.pages -= first;
+    for (let place = 0; place < this.pages; place++) this.#copy(place + first, place);
+  }
+
+  #copy(from: number, to: number): void {
+    this.frames[to] = this.frames[from];
+    this.lines[to] = this.lines[from];
+  }
 }
 
 /** See the module comment. */
 export class Cache {
-  /** By colour, least recently used first. */
-  readonly #colours: Held[][] = Array.from({ length: COLOURS }, () => []);
-  readonly #lines = new Uint16Array(COLOURS);
+  readonly #colours = Array.from({ length: COLOURS }, () => new Colour());
 
   /** The first `lines` lines of a page are used; returns how many had to be fetched. */
   touch(frame: number, lines: number): number {
-    const colour = frame % COLOURS;
-    const held = this.#colours[colour];
-    let place = held.length - 1;
-    while (place >= 0 && held[place].frame !== frame) place--;
-    const found = place >= 0 ? held[place] : { frame, lines: 0 };
-    const missing = Math.max(0, lines - found.lines);
-    if (place >= 0 && place < held.length - 1) held.splice(place, 1);
-    if (place < 0 || place < held.length) {
-      if (held[held.length - 1] !== found) held.push(found);
-    }
-    found.lines += missing;
-    this.#lines[colour] += missing;
-    while (this.#lines[colour] > LINES_OF_COLOUR) this.#displace(colour);
-    return missing;
+    return lines > 0 ? this.#colours[frame % COLOURS].touch(frame, lines) : 0;
   }
 
   /** Something else used the cache: the share of it, between 0 and 1, that is left goes by age. */
   displace(share: number): void {
-    for (let colour = 0; colour < COLOURS; colour++) {
-      const least = Math.round(LINES_OF_COLOUR * (1 - share));
-      while (this.#lines[colour] > least && this.#colours[colour].length > 0) {
-        this.#displace(colour);
-      }
-    }
+    const most = Math.round(LINES_OF_COLOUR * (1 - share));
+    for (const colour of this.#colours) colour.shrinkTo(most);
   }
 
   save(): SnapshotRecord {
-    const colours = this.#colours.map((held) => held.map(({ frame, lines }) => [frame, lines]));
+    const colours = this.#colours.map(({ frames, lines, pages }) =>
+      Array.from({ length: pages }, (_, place) => [frames[place], lines[place]])
+    );
     return { kind: "cache", version: 1, state: { colours } };
   }
 
   restore(record: SnapshotRecord): void {
     const { colours } = expectRecord(record, "cache", 1);
-    (colours as number[][][]).forEach((held, colour) => {
-      this.#colours[colour] = held.map(([frame, lines]) => ({ frame, lines }));
-      this.#lines[colour] = held.reduce((sum, [, lines]) => sum + lines, 0);
+    (colours as number[][][]).forEach((held, index) => {
+      const colour = this.#colours[index];
+      colour.shrinkTo(0);
+      for (const [frame, lines] of held) colour.touch(frame, lines);
     });
-  }
-
-  /** The page that was used least recently loses its lines, as far as there are too many. */
-  #displace(colour: number): void {
-    const [oldest] = this.#colours[colour];
-    const excess = Math.max(1, this.#lines[colour] - LINES_OF_COLOUR);
-    const lost = Math.min(oldest.lines, excess);
-    oldest.lines -= lost;
-    this.#lines[colour] -= lost;
-    if (oldest.lines === 0) this.#colours[colour].shift();
   }
 }
 

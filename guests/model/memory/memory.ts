@@ -31,7 +31,7 @@ import {
 } from "./address_space.ts";
 import { type Frame, Frames } from "./frames.ts";
 import { imageAreas, MAPPINGS } from "./layout.ts";
-import { type FilePages, PageFaults } from "./page_faults.ts";
+import { type FilePages, isPresent, PageFaults } from "./page_faults.ts";
 import { PageOut } from "./page_out.ts";
 import { WorkingSets } from "./working_sets.ts";
 
@@ -164,10 +164,11 @@ export class Memory implements KernelModule {
     const begin = Math.floor(address / PAGE_BYTES);
     const last = Math.floor((address + Math.max(1, bytes) - 1) / PAGE_BYTES);
     const first = state.page as number ?? begin;
+    let area: Area | null = null;
     for (let page = first; page <= last; page++) {
       state.page = page;
       if (page - first === PAGES_AT_ONCE) return AGAIN;
-      const area = areaOf(space, page);
+      if (!area || page >= area.start + area.pages) area = areaOf(space, page);
       if (!area || (write && !area.writable)) {
         kernel.charge("fault");
         kernel.work(WORK.badFault);
@@ -175,15 +176,18 @@ export class Memory implements KernelModule {
         this.onViolation(process);
         return ERRNO.EFAULT;
       }
-      const presence = this.#faults.makePresent(process, space, area, page - area.start, write);
-      if (presence === "asleep") return BLOCKED;
-      if (presence === "hopeless") {
-        this.onExhausted(process);
-        return ERRNO.ENOMEM;
+      const index = page - area.start;
+      if (!isPresent(area, index, write)) {
+        const presence = this.#faults.makePresent(process, space, area, index, write);
+        if (presence === "asleep") return BLOCKED;
+        if (presence === "hopeless") {
+          this.onExhausted(process);
+          return ERRNO.ENOMEM;
+        }
       }
       if (page === first) this.#sets.translate(cpu, area, last - first + 1);
       const left = bytes - (page - begin) * PAGE_BYTES;
-      this.#sets.use(cpu, area, page - area.start, Math.min(left, PAGE_BYTES));
+      this.#sets.use(cpu, area, index, Math.min(left, PAGE_BYTES));
     }
     return 0;
   }

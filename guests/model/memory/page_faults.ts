@@ -21,6 +21,13 @@ export interface FilePages {
  */
 export type Presence = "present" | "asleep" | "hopeless";
 
+/** Whether a page can be used as it is; it counts as used. */
+export function isPresent({ frames, writes, used }: Area, index: number, write: boolean): boolean {
+  const entry = frames[index];
+  used[index] = 1;
+  return entry !== 0 && entry < SWAPPED && (!write || writes[index] === 1);
+}
+
 /** See the module comment. */
 export class PageFaults {
   constructor(
@@ -31,7 +38,7 @@ export class PageFaults {
     private readonly files: () => FilePages,
   ) {}
 
-  /** Has a page of `area` there, writable if need be. */
+  /** Has a page of `area` there that is not ({@link isPresent}), writable if need be. */
   makePresent(
     process: Process,
     space: AddressSpace,
@@ -40,8 +47,6 @@ export class PageFaults {
     write: boolean,
   ): Presence {
     const entry = area.frames[index];
-    area.used[index] = 1;
-    if (entry !== 0 && entry < SWAPPED && (!write || area.writes[index] === 1)) return "present";
     const { kernel } = this;
     kernel.charge("fault");
     kernel.charge("calls", 6);

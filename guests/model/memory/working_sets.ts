@@ -30,7 +30,8 @@ interface View {
 
 /** See the module comment. */
 export class WorkingSets {
-  readonly #views = new Map<number, View>();
+  /** By CPU. */
+  #views: View[] = [];
 
   constructor(private readonly kernel: Kernel) {}
 
@@ -74,7 +75,7 @@ export class WorkingSets {
   }
 
   save(): SnapshotRecord {
-    const views = [...this.#views].map(([cpu, { cache, recent, switches }]) => ({
+    const views = this.#views.flatMap(({ cache, recent, switches }, cpu) => ({
       cpu,
       recent: [...recent],
       switches,
@@ -85,22 +86,17 @@ export class WorkingSets {
 
   restore(record: SnapshotRecord): void {
     const { views } = expectRecord(record, "working sets", 1);
-    this.#views.clear();
+    this.#views = [];
     for (const saved of views as unknown as readonly SavedView[]) {
       const cache = new Cache();
       cache.restore(saved.cache);
       const { cpu, switches } = saved;
-      this.#views.set(cpu, { cache, recent: [...saved.recent], switches });
+      this.#views[cpu] = { cache, recent: [...saved.recent], switches };
     }
   }
 
   #view(cpu: number): View {
-    let view = this.#views.get(cpu);
-    if (!view) {
-      view = { cache: new Cache(), recent: [], switches: 0 };
-      this.#views.set(cpu, view);
-    }
-    return view;
+    return this.#views[cpu] ??= { cache: new Cache(), recent: [], switches: 0 };
   }
 }
 

@@ -9,11 +9,10 @@ export interface Peers {
   readonly remotePort: number;
 }
 
-const PORTS = 65536;
-
 /** See the module comment. */
 export class PeerMap<Value> {
-  readonly #byPort = new Map<number, Map<number, Value>>();
+  /** By address, then by both ports in one: keys of 32 bits are found soonest. */
+  readonly #byAddress = new Map<HostAddress, Map<number, Value>>();
 
   get({ localPort, remote, remotePort }: Peers): Value | undefined {
     return this.find(localPort, remote, remotePort);
@@ -21,22 +20,26 @@ export class PeerMap<Value> {
 
   /** As {@link get}, without an object: it is asked for each packet. */
   find(localPort: number, remote: HostAddress, remotePort: number): Value | undefined {
-    return this.#byPort.get(localPort)?.get(remote * PORTS + remotePort);
+    return this.#byAddress.get(remote)?.get(portsOf(localPort, remotePort));
   }
 
   set({ localPort, remote, remotePort }: Peers, value: Value): void {
-    let peers = this.#byPort.get(localPort);
-    if (!peers) this.#byPort.set(localPort, peers = new Map());
-    peers.set(remote * PORTS + remotePort, value);
+    let peers = this.#byAddress.get(remote);
+    if (!peers) this.#byAddress.set(remote, peers = new Map());
+    peers.set(portsOf(localPort, remotePort), value);
   }
 
   delete({ localPort, remote, remotePort }: Peers): void {
-    const peers = this.#byPort.get(localPort);
-    peers?.delete(remote * PORTS + remotePort);
-    if (peers?.size === 0) this.#byPort.delete(localPort);
+    const peers = this.#byAddress.get(remote);
+    peers?.delete(portsOf(localPort, remotePort));
+    if (peers?.size === 0) this.#byAddress.delete(remote);
   }
 
   clear(): void {
-    this.#byPort.clear();
+    this.#byAddress.clear();
   }
+}
+
+function portsOf(localPort: number, remotePort: number): number {
+  return localPort << 16 | remotePort;
 }
