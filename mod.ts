@@ -229,7 +229,7 @@ export {
   type Assembled,
   type AssembleOptions,
 } from "./core/x86/assembler/mod.ts";
-export { type TinyGuest, tinyGuests, wildStore } from "./guests/tiny/mod.ts";
+export { tinyDomain, type TinyGuest, tinyGuests, wildStore } from "./guests/tiny/mod.ts";
 export {
   BootError,
   type CpioEntry,

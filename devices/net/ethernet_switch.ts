@@ -47,6 +47,14 @@ export interface PortCounters {
   droppedFrames: number;
 }
 
+const NOTHING_COUNTED: PortCounters = {
+  receivedFrames: 0,
+  receivedBytes: 0,
+  sentFrames: 0,
+  sentBytes: 0,
+  droppedFrames: 0,
+};
+
 /** Which way a captured frame went: `in` from the card to the switch, `out` to the card. */
 export type TapDirection = "in" | "out";
 /** Sees each frame that passes a port at the instant at which it passes. */
@@ -69,13 +77,7 @@ const LEAST_WIRE_BYTES = 60;
 
 /** A socket of the switch: send into it what the card transmits. */
 export class SwitchPort implements NetPort {
-  readonly counters: PortCounters = {
-    receivedFrames: 0,
-    receivedBytes: 0,
-    sentFrames: 0,
-    sentBytes: 0,
-    droppedFrames: 0,
-  };
+  readonly counters: PortCounters = { ...NOTHING_COUNTED };
   /** Set to capture what passes. */
   tap: Tap | null = null;
   /** Whether a card is plugged in; see {@link EthernetSwitch.detach}. */
@@ -155,6 +157,7 @@ export class EthernetSwitch implements Snapshot {
   /** Takes a port out of use: what is learned about it and what waits at it are forgotten. */
   detach(port: SwitchPort): void {
     port.attached = port.linkUp = false;
+    Object.assign(port.counters, NOTHING_COUNTED);
     port.queue.length = 0;
     port.timer.disarm();
     port.connect(UNPLUGGED);

@@ -1,5 +1,6 @@
 /** What a tiny guest is: an image built from assembly, and what it reports when all goes well. */
 
+import { XEN_ELFNOTE } from "../../core/abi/operations.ts";
 import { assemble } from "../../core/x86/assembler/mod.ts";
 import { writeElf } from "./elf_writer.ts";
 
@@ -49,13 +50,14 @@ export function tinyGuest(description: TinyGuestDescription): TinyGuest {
     expectedExitCode: SUCCESS * 2 + 1,
     image() {
       const { bytes, labels } = assemble(source, { bits: 32, origin: LOAD_ADDRESS });
+      const entry = Number(labels.entry);
       const pvh = protocol === "pvh";
       return writeElf({
         bits: pvh ? 64 : 32,
         address: LOAD_ADDRESS,
-        entry: Number(labels.entry),
+        entry,
         bytes,
-        pvh,
+        notes: pvh ? [[XEN_ELFNOTE.PHYS32_ENTRY, entry]] : [],
       });
     },
   };

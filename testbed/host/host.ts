@@ -31,6 +31,7 @@ import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
+import { tinyDomain } from "../../guests/tiny/mod.ts";
 import { type MacAddress, parseMac } from "../../devices/net/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
@@ -43,6 +44,8 @@ import { HostHardware } from "./host_hardware.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
+/** The name of the kernel that needs no file. */
+const TINY = "tiny";
 const DOM0 = 0 as DomainId;
 /** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
 const QUANTUM_CYCLES = 20_011;
@@ -72,7 +75,7 @@ export interface HostOptions {
 /** A domain to create; words of `xl.cfg`. */
 export interface DomainConfig extends DomainDevices {
   readonly name: string;
-  /** `debian`, the name of another image, or an ELF kernel with Xen notes. */
+  /** `debian`, the name of another image, `tiny` for a small kernel of our own, or an ELF kernel with Xen notes. */
   readonly kernel: string | Uint8Array;
   readonly ramdisk?: Uint8Array;
   readonly memory: string;
@@ -403,6 +406,7 @@ export class Host {
 async function images(config: DomainConfig): Promise<{ kernel: Uint8Array; initrd?: Uint8Array }> {
   const { kernel, ramdisk } = config;
   if (typeof kernel !== "string") return { kernel, initrd: ramdisk };
+  if (kernel === TINY) return { kernel: tinyDomain(), initrd: ramdisk };
   const { debian, debianFlavourOf } = await import("../images/mod.ts");
   const flavour = debianFlavourOf(kernel);
   if (flavour === null) return { kernel: await Deno.readFile(kernel), initrd: ramdisk };

@@ -34,7 +34,7 @@ async function line(session: TerminalSession, text: string): Promise<string> {
 /** A machine `m` whose code is `again: inc eax; jmp again`. */
 const ENDLESS = [
   `const { writeElf } = await import("${new URL("guests/tiny/mod.ts", ROOT)}")`,
-  "const kernel = writeElf({ bits: 32, address: 0x100000, entry: 0x100000, pvh: false, " +
+  "const kernel = writeElf({ bits: 32, address: 0x100000, entry: 0x100000, " +
   "bytes: Uint8Array.of(0x40, 0xeb, 0xfd) })",
   "const m = await createMachine({ memory: '16MiB', kernel })",
 ];

@@ -53,5 +53,5 @@ entry:  mov edx, 0x3fb        ; line control: 115,200 baud, 8 bits
 /** Its ELF image, for Multiboot. */
 export function echoGuest(): Uint8Array<ArrayBuffer> {
   const { bytes, labels } = assemble(SOURCE, { bits: 32, origin: ADDRESS });
-  return writeElf({ bits: 32, address: ADDRESS, entry: Number(labels.entry), bytes, pvh: false });
+  return writeElf({ bits: 32, address: ADDRESS, entry: Number(labels.entry), bytes });
 }

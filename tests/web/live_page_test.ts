@@ -179,7 +179,13 @@ Deno.test(
   async () => {
     const origin = 0x10_0000;
     const { bytes } = assemble(ECHO, { bits: 32, origin });
-    const kernel = writeElf({ bits: 32, address: origin, entry: origin, bytes, pvh: true });
+    const kernel = writeElf({
+      bits: 32,
+      address: origin,
+      entry: origin,
+      bytes,
+      notes: [[18, origin]],
+    });
     const machine = await createMachine({ name: "echo", kernel, memory: "4MiB", engine: "cold" });
     await using rig = new DashboardRig();
     const { page, problems, context } = await openWindow();

@@ -5,8 +5,9 @@
  * results in. Everything that a case changes is put back by the suite (segments, flags, CR0, CR4) or by itself.
  */
 
+import { XEN_ELFNOTE } from "../../../core/abi/operations.ts";
 import { assemble } from "../../../core/x86/assembler/mod.ts";
-import { writeElf } from "../../../guests/tiny/mod.ts";
+import { writeElf, type XenNote } from "../../../guests/tiny/mod.ts";
 
 /** An exception that must have been delivered. */
 export interface ExpectedTrap {
@@ -84,7 +85,8 @@ export function guestOf(
 ): { image: Uint8Array; labels: Readonly<Record<string, bigint>> } {
   const { bytes, labels } = assemble(source, { bits: 32, origin: LOAD_ADDRESS });
   const entry = Number(labels.entry);
-  const image = writeElf({ bits, address: LOAD_ADDRESS, entry, bytes, pvh: bits === 64 });
+  const notes: XenNote[] = bits === 64 ? [[XEN_ELFNOTE.PHYS32_ENTRY, entry]] : [];
+  const image = writeElf({ bits, address: LOAD_ADDRESS, entry, bytes, notes });
   return { image, labels };
 }
 
