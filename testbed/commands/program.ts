@@ -17,7 +17,7 @@ import { xlCommand } from "./xl.ts";
 
 const EXAMPLES = `
 Examples:
-  xenarium start                          a tiny kernel of our own; needs no download
+  xenarium start                          a network in one box and what disturbs it; needs no download
   xenarium images add debian              get Debian's kernel
   xenarium boot --kernel debian           boot it to a shell
   xenarium xl                             a host with domains, managed as by Xen's xl
