@@ -8,6 +8,13 @@
 
 import type { Clock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import {
+  copyOfValue,
+  expectRecord,
+  type Snapshot,
+  type SnapshotRecord,
+  type SnapshotValue,
+} from "../../core/lib/snapshot.ts";
 import { SECTOR_BYTES } from "../../devices/disk/mod.ts";
 import { type DiskCommand, type DiskModel, ScsiDisk } from "../../devices/scsi/mod.ts";
 import {
@@ -39,7 +46,7 @@ export interface HostedDiskOptions {
 }
 
 /** See the module comment. */
-export class HostedDisk implements DiskPort, FileMeter {
+export class HostedDisk implements DiskPort, FileMeter, Snapshot {
   /** The real disk. */
   readonly disk: ScsiDisk;
   readonly #fs: FileSystem;
@@ -99,6 +106,30 @@ export class HostedDisk implements DiskPort, FileMeter {
 
   work(kind: FileWork, count = 1): void {
     this.#cycles += fileCycles(kind, count);
+  }
+
+  save(): SnapshotRecord {
+    const state = {
+      disk: { ...this.disk.save() },
+      // Its parts give what they hold.
+      fs: copyOfValue(this.#fs.save() as unknown as SnapshotValue),
+      queue: this.#queue.map((command) => ({ ...command })),
+      waitsFor: this.#waitsFor,
+      isWritten: this.#isWritten,
+      cycles: this.#cycles,
+    };
+    return { kind: "hostedDisk", version: 1, state };
+  }
+
+  /** The clock is restored by its own record, and so is whether the guest is stalled. */
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "hostedDisk", 1);
+    this.disk.restore(state.disk as unknown as SnapshotRecord);
+    this.#fs.restore(copyOfValue(state.fs) as unknown as ReturnType<FileSystem["save"]>);
+    this.#queue = (state.queue as unknown as DiskCommand[]).map((command) => ({ ...command }));
+    this.#waitsFor = state.waitsFor as string | null;
+    this.#isWritten = state.isWritten as boolean;
+    this.#cycles = state.cycles as number;
   }
 
   /** The process is switched to, and makes its call. */

@@ -54,3 +54,26 @@ Deno.test("what the host's cache has is read without its disk, and still costs t
   assertEquals([log, disk.disk.counters.reads], [[true, false, 1, true, false, 2], reads]);
   assertEquals(disk.takeHostCycles() > 5000, true);
 });
+
+Deno.test("a disk saved in the middle of a write and restored goes on as the one that was never saved", () => {
+  const [one, other] = [rig(), rig()];
+  for (let tag = 1; tag <= 4; tag++) {
+    one.disk.submit({ tag, sector: 800 * tag, count: 8, write: tag !== 3 });
+  }
+  while (!one.log.includes(2)) {
+    one.clock.advanceTo(one.clock.nextDeadline as Cycle);
+    one.clock.runDue();
+  }
+  const [disk, clock] = structuredClone([one.disk.save(), one.clock.save()]);
+  const before = one.log.length;
+  one.settle();
+
+  other.disk.restore(disk);
+  other.clock.restore(clock);
+  assertEquals(other.disk.save(), disk);
+  other.settle();
+  assertEquals(other.log, one.log.slice(before));
+  assertEquals(one.log, [true, 1, 2, 3, false, 4]);
+  assertEquals(other.disk.takeHostCycles(), one.disk.takeHostCycles());
+  assertEquals(other.clock.now, one.clock.now);
+});

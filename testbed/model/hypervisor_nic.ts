@@ -2,13 +2,20 @@
  * A network card whose driver is in the hypervisor, as in the paper's Xen (DESIGN.md, 5: back ends placed in the hypervisor):
  * each domain has a virtual card on it, and frames find their domain by address.
  *
- * The card's driver and its rings are the hypervisor's. What a domain sends is the hypervisor's work in the domain's own hypercall, priced by its platform. What arrives is work
- * on the CPU that takes the card's interrupts, whoever runs there: a frame is looked at, a page goes to the domain and one
- * comes back for it, an event tells the domain.
+ * The card's driver and its rings are the hypervisor's. What a domain sends is the hypervisor's work in the domain's own
+ * hypercall, priced by its platform. What arrives is work on the CPU that takes the card's interrupts, whoever runs there: a
+ * frame is looked at, a page goes to the domain and one comes back for it, an event tells the domain.
  */
 
 import type { Cycles } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+  type SnapshotValue,
+} from "../../core/lib/snapshot.ts";
 import type { GigabitNic } from "../../devices/gigabit_nic/mod.ts";
 import type { NetDevicePort } from "../../guests/model/net/nic_driver.ts";
 import type { HostAddress, Packet } from "../../guests/model/net/packet.ts";
@@ -40,7 +47,11 @@ class VirtualNic implements NetDevicePort {
   isTold = false;
   dropped = 0;
 
-  constructor(private readonly owner: HypervisorNic, readonly raise: () => void) {}
+  constructor(
+    private readonly owner: HypervisorNic,
+    readonly address: HostAddress,
+    readonly raise: () => void,
+  ) {}
 
   get transmitRoom(): number {
     return this.owner.transmitRoom;
@@ -75,10 +86,30 @@ class VirtualNic implements NetDevicePort {
     this.isTold = true;
     this.raise();
   }
+
+  save(): SavedCard {
+    const { address, sent, isTold, dropped } = this;
+    return { address, queue: this.queue.slice(this.first), sent, isTold, dropped };
+  }
+
+  restore({ queue, sent, isTold, dropped }: SavedCard): void {
+    this.queue = [...queue];
+    this.first = 0;
+    Object.assign(this, { sent, isTold, dropped });
+  }
+}
+
+/** A domain's card in a snapshot. Packets never change, so that they need no copies. */
+interface SavedCard {
+  readonly address: HostAddress;
+  readonly queue: readonly Packet[];
+  readonly sent: number;
+  readonly isTold: boolean;
+  readonly dropped: number;
 }
 
 /** See the module comment. */
-export class HypervisorNic {
+export class HypervisorNic implements Snapshot {
   readonly #options: HypervisorNicOptions;
   readonly #cards = new Map<HostAddress, VirtualNic>();
   /** Whose frames are in the card's transmit ring, oldest first. */
@@ -98,7 +129,7 @@ export class HypervisorNic {
 
   /** A card for the domain of that address; `raise` delivers its events. */
   plug(address: HostAddress, raise: () => void): NetDevicePort {
-    const card = new VirtualNic(this, raise);
+    const card = new VirtualNic(this, address, raise);
     this.#cards.set(address, card);
     return card;
   }
@@ -133,6 +164,29 @@ export class HypervisorNic {
     }
     occupy(Math.round(cycles) as Cycles);
     nic.unmask();
+  }
+
+  save(): SnapshotRecord {
+    const cards = Array.from(this.#cards.values(), (card) => card.save());
+    const state = {
+      cards: cards as unknown as readonly SnapshotValue[],
+      senders: this.#senders.map(({ address }) => address),
+    };
+    return { kind: "hypervisorNic", version: 1, state };
+  }
+
+  /** The real card has a record of its own. Throws `SnapshotError` unless the domains of the record have their cards. */
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "hypervisorNic", 1);
+    const saved = state.cards as unknown as readonly SavedCard[];
+    const cards = new Map(saved.map((each) => [each.address, each]));
+    if (cards.size !== this.#cards.size || [...cards.keys()].some((at) => !this.#cards.has(at))) {
+      throw new SnapshotError(
+        `the snapshot has cards at ${[...cards.keys()]}; plugged in are ${[...this.#cards.keys()]}`,
+      );
+    }
+    for (const [address, card] of this.#cards) card.restore(cards.get(address)!);
+    this.#senders = (state.senders as HostAddress[]).map((address) => this.#cards.get(address)!);
   }
 
   /** Puts a frame into a domain's ring; whether it had to be told. */

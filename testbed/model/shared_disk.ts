@@ -4,6 +4,12 @@
  */
 
 import type { Clock } from "../../core/clock/clock.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+} from "../../core/lib/snapshot.ts";
 import { type DiskCommand, type DiskModel, ScsiDisk } from "../../devices/scsi/mod.ts";
 import type { DiskPort } from "../../guests/model/vfs/mod.ts";
 
@@ -24,8 +30,25 @@ export interface DiskPart extends DiskPort {
 interface Part {
   readonly firstSector: number;
   readonly sectors: number;
-  readonly waiting: DiskCommand[];
+  waiting: DiskCommand[];
   readonly completed: (tag: number) => void;
+}
+
+type SavedPart = Pick<Part, "firstSector" | "sectors" | "waiting">;
+
+/** A request on the disk, in a snapshot. */
+interface SavedStart {
+  readonly own: number;
+  /** Which part's it is, by the parts' order. */
+  readonly part: number | null;
+  readonly tag: number;
+}
+
+/** A request on the disk. */
+interface Started {
+  /** Whose it is; `null` once that system has released its part. */
+  readonly part: Part | null;
+  readonly tag: number;
 }
 
 /** What a system may have waiting. */
@@ -34,11 +57,11 @@ const PART_REQUESTS = 32;
 const BATCH = 8;
 
 /** See the module comment. */
-export class SharedDisk {
+export class SharedDisk implements Snapshot {
   readonly disk: ScsiDisk;
   #parts: Part[] = [];
   /** What is on the disk, by the disk's tags. */
-  readonly #started = new Map<number, { readonly part: Part; readonly tag: number }>();
+  #started = new Map<number, Started>();
   #nextTag = 1;
   /** Whose turn it is, and how much of it is left. */
   #turn = 0;
@@ -63,9 +86,60 @@ export class SharedDisk {
       },
       release: () => {
         this.#parts = this.#parts.filter((each) => each !== part);
+        for (const [own, started] of this.#started) {
+          if (started.part === part) this.#started.set(own, { ...started, part: null });
+        }
         this.#turn = 0;
       },
     };
+  }
+
+  save(): SnapshotRecord {
+    const state = {
+      disk: { ...this.disk.save() },
+      parts: this.#parts.map(({ firstSector, sectors, waiting }) => ({
+        firstSector,
+        sectors,
+        waiting: waiting.map((command) => ({ ...command })),
+      })),
+      started: Array.from(this.#started, ([own, { part, tag }]) => ({
+        own,
+        part: part && this.#parts.indexOf(part),
+        tag,
+      })),
+      nextTag: this.#nextTag,
+      turn: this.#turn,
+      left: this.#left,
+    };
+    return { kind: "sharedDisk", version: 1, state };
+  }
+
+  /** Parts are made anew by whoever has them: throws `SnapshotError` unless they are those of the record, in its order. */
+  restore(record: SnapshotRecord): void {
+    const state = expectRecord(record, "sharedDisk", 1);
+    const parts = state.parts as unknown as SavedPart[];
+    const places = (all: readonly SavedPart[]) =>
+      all.map(({ firstSector, sectors }) => `${sectors} from ${firstSector}`).join(", ");
+    if (places(parts) !== places(this.#parts)) {
+      throw new SnapshotError(
+        `the snapshot's disk has parts of sectors ${places(parts)}; this one ${
+          places(this.#parts)
+        }`,
+      );
+    }
+    this.disk.restore(state.disk as unknown as SnapshotRecord);
+    parts.forEach(({ waiting }, n) => {
+      this.#parts[n].waiting = waiting.map((command) => ({ ...command }));
+    });
+    const started = state.started as unknown as SavedStart[];
+    this.#started = new Map(
+      started.map((
+        { own, part, tag },
+      ) => [own, { part: part === null ? null : this.#parts[part], tag }]),
+    );
+    this.#nextTag = state.nextTag as number;
+    this.#turn = state.turn as number;
+    this.#left = state.left as number;
   }
 
   /** Where the first hole of that size begins. */
@@ -109,6 +183,6 @@ export class SharedDisk {
     const { part, tag } = this.#started.get(own)!;
     this.#started.delete(own);
     this.#start();
-    part.completed(tag);
+    part?.completed(tag);
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
+import { SnapshotError } from "../../core/lib/snapshot.ts";
 import { DK32EJ } from "../../devices/scsi/mod.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
@@ -14,7 +15,7 @@ function rig() {
       clock.runDue();
     }
   };
-  return { shared, done, part, settle };
+  return { clock, shared, done, part, settle };
 }
 
 Deno.test("each system has a part of its own, and hears of its own requests only", () => {
@@ -52,4 +53,38 @@ Deno.test("the sectors of a system that is gone are the next one's", () => {
   assertThrows(() => part("none left"), RangeError);
   first.release();
   part("a");
+});
+
+Deno.test("a disk saved in the middle and restored goes on as the one that was never saved", () => {
+  const [one, other] = [rig(), rig()];
+  const [a, b, gone] = ["a", "b", "gone"].map(one.part);
+  gone.submit({ tag: 7, sector: 900_000, count: 8, write: false });
+  gone.release();
+  for (let tag = 0; tag < 40; tag++) {
+    a.submit({ tag, sector: tag * 7919 % 1_000_000, count: 8, write: tag % 2 === 0 });
+  }
+  for (const tag of [1, 2, 3]) b.submit({ tag, sector: tag * 4999, count: 16, write: false });
+  for (let n = 0; n < 9; n++) {
+    one.clock.advanceTo(one.clock.nextDeadline as Cycle);
+    one.clock.runDue();
+  }
+  const [disk, clock] = structuredClone([one.shared.save(), one.clock.save()]);
+  const before = one.done.length;
+  assertEquals(before > 0 && before < 43, true, `${before} done`);
+  one.settle();
+
+  for (const name of ["a", "b"]) other.part(name);
+  other.shared.restore(disk);
+  other.clock.restore(clock);
+  assertEquals(other.shared.save(), disk);
+  other.settle();
+  assertEquals(other.done, one.done.slice(before));
+  assertEquals(one.done.length, 43);
+  assertEquals(other.clock.now, one.clock.now);
+});
+
+Deno.test("a record of a disk with other parts is refused", () => {
+  const [one, other] = [rig(), rig()];
+  one.part("a");
+  assertThrows(() => other.shared.restore(one.shared.save()), SnapshotError, "1000000 from 0");
 });
