@@ -4,6 +4,7 @@
  */
 
 import { defineScenario, Lab } from "../mod.ts";
+import { consolidateDebian } from "./instruction/consolidated_debian.ts";
 
 /** What a server with little to do needs. */
 const SERVER_MEMORY = "24MiB";
@@ -31,10 +32,21 @@ export default defineScenario({
       help: "of each server's clients",
     },
     duration: { kind: "duration", default: "3s", min: "1s", max: "600s", help: "measured time" },
+    fidelity: {
+      kind: "choice",
+      default: "model",
+      choices: ["model", "instruction"],
+      help: "modelled systems, or Debian domains with busybox httpd (images add debian)",
+    },
   },
 
-  async run({ parameters, seed, signal, traced, done, table, series, figure, progress, conclude }) {
-    const { servers: counts, connections, duration } = parameters;
+  async run(context) {
+    const { parameters, seed, signal, traced, done } = context;
+    const { table, series, figure, progress, conclude } = context;
+    const { servers: counts, connections, duration, fidelity } = parameters;
+    if (fidelity === "instruction") {
+      return await consolidateDebian(context, { counts, duration, clients: connections });
+    }
     const results = table({
       name: "servers",
       title: `Servers with ${connections} connections each, on two CPUs and 2 GiB`,

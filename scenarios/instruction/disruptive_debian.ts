@@ -36,9 +36,8 @@ export async function disruptDebian(
   const lab = await DebianLab.on(host, { seed });
   const roles: readonly LabRole[] = ["server", ...NEIGHBOURS];
   for (const [n, role] of roles.entries()) {
-    progress(n / (roles.length + 2), `Debian boots: ${role}`);
+    progress(n / (roles.length + 2), `a Debian domain: ${role}`);
     await lab.add({ name: role.replace(" ", "-"), role, memory: MEMORY }, signal);
-    if (signal.aborted) return;
   }
   if (lab.image) image(lab.image);
   const [server, ...neighbours] = lab.domains;

@@ -5,6 +5,7 @@
 
 import type { Cycles } from "../../core/clock/clock.ts";
 import { Random } from "../../core/lib/random.ts";
+import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { DiskImage, zeroBase } from "../../devices/disk/mod.ts";
 import { formatIpv4, type Ipv4Address, parseIpv4, parseMac } from "../../devices/net/mod.ts";
 import { UserNetwork } from "../../devices/usernet/mod.ts";
@@ -55,7 +56,9 @@ export interface LabDomain {
   start(): void;
 }
 
+const PAGE_BYTES = 4096;
 const BRIDGE = "br0";
+const CARD = { bridge: BRIDGE } as const;
 const GATEWAY = "10.0.0.1";
 const FIRST_ADDRESS = parseIpv4("10.0.0.16");
 const DISK_BYTES = 32 * 2 ** 20;
@@ -67,7 +70,8 @@ const MODULES = ["xen-netfront", "xen-blkfront"];
 /** What each role runs, as a script of its initramfs. */
 const SCRIPTS: Readonly<Record<LabRole, string>> = {
   server: "httpd -h /www",
-  "disk hog": "while :; do dd if=/dev/zero of=/dev/xvda bs=64k 2> /dev/null; sync; done &",
+  "disk hog":
+    "until [ -b /dev/xvda ]; do sleep 0.1; done; while :; do dd if=/dev/zero of=/dev/xvda bs=64k 2> /dev/null; sync; done &",
   "fork loop": "for n in 1 2 3 4; do while :; do /bin/true; done & done",
   "memory toucher":
     "mount -t tmpfs -o size=60% tmpfs /mnt; while :; do dd if=/dev/zero of=/mnt/all bs=64k 2> /dev/null; rm /mnt/all; done &",
@@ -79,6 +83,8 @@ export class DebianLab {
   readonly #random: Random;
   #network: UserNetwork | null = null;
   #guest: DebianGuest | null = null;
+  /** Domains at their prompts, by their memory. */
+  readonly #booted = new Map<string, SnapshotRecord>();
 
   /** A laboratory on a host; `seed` decides when clients ask. */
   constructor(readonly host: Host, options: { readonly seed?: number } = {}) {
@@ -91,30 +97,64 @@ export class DebianLab {
     return image ? { name: image.name, sha256: image.files.bzImage.sha256 } : null;
   }
 
-  /** Creates a domain and runs until it shows its prompt, its network is up, and it waits for its part. */
+  /** Simulated seconds since the host's start. */
+  get seconds(): number {
+    const { clock } = this.host.hardware;
+    return clock.now / clock.frequencyHz;
+  }
+
+  /** CPU time that was used so far, of all CPUs together, in seconds. */
+  get busySeconds(): number {
+    const { dispatcher, hardware } = this.host;
+    const cycles = dispatcher.cpus.reduce((sum, { id }) => sum + dispatcher.busyCycles(id), 0);
+    return cycles / hardware.clock.frequencyHz;
+  }
+
+  /** Memory that belongs to no domain, in bytes. */
+  get freeBytes(): number {
+    return this.host.hypervisor.frames.freeFrames * PAGE_BYTES;
+  }
+
+  /**
+   * Adds a domain, and runs until its network is up and it waits for its part. The first one of a size boots; it and the
+   * others are copies of what came up, as domains made of one saved image are. Rejects with the signal's reason once it has fired.
+   */
   async add(config: LabDomainConfig, signal?: AbortSignal): Promise<LabDomain> {
-    const guest = this.#guest ??= await debianWithRoles();
+    const { name, role, memory = "96MiB", page = "8KiB" } = config;
     const address = FIRST_ADDRESS + this.domains.length as Ipv4Address;
-    const { role } = config;
-    const domain = await this.host.create({
-      name: config.name,
-      kernel: guest.vmlinux,
-      ramdisk: guest.initrd,
-      memory: config.memory ?? "96MiB",
-      extra: "console=hvc0 quiet",
-      vif: [{ bridge: BRIDGE }],
-      disk: role === "disk hog"
-        ? [{ vdev: "xvda", image: new DiskImage(zeroBase(DISK_BYTES)) }]
-        : [],
-    });
+    const image = this.#booted.get(memory) ?? await this.#boot(memory, signal);
+    const domain = this.host.restoreDomain(image, { name, vif: [CARD] });
     this.#network ??= this.#outside();
-    await this.#prompt(domain, signal);
-    const page = parseSize(config.page ?? "8KiB");
-    await this.#shell(domain, `sh up.sh ${formatIpv4(address)} ${page}`, signal);
+    if (role === "disk hog") {
+      const disk = new DiskImage(zeroBase(DISK_BYTES));
+      this.host.zero.plugDisk(domain.id, { vdev: "xvda", image: disk });
+    }
+    await this.#shell(domain, `sh up.sh ${formatIpv4(address)} ${parseSize(page)}`, signal);
     const start = () => domain.console.send(`sh '${role}.sh'\n`);
     const added: LabDomain = { domain, role, address, start };
     this.domains.push(added);
     return added;
+  }
+
+  /** Boots Debian to its prompt and saves it. */
+  async #boot(memory: string, signal?: AbortSignal): Promise<SnapshotRecord> {
+    const { host } = this;
+    const guest = this.#guest ??= await debianWithRoles();
+    const domain = await host.create({
+      name: "first",
+      kernel: guest.vmlinux,
+      ramdisk: guest.initrd,
+      memory,
+      extra: "console=hvc0 quiet",
+      vif: [CARD],
+    });
+    await this.#prompt(domain, signal);
+    await host.suspend(domain, { signal });
+    signal?.throwIfAborted();
+    const image = host.save(domain);
+    host.destroy(domain);
+    this.#booted.set(memory, image);
+    return image;
   }
 
   /** Puts load on a server. */
@@ -156,7 +196,8 @@ export class DebianLab {
   async #prompt({ name, console }: HostDomain, signal?: AbortSignal): Promise<void> {
     const forCycles = PATIENCE_SECONDS * this.host.hardware.clock.frequencyHz as Cycles;
     const stop = await this.host.run({ untilText: PROMPT, console, forCycles, signal });
-    if (stop.kind === "marker" || stop.kind === "aborted") return;
+    if (stop.kind === "marker") return;
+    signal?.throwIfAborted();
     throw new Error(`${name} shows no prompt: ${describeStop(stop)}\n${console.text.slice(-500)}`);
   }
 }

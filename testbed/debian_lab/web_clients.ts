@@ -35,7 +35,9 @@ const ENCODER = new TextEncoder();
 
 /** See the module comment. */
 export class WebClients {
-  readonly #delays: number[] = [];
+  #answers = 0;
+  #delaysMs = 0;
+  #worstMs = 0;
   #bytes = 0;
   #failures = 0;
 
@@ -61,25 +63,26 @@ export class WebClients {
   }
 
   get results(): WebResults {
-    const delays = this.#delays;
     return {
-      answers: delays.length,
+      answers: this.#answers,
       failures: this.#failures,
       bytes: this.#bytes,
-      meanMs: delays.reduce((sum, each) => sum + each, 0) / Math.max(1, delays.length),
-      worstMs: delays.reduce((worst, each) => Math.max(worst, each), 0),
+      meanMs: this.#delaysMs / Math.max(1, this.#answers),
+      worstMs: this.#worstMs,
     };
   }
 
   /** Forgets what was measured; requests under way count when they are answered. */
   reset(): void {
-    this.#delays.length = 0;
+    this.#answers = this.#delaysMs = this.#worstMs = 0;
     this.#bytes = this.#failures = 0;
   }
 
   /** Used by clients. */
   answered(delayMs: number, bytes: number): void {
-    this.#delays.push(delayMs);
+    this.#answers++;
+    this.#delaysMs += delayMs;
+    this.#worstMs = Math.max(this.#worstMs, delayMs);
     this.#bytes += bytes;
   }
 

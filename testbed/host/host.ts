@@ -223,11 +223,17 @@ export class Host {
     return saveImage(this.hypervisor, domain.domain);
   }
 
-  /** Makes a domain of a record that {@link save} of this or another host gave, with new devices. */
-  restoreDomain(record: SnapshotRecord, devices: DomainDevices = {}): HostDomain {
+  /**
+   * Makes a domain of a record that {@link save} of this or another host gave, with new devices and, if one is given,
+   * another name: so one record serves for many domains.
+   */
+  restoreDomain(
+    record: SnapshotRecord,
+    changed: DomainDevices & { readonly name?: string } = {},
+  ): HostDomain {
     const summary = imageSummary(record);
     return this.#start(
-      { ...summary, onlineVcpus: summary.vcpus, ...devices },
+      { ...summary, onlineVcpus: summary.vcpus, ...changed },
       (domain, ports) => loadImage(this.hypervisor, domain, record, ports),
     );
   }
