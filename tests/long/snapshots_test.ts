@@ -7,10 +7,10 @@ const SEED = 4711;
 const BOOT_CYCLES = 2_700_000_000;
 
 const POINTS: readonly SnapshotPoints[] = [
-  { engine: "hot", points: 1000, before: BOOT_CYCLES, seed: SEED },
-  { engine: "cold", points: 100, before: BOOT_CYCLES, seed: SEED + 1 },
+  { engine: "hot", points: 1000, before: BOOT_CYCLES, seed: SEED, recordEvery: 20 },
+  { engine: "cold", points: 100, before: BOOT_CYCLES, seed: SEED + 1, recordEvery: 10 },
   // The reference would take hours for a whole boot.
-  { engine: "reference", points: 5, before: 60_000_000, seed: SEED + 2 },
+  { engine: "reference", points: 5, before: 60_000_000, seed: SEED + 2, recordEvery: 1 },
 ];
 
 for (const each of POINTS) {
