@@ -15,6 +15,8 @@ export interface CounterReading {
 
 /** The counters of one machine. */
 export class CounterStream {
+  /** Whether nobody is told: what happens has happened before. */
+  muted = false;
   readonly #sources = new Map<string, () => Counts>();
   readonly #listeners = new Set<(reading: CounterReading) => void>();
 
@@ -34,7 +36,7 @@ export class CounterStream {
 
   /** Tells those who listen how the counters stand at `cycle`. */
   tell(cycle: number): void {
-    if (this.#listeners.size === 0) return;
+    if (this.muted || this.#listeners.size === 0) return;
     const reading = { cycle, counts: this.read() };
     for (const listener of this.#listeners) listener(reading);
   }

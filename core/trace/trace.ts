@@ -75,6 +75,7 @@ export class Trace implements Snapshot {
     b: new Float64Array(RECENT),
   };
   #emitted = 0;
+  #muted = false;
   readonly #listeners = new Set<(event: TraceEvent) => void>();
   readonly #counts: Record<TraceKind, number> = Object.fromEntries(
     KINDS.map((kind) => [kind, 0]),
@@ -96,9 +97,19 @@ export class Trace implements Snapshot {
     return this.#digest.toString();
   }
 
-  /** Whether somebody listens. */
+  /** Whether somebody listens, and is told. */
   get isHeard(): boolean {
-    return this.#listeners.size !== 0;
+    return this.#listeners.size !== 0 && !this.#muted;
+  }
+
+  /** Whether nobody is told of events: what happens has happened before. */
+  get muted(): boolean {
+    return this.#muted;
+  }
+
+  set muted(muted: boolean) {
+    this.source?.(this.#note);
+    this.#muted = muted;
   }
 
   emit(cycle: number, kind: TraceKind, a: number, b: number): void {
@@ -121,7 +132,7 @@ export class Trace implements Snapshot {
     recent.kind[at] = number;
     recent.a[at] = a;
     recent.b[at] = b;
-    if (this.#listeners.size === 0) return;
+    if (!this.isHeard) return;
     for (const listener of this.#listeners) listener({ cycle, kind, a, b });
   }
 

@@ -78,6 +78,8 @@ export class StopList implements DebugPort {
   readonly #memory: MemoryWatch;
   readonly #entries = new Map<number, Entry>();
   readonly #tables = new Map<number, TableWatch>();
+  /** Whether nobody is told, and nothing is counted: what happens has happened before. */
+  muted = false;
   #nextId = 1;
   #stepped = -1;
   /** Stops that were met since the last boundary. */
@@ -181,6 +183,14 @@ export class StopList implements DebugPort {
     return this.#met.shift() ?? null;
   }
 
+  /** Counts stops that the machine has stopped at. */
+  count(met: readonly { readonly id: number }[]): void {
+    for (const { id } of met) {
+      const entry = this.#entries.get(id);
+      if (entry) entry.hits++;
+    }
+  }
+
   /** Forgets what was met and not told: the machine is elsewhere now. */
   forget(): void {
     this.#met.length = 0;
@@ -279,7 +289,7 @@ export class StopList implements DebugPort {
   // ---- how that is judged ----
 
   #tell(news: CpuNews): void {
-    if (!this.#parts.running()) return;
+    if (!this.#parts.running() || this.muted) return;
     for (const listener of this.#listeners) listener(news);
   }
 
@@ -312,7 +322,7 @@ export class StopList implements DebugPort {
       }
     }
     if (met.length === 0 && !isStepped) return false;
-    for (const entry of met) entry.hits++;
+    if (!this.muted) this.count(met);
     const told = met.filter(({ internal }) => !internal);
     const hits = told.map(({ id, condition }) => ({ id, condition }));
     this.#met.push({ ...place, hits, isStep: told.length === 0 });

@@ -107,6 +107,7 @@ export class PcMachine implements Machine {
   /** Made when it is first asked for. */
   #debugger: MachineDebugger | null = null;
   #recorder: Recorder | null = null;
+  #profile: GuestProfile | undefined;
   /** Told of each cycle at which a digest of the state has entered the trace. */
   onStateDigest: (cycle: Cycle) => void = () => {};
   /** What a device asked for; acted upon when the slice ends. */
@@ -206,8 +207,10 @@ export class PcMachine implements Machine {
         memory: this.memory,
         withOnlyStop: (stop, body) => this.debugger.list.whileOnly(stop, body),
       },
-      quietly: (body) => this.#exclusively(() => this.#console.whileMuted(body)),
+      exclusively: (body) => this.#exclusively(body),
+      tellers: () => [trace, console, this.#counters, this.#profile, this.#debugger?.list],
       advance: (options) => this.#run(options),
+      stoppedAt: (hits) => this.#debugger?.list.count(hits),
       withoutStops: (body) => this.#debugger ? this.#debugger.list.whileIgnored(body) : body(),
     });
     this.#start(this);
@@ -295,7 +298,7 @@ export class PcMachine implements Machine {
       () => this.processors.unobserve(profile),
     );
     this.processors.observe(profile);
-    return profile;
+    return this.#profile = profile;
   }
 
   snapshot(): SnapshotRecord {

@@ -89,15 +89,14 @@ export class MachineConsole implements SerialConsole, Snapshot {
     for (const listener of this.#listeners) listener(bytes);
   }
 
-  /** Lets `body` have the machine print what nobody is told. */
-  async whileMuted<Result>(body: () => Promise<Result>): Promise<Result> {
-    this.#muted = true;
-    try {
-      return await body();
-    } finally {
-      this.flush();
-      this.#muted = false;
-    }
+  /** Whether nobody is told what is printed: it has been printed before. */
+  get muted(): boolean {
+    return this.#muted;
+  }
+
+  set muted(muted: boolean) {
+    this.flush();
+    this.#muted = muted;
   }
 
   save(): SnapshotRecord {

@@ -44,6 +44,8 @@ export interface StackRun {
 
 /** Samples of one machine, and names for them. Prints as a table of the functions with most samples. */
 export class GuestProfile implements Sampler {
+  /** Whether nothing is sampled: what happens has happened before. */
+  muted = false;
   readonly #log: SampleLog;
   /** A position is named once. */
   readonly #frames = new Map<CodePosition, readonly string[]>();
@@ -73,6 +75,7 @@ export class GuestProfile implements Sampler {
   }
 
   sample(cpu: Cpu, cycle: number): void {
+    if (this.muted) return;
     const ring = ringOf(cpu);
     const follows = ring === 0 && this.kernel?.framePointers;
     const callers = follows ? callersByFramePointer(cpu) : [];

@@ -12,12 +12,19 @@ import type {
   TimeTravel,
   WriteRecord,
 } from "../machine_api.ts";
+import type { StopHit } from "../debugger/stop_conditions.ts";
 import { frameNumber, lastWrite, type WriteSearch } from "./last_write.ts";
 import { reverseContinue, reverseStep, seek, type TimeTraveller } from "./time_travel.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** Longest place whose last write is looked for: a page. */
 const MAX_WATCHED_BYTES = 4096;
+
+/** Somebody who tells others what a machine does. */
+export interface Teller {
+  /** Whether nobody is told: what happens has happened before. */
+  muted: boolean;
+}
 
 /** What time travel needs of its machine. */
 export interface TimeMachineParts {
@@ -27,10 +34,14 @@ export interface TimeMachineParts {
   readonly timeline: Timeline;
   readonly memory: MachineMemory;
   readonly search: Omit<WriteSearch, "frameOf">;
-  /** Runs `body` as the machine's only run, quietly. Throws `TypeError` if one is under way. */
-  quietly<Result>(body: () => Promise<Result>): Promise<Result>;
-  /** Advances the machine within `quietly`. */
+  /** Runs `body` as the machine's only run. Throws `TypeError` if one is under way. */
+  exclusively<Result>(body: () => Promise<Result>): Promise<Result>;
+  /** Those who tell others what the machine does; not all need be there. */
+  tellers(): readonly (Teller | undefined)[];
+  /** Advances the machine within `exclusively`. */
   advance(options: RunOptions): Promise<StopReason>;
+  /** Somebody is told that the machine has stopped at these. */
+  stoppedAt(hits: readonly StopHit[]): void;
   /** Lets `body` advance the machine over all stops of its debugger. */
   withoutStops<Result>(body: () => Promise<Result>): Promise<Result>;
 }
@@ -72,17 +83,19 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
   }
 
   async seek(cycle: Cycle): Promise<void> {
-    await this.#parts.quietly(() => seek(this, cycle));
+    await this.#quietly(() => seek(this, cycle));
   }
 
   async reverseStep(count = 1): Promise<void> {
-    await this.#parts.quietly(async () => {
+    await this.#quietly(async () => {
       for (let i = 0; i < count; i++) await reverseStep(this);
     });
   }
 
   async reverseContinue(options: ReverseOptions = {}): Promise<StopReason> {
-    return await this.#parts.quietly(() => reverseContinue(this, options));
+    const stop = await this.#quietly(() => reverseContinue(this, options));
+    if (stop.kind === "breakpoint") this.#parts.stoppedAt(stop.hits);
+    return stop;
   }
 
   async lastWrite(address: PhysicalAddress, bytes = 1): Promise<WriteRecord | null> {
@@ -96,7 +109,7 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
         `no RAM of 1 to ${MAX_WATCHED_BYTES} bytes at ${address}, length ${bytes}`,
       );
     }
-    return await this.#parts.quietly(() => lastWrite(this, { ...search, frameOf }, address, bytes));
+    return await this.#quietly(() => lastWrite(this, { ...search, frameOf }, address, bytes));
   }
 
   async rerun(untilCycle: Cycle): Promise<StopReason> {
@@ -105,5 +118,17 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
 
   async rerunToHit(options: ReverseOptions, untilCycle: Cycle): Promise<StopReason> {
     return await this.#parts.advance({ ...options, untilCycle });
+  }
+
+  async #quietly<Result>(body: () => Promise<Result>): Promise<Result> {
+    return await this.#parts.exclusively(async () => {
+      const tellers = this.#parts.tellers().filter((teller) => teller !== undefined);
+      for (const teller of tellers) teller.muted = true;
+      try {
+        return await body();
+      } finally {
+        for (const teller of tellers) teller.muted = false;
+      }
+    });
   }
 }

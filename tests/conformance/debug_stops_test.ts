@@ -195,6 +195,43 @@ Deno.test("steps go into calls, over them and out of them", async () => {
   assertEquals(stopped.trace.hash, HASH);
 });
 
+/** Calls itself once, in frames that a chain of frame pointers leads through; `ecx` tells how deep it is. */
+const FRAMES = `
+        mov esp, 0x9000
+        xor ebp, ebp
+        mov ecx, 2
+        call nested
+back:   mov al, 0x10
+        mov dx, 0xf4
+        out dx, al
+nested: push ebp
+        mov ebp, esp
+        dec ecx
+        jz inner
+        call nested
+outer:  nop
+inner:  nop
+        pop ebp
+        ret
+`;
+
+Deno.test("stepping out runs to the caller, from the inner one of two frames of a function, then from the outer", async () => {
+  const { labels: at } = assemble(FRAMES, { bits: 32, origin: ORIGIN });
+  const stopped = await createMachine({ kernel: kernelOf(FRAMES), memory: "4MiB" });
+  const { debugger: stepper } = stopped;
+  const inner = stepper.break(at.inner);
+  await stopped.run();
+  assertEquals(stepper.backTrace().map(({ address }) => address), [at.inner, at.outer, at.back]);
+  stepper.remove(inner);
+  for (const place of [at.outer, at.back]) {
+    assertEquals(await stepper.stepOut(), { kind: "limit" });
+    assertEquals(stopped.cpus[0].registers.rip, place);
+  }
+  assertEquals(stopped.cpus[0].registers.rsp, 0x9000n);
+  await assertRejects(() => stepper.stepOut(), RangeError, "no caller is known");
+  assertEquals(stepper.stops, []);
+});
+
 const smp = tinyGuests.find(({ name }) => name === "smp64")!;
 
 Deno.test(`${smp.cpus} CPUs do not notice stops and steps`, async () => {

@@ -157,14 +157,43 @@ Deno.test("nobody is told what happens again", async () => {
   const machine = await echoMachine();
   machine.checkpoint();
   let printed = "";
+  const told = { events: 0, readings: 0, news: 0 };
   machine.console.onOutput((bytes) => printed += new TextDecoder().decode(bytes));
+  machine.trace.onEvent(() => told.events++);
+  machine.trace.onCounters(() => told.readings++);
+  machine.debugger.onCpuNews(() => told.news++);
+  const profile = machine.profile({ everyCycles: 1_000 });
   await type(machine, "abc");
+  await machine.run({ untilCycle: 11_000_000 as Cycle });
   const { now } = machine;
+  const first = { ...told, samples: profile.samples };
+  assert(first.events > 0 && first.readings === 1 && first.news > 0 && first.samples > 0);
   await machine.seek(0 as Cycle);
   await machine.seek(now);
+  await machine.reverseStep();
+  await machine.reverseContinue();
+  await machine.seek(now);
+  assertEquals({ ...told, samples: profile.samples }, first);
   assertEquals([printed, machine.console.text], ["abc", "abc"]);
   const sum = machine.memory.readBytes(physical(SUM_ADDRESS), 2);
   assertEquals(sum[0] + 256 * sum[1], 0x61 + 0x62 + 0x63);
+  await machine.run({ forCycles: 9_000_000 as Cycles });
+  assertEquals(told.readings, 2);
+});
+
+Deno.test("a stop counts how often it stopped the machine, not how often it was passed on the way back", async () => {
+  const machine = await echoMachine();
+  machine.checkpoint();
+  machine.debugger.watch(BigInt(SUM_ADDRESS), { space: "physical", bytes: 4 });
+  machine.console.send("abcd");
+  for (let i = 0; i < 4; i++) await machine.run();
+  const hits = () => machine.debugger.stops[0].hits;
+  assertEquals(hits(), 4);
+  await machine.reverseContinue();
+  await machine.reverseContinue();
+  assertEquals(hits(), 6);
+  await machine.seek(0 as Cycle);
+  assertEquals(hits(), 6);
 });
 
 Deno.test("a machine without a checkpoint, or with none as old, says so and stays as it was", async () => {
