@@ -64,7 +64,10 @@ export class XenbusDevice implements Stepper, Snapshot {
   readonly frontPath: string;
   readonly driver: BackEndDriver;
   readonly #store: XenStore;
-  readonly #session: StoreSession;
+  readonly #wake: () => void;
+  #session: StoreSession;
+  /** Its domain is gone, and the driver with it. */
+  #isLost = false;
   readonly #onUnplugged: () => void;
   #state: XenbusState = XENBUS_STATE.Initialising;
 
@@ -73,16 +76,16 @@ export class XenbusDevice implements Stepper, Snapshot {
     this.path = path;
     this.driver = driver;
     this.#store = store;
+    this.#wake = wake;
     this.#onUnplugged = onUnplugged ?? (() => {});
-    this.#session = store.open(domain, { privileged: true, onEvent: wake });
+    this.#session = store.open(domain, { onEvent: wake });
     const front = this.#session.readText(`${path}/frontend`);
     if (front === null) {
       store.close(this.#session);
       throw new RangeError(`${path} has no node "frontend"`);
     }
     this.frontPath = front;
-    this.#session.watch(`${path}/online`, "online");
-    this.#session.watch(`${front}/state`, "front");
+    this.#watch();
     this.#offer();
   }
 
@@ -107,10 +110,23 @@ export class XenbusDevice implements Stepper, Snapshot {
     return { done: { ...done, storeOperations }, more };
   }
 
+  /**
+   * The back end's domain goes, and with it the driver: the front end is asked to close. What remains of the device is domain
+   * 0's, which unplugs it when that has happened.
+   */
+  lose(): void {
+    this.#dispose();
+    this.#isLost = true;
+    this.#store.close(this.#session);
+    this.#session = this.#store.open(0 as DomainId, { onEvent: this.#wake });
+    this.#watch();
+    this.#session.write(`${this.path}/online`, "0");
+    this.#enter(XENBUS_STATE.Closing);
+  }
+
   /** Takes the device away at once: the front end is told, and nothing of it is used any more. */
   destroy(): void {
-    if (this.#state === XENBUS_STATE.Connected) this.driver.disconnect();
-    this.driver.dispose();
+    if (!this.#isLost) this.#dispose();
     this.#enter(XENBUS_STATE.Closed);
     this.#store.close(this.#session);
   }
@@ -124,6 +140,16 @@ export class XenbusDevice implements Stepper, Snapshot {
     const state = expectRecord(record, "xenbusDevice", 1);
     this.#state = state.state as XenbusState;
     this.driver.restore(state.driver as unknown as SnapshotRecord);
+  }
+
+  #dispose(): void {
+    if (this.#state === XENBUS_STATE.Connected) this.driver.disconnect();
+    this.driver.dispose();
+  }
+
+  #watch(): void {
+    this.#session.watch(`${this.path}/online`, "online");
+    this.#session.watch(`${this.frontPath}/state`, "front");
   }
 
   #react(): void {

@@ -37,15 +37,19 @@ import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
-import { type DiskChoice, DomainZero, type VifChoice } from "./domain_zero.ts";
+import { type BackEndsChoice, DomainZero } from "./domain_zero.ts";
+import { createDriverDomain, type DriverDomain } from "./driver_domain.ts";
+import type { DiskChoice, VifChoice } from "./split_devices.ts";
+import type { PlaceParts } from "./back_end_place.ts";
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostHardware } from "./host_hardware.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
-/** The name of the kernel that needs no file. */
+/** Names of kernels that need no file. */
 const TINY = "tiny";
+const DRIVERS = "drivers";
 const DOM0 = 0 as DomainId;
 /** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
 const QUANTUM_CYCLES = 20_011;
@@ -70,12 +74,17 @@ export interface HostOptions {
   readonly frequencyHz?: number;
   /** What domains may do to each other; default: all that the ABI says. */
   readonly policy?: Policy;
+  /** Where back ends run whose device names no driver domain; default `domain-0`. */
+  readonly backEnds?: BackEndsChoice;
 }
 
 /** A domain to create; words of `xl.cfg`. */
 export interface DomainConfig extends DomainDevices {
   readonly name: string;
-  /** `debian`, the name of another image, `tiny` for a small kernel of our own, or an ELF kernel with Xen notes. */
+  /**
+   * `debian`, the name of another image, `tiny` for a small kernel of our own, `drivers` for a modelled one that runs back
+   * ends of other domains' devices, or an ELF kernel with Xen notes.
+   */
   readonly kernel: string | Uint8Array;
   readonly ramdisk?: Uint8Array;
   readonly memory: string;
@@ -90,13 +99,22 @@ export interface DomainConfig extends DomainDevices {
 
 /** Devices of a domain. */
 export interface DomainDevices {
-  readonly disk?: readonly DiskChoice[];
+  readonly disk?: readonly DiskConfig[];
   /** Network cards; a MAC address that is left out follows from the domain's id. */
   readonly vif?: readonly VifConfig[];
 }
 
+/** Where a device's back end is. */
+interface Backed {
+  /** The name or the number of a driver domain, or `Domain-0`; default: as the host's option `backEnds` says. */
+  readonly backend?: string | number;
+}
+
+/** A disk to plug in. */
+export type DiskConfig = Omit<DiskChoice, "backend"> & Backed;
+
 /** A network card to create. */
-export type VifConfig = Omit<VifChoice, "mac"> & { readonly mac?: string };
+export type VifConfig = Omit<VifChoice, "mac" | "backend"> & Backed & { readonly mac?: string };
 
 /** One running domain. */
 export class HostDomain {
@@ -150,6 +168,8 @@ export class Host {
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
   readonly #executor: PvExecutor;
+  readonly #parts: PlaceParts;
+  readonly #drivers = new Map<HostDomain, DriverDomain>();
   #interrupted: AbortController | null = null;
 
   private constructor(options: HostOptions) {
@@ -186,7 +206,8 @@ export class Host {
     });
     executor.attach(this.hypervisor);
     const { hypervisor, dispatcher } = this;
-    this.zero = new DomainZero({ hypervisor, dispatcher, clock });
+    this.#parts = { hypervisor, dispatcher, clock };
+    this.zero = new DomainZero({ ...this.#parts, backEnds: options.backEnds ?? "domain-0" });
     this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs });
   }
 
@@ -199,6 +220,7 @@ export class Host {
 
   /** Creates a domain and lets it run from the next {@link run} on. */
   async create(config: DomainConfig): Promise<HostDomain> {
+    if (config.kernel === DRIVERS) return this.#createDrivers(config);
     const { kernel, initrd } = await images(config);
     const pages = parseSize(config.memory) / PAGE_BYTES;
     const maxPages = parseSize(config.maxmem ?? config.memory) / PAGE_BYTES;
@@ -209,6 +231,28 @@ export class Host {
       const image = { kernel, initrd, commandLine, pages, ...ports };
       return buildPvDomain(this.hypervisor, domain, image);
     });
+  }
+
+  #createDrivers(
+    { name, memory, maxmem, vcpus = 1, disk = [], vif = [] }: DomainConfig,
+  ): HostDomain {
+    if (vcpus !== 1) throw new RangeError(`a driver domain has 1 virtual CPU, found ${vcpus}`);
+    if (disk.length + vif.length > 0) {
+      throw new RangeError(`${name} serves disks and network cards, and has none of its own`);
+    }
+    const { hypervisor } = this;
+    const driver = createDriverDomain(this.#parts, {
+      name,
+      pages: parseSize(memory) / PAGE_BYTES,
+      maxPages: parseSize(maxmem ?? memory) / PAGE_BYTES,
+    });
+    const { domain } = driver;
+    this.zero.introduceDriver(driver, (reason) => hypervisor.shutDown(domain, reason));
+    const made = new HostDomain(this, domain, () => {});
+    this.#drivers.set(made, driver);
+    this.domains.push(made);
+    hypervisor.unpause(domain);
+    return made;
   }
 
   /** Asks a domain's kernel to suspend itself, and runs until it has: then it can be {@link save}d. */
@@ -309,13 +353,32 @@ export class Host {
   /** Whether nobody is left who could do anything. */
   #isOver(): boolean {
     return this.modelled.all.length === 0 &&
-      this.domains.every(({ domain }) => domain.shutdown !== null);
+      this.domains.every((each) => each.domain.shutdown !== null || this.#drivers.has(each));
   }
 
   /** Plugs a network card in as a domain's number `index`. Throws as {@link DomainZero.plugVif}. */
   plugVif({ id }: { readonly id: DomainId }, index: number, card: VifConfig): void {
     const mac = card.mac === undefined ? macOf(id, index) : parseMac(card.mac);
-    this.zero.plugVif(id, index, { ...card, mac });
+    this.zero.plugVif(id, index, { ...card, mac, backend: this.#backend(card) });
+  }
+
+  /** Plugs a disk into a domain. Throws as {@link DomainZero.plugDisk}. */
+  plugDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
+    this.zero.plugDisk(id, { ...disk, backend: this.#backend(disk) });
+  }
+
+  /** Throws `RangeError` if what is named is no driver domain. */
+  #backend({ backend }: Backed): DomainId | undefined {
+    if (backend === undefined) return undefined;
+    if (["0", "Domain-0"].includes(String(backend))) return DOM0;
+    const found = [...this.#drivers.keys()].find(({ id, name }) =>
+      name === backend || String(id) === String(backend)
+    );
+    if (found) return found.id;
+    const names = [...this.#drivers.keys()].map(({ name }) => name).join(", ");
+    throw new RangeError(
+      `backend ${backend} is none of the driver domains: ${names || "there are none"}`,
+    );
   }
 
   /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of this host. */
@@ -325,6 +388,8 @@ export class Host {
     this.domains.splice(index, 1);
     this.zero.release(domain.id);
     this.hypervisor.destroyDomain(domain.domain);
+    this.#drivers.get(domain)?.place.close();
+    this.#drivers.delete(domain);
   }
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
@@ -393,7 +458,7 @@ export class Host {
   }
 
   #plugDevices(domain: Domain, { disk = [], vif = [] }: DomainDevices): void {
-    for (const each of disk) this.zero.plugDisk(domain.id, each);
+    for (const each of disk) this.plugDisk(domain, each);
     vif.forEach((each, index) => this.plugVif(domain, index, each));
   }
 

@@ -27,8 +27,9 @@ export interface DomainHome {
   readonly storePort: number;
 }
 
-/** The two halves of a device. */
+/** The two halves of a device, and where the back end runs. */
 export interface DevicePaths {
+  readonly backend: DomainId;
   readonly back: string;
   readonly front: string;
 }
@@ -68,10 +69,34 @@ export function writeHome(tools: StoreSession, home: DomainHome): void {
   makeDirectory(tools, `${path}/device`, readableBy(domain));
 }
 
-/** Where a device's halves are. */
-export function devicePaths(kind: "vif" | "vbd", domain: DomainId, id: number): DevicePaths {
+/** What a driver domain's home says of it. */
+export type DriverHome = Pick<DomainHome, "domain" | "name" | "memoryKib">;
+
+/** Writes the home of a driver domain, which has back ends below it. */
+export function writeDriverHome(tools: StoreSession, home: DriverHome): void {
+  const { domain } = home;
+  const path = domainPath(domain);
+  makeDirectory(tools, path, readableBy(domain));
+  writeAll(tools, path, {
+    "name": home.name,
+    "domid": String(domain),
+    "memory/target": String(home.memoryKib),
+  });
+  for (const name of ["control", "control/shutdown", "backend"]) {
+    makeDirectory(tools, `${path}/${name}`, ownedBy(domain));
+  }
+}
+
+/** Where the halves of a device of `domain` are, whose back end is in `backend`. */
+export function devicePaths(
+  kind: "vif" | "vbd",
+  domain: DomainId,
+  id: number,
+  backend: DomainId,
+): DevicePaths {
   return {
-    back: `${domainPath(DOM0)}/backend/${kind}/${domain}/${id}`,
+    backend,
+    back: `${domainPath(backend)}/backend/${kind}/${domain}/${id}`,
     front: `${domainPath(domain)}/device/${kind}/${id}`,
   };
 }
@@ -80,11 +105,11 @@ export function devicePaths(kind: "vif" | "vbd", domain: DomainId, id: number): 
 export function writeDevice(
   tools: StoreSession,
   domain: DomainId,
-  { back, front }: DevicePaths,
+  { back, front, backend }: DevicePaths,
   nodes: { readonly back: Nodes; readonly front: Nodes },
 ): void {
   const initialising = String(XENBUS_STATE.Initialising);
-  makeDirectory(tools, back, readableBy(domain));
+  makeDirectory(tools, back, [...ownedBy(backend), { domain, access: "r" }]);
   writeAll(tools, back, {
     "frontend": front,
     "frontend-id": String(domain),
@@ -92,10 +117,10 @@ export function writeDevice(
     ...nodes.back,
     "state": initialising,
   });
-  makeDirectory(tools, front, [...ownedBy(domain), { domain: DOM0, access: "r" }]);
+  makeDirectory(tools, front, [...ownedBy(domain), { domain: backend, access: "r" }]);
   writeAll(tools, front, {
     "backend": back,
-    "backend-id": String(DOM0),
+    "backend-id": String(backend),
     ...nodes.front,
     "state": initialising,
   });

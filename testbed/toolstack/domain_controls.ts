@@ -6,7 +6,7 @@
 
 import type { DomainId } from "../../core/lib/brand.ts";
 import { parseMac } from "../../devices/net/mod.ts";
-import type { PluggedCard, VifChoice } from "../host/domain_zero.ts";
+import type { PluggedCard, VifChoice } from "../host/split_devices.ts";
 import { pcapFile } from "../pcap_file.ts";
 import type { Host, HostDomain, HostRunOptions, VifConfig } from "../host/host.ts";
 import type { StopReason } from "../machine_api.ts";
@@ -216,10 +216,11 @@ export class DomainControls {
 }
 
 /** A network card as a host takes it. */
-export function vifConfig({ mac, bridge, rate }: VifSpec): VifConfig {
+export function vifConfig({ mac, bridge, rate, backend }: VifSpec): VifConfig {
   return {
     mac,
     bridge,
+    backend,
     rate: rate === undefined ? undefined : parseVifRate(rate) as VifChoice["rate"],
   };
 }

@@ -166,8 +166,8 @@ export function listSchedule(tools: Toolstack, scheduler: SchedulerName): string
 /** `xl network-list`. */
 export function listCards(tools: Toolstack, domain: HostDomain): string {
   const cards = tools.host.zero.cardsOf(domain.id);
-  const rows = cards.map(({ number, mac, path }) =>
-    `${String(number).padEnd(3)} 0  ${formatMac(mac)} ${right(0, 6)} ${
+  const rows = cards.map(({ number, mac, path, backend }) =>
+    `${String(number).padEnd(3)} ${String(backend).padEnd(2)} ${formatMac(mac)} ${right(0, 6)} ${
       right(stateOf(tools, path), 5)
     }   ${path}`
   );
@@ -177,8 +177,8 @@ export function listCards(tools: Toolstack, domain: HostDomain): string {
 /** `xl block-list`. */
 export function listDisks(tools: Toolstack, domain: HostDomain): string {
   const disks = tools.host.zero.disksOf(domain.id);
-  const rows = disks.map(({ number, path }) =>
-    `${String(number).padEnd(5)} 0   ${String(domain.id).padEnd(6)} ${
+  const rows = disks.map(({ number, path, backend }) =>
+    `${String(number).padEnd(5)} ${String(backend).padEnd(3)} ${String(domain.id).padEnd(6)} ${
       stateOf(tools, path).padEnd(5)
     } ${path}`
   );

@@ -8,8 +8,7 @@
 import { dirname, resolve } from "node:path";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { type FileDisk, openFileDisk } from "../disk_file.ts";
-import type { DomainDevices, Host, HostDomain, HostRunOptions } from "../host/host.ts";
-import type { DiskChoice } from "../host/domain_zero.ts";
+import type { DiskConfig, DomainDevices, Host, HostDomain, HostRunOptions } from "../host/host.ts";
 import { vdevNumber } from "../host/vdev.ts";
 import { parseCpuList } from "./cpu_list.ts";
 import { DomainControls, type DomainReference, vifConfig } from "./domain_controls.ts";
@@ -167,7 +166,12 @@ export class Toolstack extends DomainControls {
       throw new RangeError(`${domain.name} has a disk ${spec.vdev} already`);
     }
     const file = this.#open(spec);
-    this.host.zero.plugDisk(domain.id, { ...spec, image: file.image });
+    try {
+      this.host.plugDisk(domain, diskConfig(spec, file));
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     disks.set(spec.vdev, file);
   }
 
@@ -292,10 +296,11 @@ export class Toolstack extends DomainControls {
 
 /** The devices of settings whose disks are open. */
 function devicesOf(settings: DomainSettings, files: ReadonlyMap<string, FileDisk>): DomainDevices {
-  const disk = settings.disks.map(({ vdev, readonly }): DiskChoice => ({
-    vdev,
-    readonly,
-    image: files.get(vdev)!.image,
-  }));
+  const disk = settings.disks.map((spec) => diskConfig(spec, files.get(spec.vdev)!));
   return { disk, vif: settings.vifs.map(vifConfig) };
+}
+
+/** A disk as a host takes it. */
+function diskConfig({ vdev, readonly, backend }: DiskSpec, { image }: FileDisk): DiskConfig {
+  return { vdev, readonly, backend, image };
 }

@@ -129,6 +129,8 @@ ask:                          ; R14 times by routine RBP, with frames of R15 byt
 .wait:  call turn
         cmp byte [answered], 0
         jne .answered
+        cmp dword [net_front + FRONT_STATE], FRONT_CONNECTED
+        jne .all              ; nobody will answer any more
         call is_late
         jc .next
         call nap

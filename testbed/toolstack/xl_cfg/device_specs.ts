@@ -4,7 +4,6 @@
  * Source: Xen's `docs/man/xl-disk-configuration.5.pod` and `docs/man/xl-network-configuration.5.pod.in`.
  */
 
-import type { DomainId } from "../../../core/lib/brand.ts";
 import { suggest } from "../../suggestion.ts";
 
 /** A disk to plug in. */
@@ -13,6 +12,8 @@ export interface DiskSpec {
   readonly target: string;
   readonly vdev: string;
   readonly readonly: boolean;
+  /** The name or the number of the domain that serves it; default: domain 0. */
+  readonly backend?: string;
 }
 
 /** A network card to plug in. */
@@ -22,13 +23,21 @@ export interface VifSpec {
   /** As `xl` writes it, for example `10Mb/s@50ms`. */
   readonly rate?: string;
   readonly vifname?: string;
-  readonly backend?: DomainId;
+  /** The name or the number of the domain that serves it; default: domain 0. */
+  readonly backend?: string;
 }
 
 const DISK_POSITIONS = ["target", "format", "vdev", "access"];
-const DISK_KEYS = [...DISK_POSITIONS, "devtype", "backendtype", "direct-io-safe", "discard"];
+const DISK_KEYS = [
+  ...DISK_POSITIONS,
+  "devtype",
+  "backend",
+  "backendtype",
+  "direct-io-safe",
+  "discard",
+];
 const ACCESS: Readonly<Record<string, boolean>> = { r: true, ro: true, w: false, rw: false };
-const VIF_KEYS = ["mac", "bridge", "rate", "vifname", "ip", "script", "type", "model"];
+const VIF_KEYS = ["mac", "bridge", "rate", "backend", "vifname", "ip", "script", "type", "model"];
 
 /** Reads `target,format,vdev,access` or `key=value` parts. Throws `SyntaxError` that quotes the disk. */
 export function parseDisk(text: string): DiskSpec {
@@ -44,7 +53,7 @@ export function parseDisk(text: string): DiskSpec {
     if (!DISK_KEYS.includes(name)) throw complain(`unknown ${name}: ${suggest(name, DISK_KEYS)}`);
     parts.set(name, value ?? part.trim());
   }
-  const { target, vdev, format, access } = Object.fromEntries(parts);
+  const { target, vdev, format, access, backend } = Object.fromEntries(parts);
   if (!target) throw complain("expected a file, as in disk.img,raw,xvda,w");
   if (!vdev) throw complain("expected a virtual device, as in disk.img,raw,xvda,w");
   if (format && format !== "raw") throw complain(`the format ${format} is none of: raw`);
@@ -52,7 +61,7 @@ export function parseDisk(text: string): DiskSpec {
   if (readonly === undefined) {
     throw complain(`the access ${access} is none of: ${Object.keys(ACCESS).join(", ")}`);
   }
-  return { target: target.replace(/^(?:phy|file|tap2?|aio):/, ""), vdev, readonly };
+  return { target: target.replace(/^(?:phy|file|tap2?|aio):/, ""), vdev, readonly, backend };
 }
 
 /** Reads `key=value` parts, in any order. Throws `SyntaxError` that quotes the card. */
@@ -65,9 +74,9 @@ export function parseVif(text: string): VifSpec {
     if (!VIF_KEYS.includes(key)) throw complain(`unknown ${key}: ${suggest(key, VIF_KEYS)}`);
     return [key, value] as const;
   });
-  const { mac, bridge, rate, vifname, type } = Object.fromEntries(entries);
+  const { mac, bridge, rate, vifname, backend, type } = Object.fromEntries(entries);
   if (type && type !== "vif") throw complain(`the type ${type} is none of: vif`);
-  return { mac, bridge, rate, vifname };
+  return { mac, bridge, rate, vifname, backend };
 }
 
 const RATE = /^(\d+(?:\.\d+)?)([KMG]?)([bB])\/s(?:@(\d+)(us|ms|s))?$/;

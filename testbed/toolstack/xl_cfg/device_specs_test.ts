@@ -10,7 +10,7 @@ const DISKS: readonly [text: string, target: string, vdev: string, readonly: boo
 ];
 for (const [text, target, vdev, readonly] of DISKS) {
   Deno.test(`disk ${text} is ${target} as ${vdev}`, () => {
-    assertEquals(parseDisk(text), { target, vdev, readonly });
+    assertEquals(parseDisk(text), { target, vdev, readonly, backend: undefined });
   });
 }
 
@@ -21,8 +21,15 @@ Deno.test("vif takes its parts in any order, and none of them", () => {
     bridge: "br1",
     rate: undefined,
     vifname: undefined,
+    backend: undefined,
   });
   assertEquals(parseVif("").bridge, undefined);
+});
+
+Deno.test("a disk and a card may name the domain that serves them", () => {
+  assertEquals(parseDisk("backend=storage,vdev=xvda,target=a.raw").backend, "storage");
+  assertEquals(parseDisk("a.raw,raw,xvda,w,backend=3").backend, "3");
+  assertEquals(parseVif("bridge=br0,backend=net0").backend, "net0");
 });
 
 Deno.test("a rate is bytes in each interval", () => {

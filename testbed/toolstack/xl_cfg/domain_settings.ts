@@ -84,6 +84,7 @@ const RULES: Readonly<Record<string, SettingRule>> = {
   on_crash: ACTION,
   on_watchdog: { ...ACTION, inert: true },
   on_soft_reset: { ...ACTION, inert: true },
+  driver_domain: { kind: "count", from: 0, to: 1, inert: true },
   uuid: { kind: "text", inert: true },
   localtime: { kind: "count", inert: true },
   rtc_timeoffset: { kind: "count", from: -86_400, to: 86_400, inert: true },

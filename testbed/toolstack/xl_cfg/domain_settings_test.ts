@@ -16,8 +16,8 @@ maxvcpus = 4
 cpus = "0-1"
 cpu_weight = 512
 cap = 50
-vif = [ 'mac=00:16:3e:00:00:01,bridge=br0,rate=10Mb/s' ]
-disk = [ 'phy:web1.img,raw,xvda,w', 'data.img,raw,xvdb,r' ]
+vif = [ 'mac=00:16:3e:00:00:01,bridge=br0,rate=10Mb/s,backend=net0' ]
+disk = [ 'phy:web1.img,raw,xvda,w', 'data.img,raw,xvdb,r,backend=storage' ]
 on_crash = 'preserve'
 `;
 
@@ -37,10 +37,16 @@ Deno.test("a whole file is a domain", () => {
     weight: 512,
     cap: 50,
     disks: [
-      { target: "web1.img", vdev: "xvda", readonly: false },
-      { target: "data.img", vdev: "xvdb", readonly: true },
+      { target: "web1.img", vdev: "xvda", readonly: false, backend: undefined },
+      { target: "data.img", vdev: "xvdb", readonly: true, backend: "storage" },
     ],
-    vifs: [{ mac: "00:16:3e:00:00:01", bridge: "br0", rate: "10Mb/s", vifname: undefined }],
+    vifs: [{
+      mac: "00:16:3e:00:00:01",
+      bridge: "br0",
+      rate: "10Mb/s",
+      vifname: undefined,
+      backend: "net0",
+    }],
     onPoweroff: "destroy",
     onReboot: "restart",
     onCrash: "preserve",

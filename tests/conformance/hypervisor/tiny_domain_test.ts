@@ -6,11 +6,11 @@ import type { EngineName } from "../../../core/x86/engine.ts";
 import { DiskImage, memoryBase } from "../../../devices/disk/mod.ts";
 import { parseIpv4, parseMac } from "../../../devices/net/mod.ts";
 import { UserNetwork } from "../../../devices/usernet/mod.ts";
-import { type DomainConfig, Host, type HostDomain } from "../../../testbed/host/host.ts";
+import { Host } from "../../../testbed/host/host.ts";
 import { Toolstack } from "../../../testbed/toolstack/mod.ts";
 import { tshark } from "../../guests/tshark.ts";
+import { answer, startTiny } from "./tiny_session.ts";
 
-const PROMPT = "tiny> ";
 /** Of each frame: what is malformed, whether its checksums are good, its protocol. */
 const CHECKS = ["-o", "ip.check_checksum:TRUE", "-T", "fields", "-E", "separator=|"].concat(
   ["_ws.malformed", "ip.checksum.status", "icmp.checksum.status", "_ws.col.Protocol"]
@@ -18,26 +18,10 @@ const CHECKS = ["-o", "ip.check_checksum:TRUE", "-T", "fields", "-E", "separator
 );
 const SECOND = 1e9 as Cycles;
 
-function start(host: Host, name: string, extra: string, devices: Partial<DomainConfig> = {}) {
-  return host.create({ name, kernel: "tiny", memory: "4MiB", vif: [{}], extra, ...devices });
-}
-
-/** What it writes for a command, or before its first prompt. */
-async function answer({ console }: HostDomain, command: string | null = null): Promise<string[]> {
-  const from = command === null ? 0 : console.text.length;
-  if (command !== null) console.send(`${command}\n`);
-  while (!console.text.includes(PROMPT, from)) {
-    await console.waitFor(PROMPT, { timeoutSimulated: "20s" });
-  }
-  const text = console.text.slice(from, console.text.indexOf(PROMPT, from));
-  const lines = text.split("\n").filter((line) => line !== "");
-  return command === null ? lines : lines.slice(1);
-}
-
 Deno.test("two tiny domains exchange echoes, and Wireshark finds nothing wrong with them", async () => {
   const host = await Host.boot({ memory: "32MiB", profile: "xeon-2003" });
-  const a = await start(host, "a", "ip 10.0.0.1");
-  const b = await start(host, "b", "ip 10.0.0.2");
+  const a = await startTiny(host, "a", "ip 10.0.0.1");
+  const b = await startTiny(host, "b", "ip 10.0.0.2");
   const capture = await Deno.makeTempFile({ suffix: ".pcap" });
   Toolstack.of(host).networkCapture(b, "0", capture);
   assertEquals(await answer(a), [
@@ -79,11 +63,11 @@ Deno.test("a tiny domain gets its address by DHCP, and reaches the outside", asy
     address: parseIpv4("10.0.0.1"),
     dhcp: { first: parseIpv4("10.0.0.10"), count: 10, netmask: parseIpv4("255.255.255.0") },
   });
-  const domain = await start(host, "a", "ip dhcp; ping 10.0.0.1 2");
+  const domain = await startTiny(host, "a", "ip dhcp; ping 10.0.0.1 2");
   const [, , ...lines] = await answer(domain);
   assertEquals(lines[0], "ip: 10.0.0.10");
   assertStringIncludes(lines[1], "2 of 2 answers from 10.0.0.1");
-  const alone = await start(host, "b", "ip dhcp", { vif: [{ bridge: "nobody" }] });
+  const alone = await startTiny(host, "b", "ip dhcp", { vif: [{ bridge: "nobody" }] });
   assertEquals((await answer(alone)).at(-1), "ip: nobody offers an address");
 });
 
@@ -91,7 +75,7 @@ Deno.test("what a tiny domain writes is on its disk, and what is there it reads"
   const host = await Host.boot({ memory: "32MiB" });
   const image = new DiskImage(memoryBase(new Uint8Array(64 * 512)));
   const disk = [{ vdev: "xvda", image }];
-  const domain = await start(host, "a", "check 64", { vif: [], disk });
+  const domain = await startTiny(host, "a", "check 64", { vif: [], disk });
   assertEquals(await answer(domain), [
     "tiny: a domain of 1024 pages",
     "tiny: a disk of 64 sectors",
@@ -116,7 +100,7 @@ Deno.test("what a tiny domain writes is on its disk, and what is there it reads"
 
 Deno.test("cards and disks come and go while a tiny domain runs", async () => {
   const host = await Host.boot({ memory: "32MiB" });
-  const domain = await start(host, "a", "", { vif: [] });
+  const domain = await startTiny(host, "a", "", { vif: [] });
   await answer(domain);
   assertEquals(await answer(domain, "ip 10.0.0.1"), ["there is no network card"]);
   const path = `/local/domain/0/backend/vif/${domain.id}/0`;
@@ -137,7 +121,7 @@ Deno.test("a tiny domain ends when it is told to, from inside and from outside",
   const ends: (string | null)[] = [];
   const tools = Toolstack.of(host);
   for (const how of ["off", "reboot", "xl shutdown", "xl reboot"]) {
-    const domain = await start(host, how, "");
+    const domain = await startTiny(host, how, "");
     await answer(domain);
     if (how === "xl shutdown") tools.shutdown(domain);
     else if (how === "xl reboot") tools.reboot(domain);
@@ -155,7 +139,7 @@ async function ringOfEight(engine: EngineName) {
     Array.from(
       { length: 8 },
       (_, n) =>
-        start(
+        startTiny(
           host,
           `n${n}`,
           `ip 10.0.0.${n}; udp 10.0.0.${(n + 1) % 8} 10 1000; ping 10.0.0.${n ^ 1}`,

@@ -1,0 +1,285 @@
+/**
+ * The disks and network cards of domains, from the tools' side: their nodes in XenStore, their back ends and where these run,
+ * the bridges that cards are plugged into, and what happens when either half goes.
+ */
+
+import type { DomainId } from "../../core/abi/ids.ts";
+import type { MachineClock } from "../../core/clock/clock.ts";
+import { invariant } from "../../core/lib/assert.ts";
+import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
+import type { DiskImage } from "../../devices/disk/mod.ts";
+import {
+  EthernetSwitch,
+  formatMac,
+  type MacAddress,
+  type SwitchPort,
+} from "../../devices/net/mod.ts";
+import { BlockBackEnd, NetBackEnd, type Rate, XenbusDevice } from "../../devices/pv/mod.ts";
+import type { StoreSession, XenStore } from "../../devices/xenstore/mod.ts";
+import type { BackEndPlace } from "./back_end_place.ts";
+import { devicePaths, writeDevice } from "./store_nodes.ts";
+import { vdevNumber } from "./vdev.ts";
+
+/** Where the back end of a device runs; default: where the host's do. */
+export interface DeviceChoice {
+  /** A driver domain, or 0. */
+  readonly backend?: DomainId;
+}
+
+/** A disk of a domain. */
+export interface DiskChoice extends DeviceChoice {
+  /** What the guest calls it, for example `xvda`. */
+  readonly vdev: string;
+  readonly image: DiskImage;
+  readonly readonly?: boolean;
+}
+
+/** A network card of a domain. */
+export interface VifChoice extends DeviceChoice {
+  readonly mac: MacAddress;
+  /** Default `br0`. */
+  readonly bridge?: string;
+  readonly rate?: Rate | null;
+}
+
+/** What disks and cards have in common. */
+interface PluggedDevice {
+  /** The back end's home in XenStore. */
+  readonly path: string;
+  /** The domain that the back end acts for. */
+  readonly backend: DomainId;
+}
+
+/** A disk of a domain, as tools see it. */
+export interface PluggedDisk extends PluggedDevice {
+  readonly kind: "vbd";
+  /** The virtual device's number. */
+  readonly number: number;
+  readonly driver: BlockBackEnd;
+}
+
+/** A network card of a domain, as tools see it. */
+export interface PluggedCard extends PluggedDevice {
+  readonly kind: "vif";
+  /** Its place among the cards. */
+  readonly number: number;
+  readonly mac: MacAddress;
+  /** Where it is plugged into its bridge. */
+  readonly port: SwitchPort;
+  readonly driver: NetBackEnd;
+}
+
+type Plugged = (PluggedDisk | PluggedCard) & {
+  readonly device: XenbusDevice;
+  /** Takes it away at once. */
+  unplug(): void;
+  /** Its back end's domain is gone: what is left to do is done in domain 0. */
+  lose(): void;
+};
+
+/** A device's state in a record. */
+export type SavedDevice = { readonly path: string; readonly record: SnapshotRecord };
+
+/** What the devices are made in. */
+export interface SplitDeviceParts {
+  readonly store: XenStore;
+  /** The toolstack's connection. */
+  readonly tools: StoreSession;
+  readonly clock: MachineClock;
+  /** Where the back ends of a domain's devices run; throws `RangeError` if `backend` is no place for them. */
+  readonly placeOf: (domain: DomainId, backend?: DomainId) => BackEndPlace;
+  /** Who finishes what a driver domain left behind. */
+  readonly heir: () => BackEndPlace;
+}
+
+/** A bridge is software: its work is billed, and the copy itself is quick. */
+const BRIDGE_BITS_PER_SECOND = 40e9;
+
+/** See the module comment. */
+export class SplitDevices {
+  readonly #parts: SplitDeviceParts;
+  readonly #bridges = new Map<string, EthernetSwitch>();
+  /** Names of the network cards that are plugged in. */
+  readonly #macs = new Map<MacAddress, string>();
+  readonly #devices = new Map<DomainId, Map<string, Plugged>>();
+
+  constructor(parts: SplitDeviceParts) {
+    this.#parts = parts;
+  }
+
+  /** The bridges there are, in the order in which they were first named. */
+  get bridges(): readonly EthernetSwitch[] {
+    return [...this.#bridges.values()];
+  }
+
+  /** A bridge; it comes into being when it is first named. */
+  bridge(name: string): EthernetSwitch {
+    let bridge = this.#bridges.get(name);
+    if (!bridge) {
+      const { clock } = this.#parts;
+      bridge = new EthernetSwitch({ name, clock, bitsPerSecond: BRIDGE_BITS_PER_SECOND });
+      this.#bridges.set(name, bridge);
+    }
+    return bridge;
+  }
+
+  /** Plugs a disk in. Throws `SyntaxError` for a name that is no virtual device's. */
+  plugDisk(id: DomainId, { vdev, image, readonly = false, backend }: DiskChoice): void {
+    const number = vdevNumber(vdev);
+    const name = `blkback.${id}.${number}`;
+    const { place, wake } = this.#placement(name, id, backend);
+    const { host } = place();
+    const driver = new BlockBackEnd({ host, frontDomain: id, name, disk: image, readonly, wake });
+    const mode = readonly ? "r" : "w";
+    this.#plug(id, { kind: "vbd", number, driver, backend: host.domain }, { name, place }, {
+      back: { "dev": vdev, "mode": mode, "type": "phy", "removable": "0", "bootable": "1" },
+      front: { "virtual-device": String(number), "device-type": "disk" },
+    });
+  }
+
+  /**
+   * Plugs a network card in as the domain's number `index`. Throws `RangeError` if another card has its
+   * MAC address.
+   */
+  plugVif(id: DomainId, index: number, choice: VifChoice): void {
+    const { mac, bridge = "br0", rate, backend } = choice;
+    const other = this.#macs.get(mac);
+    if (other !== undefined) {
+      throw new RangeError(`${formatMac(mac)} is the MAC address of ${other} already`);
+    }
+    const name = `netback.${id}.${index}`;
+    const { place, wake } = this.#placement(name, id, backend);
+    const { host } = place();
+    const lan = this.bridge(bridge);
+    const port = lan.attach(`vif${id}.${index}`);
+    const { clock } = this.#parts;
+    const driver = new NetBackEnd({ host, frontDomain: id, name, clock, port, rate, wake });
+    const nodes = { "mac": formatMac(mac), "handle": String(index) };
+    this.#macs.set(mac, port.name);
+    const about = { kind: "vif", number: index, driver, mac, port, backend: host.domain } as const;
+    const back = { ...nodes, bridge, "type": "vif" };
+    this.#plug(id, about, { name, place }, { back, front: nodes }, () => {
+      this.#macs.delete(mac);
+      port.tap = null;
+      lan.detach(port);
+    });
+  }
+
+  /** The disks of a domain, by number. */
+  disksOf(id: DomainId): PluggedDisk[] {
+    return this.#devicesOf(id).filter((each) => each.kind === "vbd");
+  }
+
+  /** The network cards of a domain, by number. */
+  cardsOf(id: DomainId): PluggedCard[] {
+    return this.#devicesOf(id).filter((each) => each.kind === "vif");
+  }
+
+  /** Asks a guest to close its half of a device, which is gone when it has. Throws as {@link unplug}. */
+  askToUnplug(id: DomainId, path: string): void {
+    this.deviceAt(id, path);
+    this.#parts.tools.write(`${path}/online`, "0");
+  }
+
+  /** Takes a device away at once. Throws `RangeError` if there is no such device. */
+  unplug(id: DomainId, path: string): void {
+    this.deviceAt(id, path).unplug();
+    this.#devices.get(id)!.delete(path);
+  }
+
+  /** Takes away all devices of a domain. */
+  unplugAll(id: DomainId): void {
+    for (const path of [...this.#devices.get(id)?.keys() ?? []]) this.unplug(id, path);
+    this.#devices.delete(id);
+  }
+
+  /** A driver domain is about to go: front ends of its back ends are told to close. */
+  loseBackEnds(backend: DomainId): void {
+    for (const each of this.#servedBy(backend)) each.lose();
+  }
+
+  /** Whether devices are left whose back ends acted for that domain. */
+  isServing(backend: DomainId): boolean {
+    return this.#servedBy(backend).length > 0;
+  }
+
+  /** Used by the snapshot of domain 0: the devices of a domain. */
+  saveDevices(id: DomainId): SavedDevice[] {
+    const devices = [...this.#devices.get(id) ?? []];
+    return devices.map(([path, { device }]) => ({ path, record: device.save() }));
+  }
+
+  /** Restores the devices of a domain, which must be plugged in. */
+  restoreDevices(id: DomainId, saved: readonly SavedDevice[]): void {
+    for (const { path, record } of saved) {
+      const plugged = this.#devices.get(id)?.get(path);
+      invariant(plugged, `a snapshot has the device ${path}, which is not plugged in`);
+      plugged.device.restore(record);
+    }
+  }
+
+  #devicesOf(id: DomainId): Plugged[] {
+    const devices = [...this.#devices.get(id)?.values() ?? []];
+    return devices.sort((a, b) => a.number - b.number);
+  }
+
+  #servedBy(backend: DomainId): Plugged[] {
+    const all = [...this.#devices.values()].flatMap((devices) => [...devices.values()]);
+    return all.filter((each) => each.backend === backend);
+  }
+
+  /** Throws `RangeError` if there is no such device. */
+  protected deviceAt(id: DomainId, path: string): Plugged {
+    const plugged = this.#devices.get(id)?.get(path);
+    if (!plugged) throw new RangeError(`domain ${id} has no device ${path}`);
+    return plugged;
+  }
+
+  /** Where a back end of that name runs, and how it says that it has work: wherever that may be by then. */
+  #placement(name: string, id: DomainId, backend?: DomainId): Placement {
+    let present = this.#parts.placeOf(id, backend);
+    return {
+      place: (moved) => present = moved ?? present,
+      wake: () => present.service.wake(name),
+    };
+  }
+
+  #plug(
+    id: DomainId,
+    about: Omit<PluggedDisk, "path"> | Omit<PluggedCard, "path">,
+    { name, place }: { readonly name: string; readonly place: Placement["place"] },
+    nodes: Parameters<typeof writeDevice>[3],
+    unplugged: () => void = () => {},
+  ): void {
+    const { driver, backend } = about;
+    const { store, tools, heir } = this.#parts;
+    const paths = devicePaths(about.kind, id, about.number, backend);
+    writeDevice(tools, id, paths, nodes);
+    const path = paths.back;
+    const wake = () => place().service.wake(name);
+    const onUnplugged = () => this.unplug(id, path);
+    const device = new XenbusDevice({ store, domain: backend, path, driver, wake, onUnplugged });
+    place().service.add(name, device);
+    wake();
+    const unplug = () => {
+      device.destroy();
+      place().service.remove(name);
+      for (const half of [paths.back, paths.front]) tools.remove(half);
+      unplugged();
+    };
+    const lose = () => {
+      place().service.remove(name);
+      place(heir()).service.add(name, device);
+      device.lose();
+    };
+    let devices = this.#devices.get(id);
+    if (!devices) this.#devices.set(id, devices = new Map());
+    devices.set(path, { ...about, path, device, unplug, lose });
+  }
+}
+
+/** Where a back end runs: asked, or moved. */
+interface Placement {
+  readonly place: (moved?: BackEndPlace) => BackEndPlace;
+  readonly wake: () => void;
+}
