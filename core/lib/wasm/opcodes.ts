@@ -73,6 +73,13 @@ export const MEMORY: Readonly<Record<string, number>> = {
   "i64.store32": 0x3e,
 };
 
+/** Instructions on stretches of memory, behind {@link BULK_PREFIX}: the opcode, and how many memories are named. */
+export const BULK: Readonly<Record<string, readonly [opcode: number, memories: number]>> = {
+  "memory.copy": [10, 2],
+  "memory.fill": [11, 1],
+};
+export const BULK_PREFIX = 0xfc;
+
 /** Vector instructions behind the 0xFD prefix: loads and stores, then the others. */
 export const SIMD_MEMORY: Readonly<Record<string, number>> = {
   "v128.load": 0x00,

@@ -28,6 +28,7 @@ export function constant(value: number | bigint): Value {
 export const add = binary("i64.add");
 export const sub = binary("i64.sub");
 export const mul = binary("i64.mul");
+export const div = binary("i64.div_u");
 export const and = binary("i64.and");
 export const or = binary("i64.or");
 export const xor = binary("i64.xor");
@@ -127,6 +128,21 @@ export class Routine {
     address(this.code);
     value(this.code);
     this.code.memory(width === 64 ? "i64.store" : `i64.store${width}`, offset);
+  }
+
+  /** Copies `bytes` bytes between linear offsets, as if all were read first. */
+  copy(target: Value, source: Value, bytes: Value): void {
+    for (const push of [target, source, bytes]) push(this.code);
+    this.code.bulk("memory.copy");
+  }
+
+  /** Stores the low byte of a value `bytes` times from a linear offset on. */
+  fill(target: Value, byte: Value, bytes: Value): void {
+    target(this.code);
+    byte(this.code);
+    this.code.op("i32.wrap_i64");
+    bytes(this.code);
+    this.code.bulk("memory.fill");
   }
 
   /** Returns 0. */

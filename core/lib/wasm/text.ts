@@ -5,6 +5,8 @@
 
 import { invariant } from "../assert.ts";
 import {
+  BULK,
+  BULK_PREFIX,
   MEMORY,
   NO_RESULT,
   PLAIN,
@@ -73,6 +75,7 @@ class BodyReader {
   instruction(): string {
     const opcode = this.#byte();
     if (opcode === SIMD_PREFIX) return this.#vector();
+    if (opcode === BULK_PREFIX) return this.#bulk();
     const memory = NAMES.memory.get(opcode);
     if (memory !== undefined) return this.#access(memory);
     const name = NAMES.immediate.get(opcode);
@@ -130,6 +133,15 @@ class BodyReader {
     const lane = NAMES.simdLane.get(opcode);
     if (lane !== undefined) return `${lane} ${this.#byte()}`;
     return this.#named(NAMES.simd, opcode);
+  }
+
+  #bulk(): string {
+    const opcode = this.unsigned();
+    const found = Object.entries(BULK).find(([, [number]]) => number === opcode);
+    invariant(found !== undefined, `bulk opcode ${opcode} before byte ${this.at}`);
+    const [name, [, memories]] = found;
+    for (let i = 0; i < memories; i++) invariant(this.unsigned() === 0, "there is one memory");
+    return name;
   }
 
   #access(name: string): string {

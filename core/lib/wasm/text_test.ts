@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { test } from "../testing.ts";
-import { MEMORY, PLAIN, SIMD, SIMD_LANE, SIMD_MEMORY } from "./opcodes.ts";
+import { BULK, MEMORY, PLAIN, SIMD, SIMD_LANE, SIMD_MEMORY } from "./opcodes.ts";
 import { functionText } from "./text.ts";
 import { FunctionWriter, type Signature } from "./writer.ts";
 
@@ -51,6 +51,7 @@ test("every instruction of the tables is read as it was written", () => {
     const [line] = linesOf((code) => code.memory(name, 8));
     assertEquals(line.replace(/ align=1$/, ""), `${name} offset=8`);
   }
+  for (const name of Object.keys(BULK)) assertEquals(linesOf((code) => code.bulk(name)), [name]);
   for (const name of Object.keys(SIMD_LANE)) {
     assertEquals(linesOf((code) => code.lane(name, 1)), [`${name} 1`]);
   }

@@ -2,6 +2,8 @@
 
 import { invariant } from "../assert.ts";
 import {
+  BULK,
+  BULK_PREFIX,
   MEMORY,
   NO_RESULT,
   PLAIN,
@@ -148,6 +150,16 @@ export class FunctionWriter {
     }
     this.#code.unsigned(0);
     this.#code.unsigned(offset);
+  }
+
+  /** Copies or fills a stretch of memory. */
+  bulk(name: string): void {
+    const found = BULK[name];
+    invariant(found !== undefined, `no WebAssembly bulk instruction is named ${name}`);
+    const [opcode, memories] = found;
+    this.#code.byte(BULK_PREFIX);
+    this.#code.unsigned(opcode);
+    for (let i = 0; i < memories; i++) this.#code.unsigned(0);
   }
 
   lane(name: string, lane: number): void {

@@ -3,7 +3,7 @@
  * MMU's way from a TLB miss to an entry. They stand in the function table, so that all modules share them.
  *
  * A quick function does all that its plain twin would and returns 1, or gives up with nothing changed and returns 0. Where
- * somebody owns ring 0, all give up: the owner is asked first.
+ * somebody owns ring 0, all that an owner would want to decide give up: the owner is asked first.
  */
 
 import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
@@ -37,6 +37,7 @@ import { ARGUMENTS } from "../system/memory_access.ts";
 import { ModeKey } from "../system/mode.ts";
 import { CpuWords } from "./cpu_words.ts";
 import { writeLongReturn, writeProtectedReturn } from "./return.ts";
+import { writeFillBlock, writeMoveBlock } from "./string_blocks.ts";
 import { dropLocals, dropPage, requireCanonical } from "./tlb_words.ts";
 import { type QuickAccess, TranslationWriter } from "./translation.ts";
 import { writeFault, writeInt } from "./trap.ts";
@@ -57,8 +58,12 @@ const FUNCTIONS = {
   sysret: writeSysret,
   swapgs: writeSwapGs,
   int: writeInt,
+  moveBlock: writeMoveBlock,
+  fillBlock: writeFillBlock,
 } as const satisfies Readonly<Record<string, (r: Routine, cpu: Value, trapLog: number) => void>>;
 const NAMES: readonly string[] = Object.keys(FUNCTIONS);
+/** Those that are nobody else's business. */
+const UNASKED: readonly unknown[] = [writeMoveBlock, writeFillBlock];
 
 /** Entries of the function table that quick functions take. */
 export const QUICK_ENTRIES: number = ACCESSES.length + NAMES.length + 1;
@@ -97,7 +102,9 @@ export function compileQuickFunctions(
     const { index, writer } = module.define(QUICK_FUNCTION);
     const r = new Routine(writer);
     const cpu = r.wide(0);
-    r.giveUpIf(hasAny(load(cpu, 32, offsetOf("care")), Care.owner | Care.debugger));
+    if (!UNASKED.includes(write)) {
+      r.giveUpIf(hasAny(load(cpu, 32, offsetOf("care")), Care.owner | Care.debugger));
+    }
     if (trapLog === 0 && (write === writeFault || write === writeInt)) r.giveUp();
     else write(r, cpu, trapLog);
     r.done();
