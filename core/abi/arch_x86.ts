@@ -1,9 +1,9 @@
 /**
  * What is x86 about the ABI: selectors, trap tables, exception frames and a virtual CPU's initial state.
- * Source: Xen 4.17's `arch-x86/xen.h`, `arch-x86/xen-x86_64.h`, `arch-x86/cpuid.h`.
+ * Source: Xen 4.17's `arch-x86/xen.h`, `arch-x86/xen-x86_64.h`, `arch-x86/xen-x86_32.h`, `arch-x86/cpuid.h`.
  */
 
-import { defineStruct } from "./struct_layout.ts";
+import { array, defineStruct, only } from "./struct_layout.ts";
 
 /** Selectors of the descriptors that every guest's GDT holds (`FLAT_*`, 64-bit guests). */
 export const FLAT = {
@@ -18,6 +18,17 @@ export const FLAT = {
   USER_CS: 0xe033,
   USER_SS: 0xe02b,
 } as const;
+
+/** The same of 32-bit guests, whose kernel runs in ring 1. */
+export const FLAT32 = {
+  KERNEL_CS: 0xe019,
+  KERNEL_DS: 0xe021,
+  USER_CS: 0xe02b,
+  USER_DS: 0xe033,
+} as const;
+
+/** The vector of hypercalls of 32-bit guests (`xen-x86_32.h`, "Hypercall interface"). */
+export const HYPERCALL_VECTOR = 0x82;
 
 /** GDT frames that a guest may give, and the first entry that is the hypervisor's. */
 export const FIRST_RESERVED_GDT_PAGE = 14;
@@ -61,57 +72,87 @@ export const iret_context = defineStruct("iret_context", { lp64: 72, ilp32: 36 }
   ss: "ulong",
 });
 
-/** Offsets in `struct cpu_user_regs` of 64-bit guests; each register takes eight bytes. */
-export const CPU_USER_REGS = {
-  r15: 0,
-  r14: 8,
-  r13: 16,
-  r12: 24,
-  rbp: 32,
-  rbx: 40,
-  r11: 48,
-  r10: 56,
-  r9: 64,
-  r8: 72,
-  rax: 80,
-  rcx: 88,
-  rdx: 96,
-  rsi: 104,
-  rdi: 112,
-  rip: 128,
-  cs: 136,
-  rflags: 144,
-  rsp: 152,
-  ss: 160,
-  es: 168,
-  ds: 176,
-  fs: 184,
-  gs: 192,
-} as const;
+/** `struct cpu_user_regs` of 64-bit guests; selectors are 16 bits wide, with padding behind them. */
+export const CPU_USER_REGS_64 = defineStruct("cpu_user_regs", 200, {
+  r15: "u64",
+  r14: "u64",
+  r13: "u64",
+  r12: "u64",
+  rbp: "u64",
+  rbx: "u64",
+  r11: "u64",
+  r10: "u64",
+  r9: "u64",
+  r8: "u64",
+  rax: "u64",
+  rcx: "u64",
+  rdx: "u64",
+  rsi: "u64",
+  rdi: "u64",
+  error_code: "u32",
+  entry_vector: "u32",
+  rip: "u64",
+  cs: "u64",
+  rflags: "u64",
+  rsp: "u64",
+  ss: "u64",
+  es: "u64",
+  ds: "u64",
+  fs: "u64",
+  gs: "u64",
+});
 
-/** Bytes of `struct vcpu_guest_context` (64-bit), and where its parts begin. */
-export const VCPU_GUEST_CONTEXT_BYTES = 5168;
-export const VCPU_GUEST_CONTEXT = {
-  fpu_ctxt: 0,
-  flags: 512,
-  user_regs: 520,
-  trap_ctxt: 720,
-  ldt_base: 4816,
-  ldt_ents: 4824,
-  gdt_frames: 4832,
-  gdt_ents: 4960,
-  kernel_ss: 4968,
-  kernel_sp: 4976,
-  ctrlreg: 4984,
-  debugreg: 5048,
-  event_callback_eip: 5112,
-  failsafe_callback_eip: 5120,
-  syscall_callback_eip: 5128,
-  vm_assist: 5136,
-  fs_base: 5144,
-  gs_base_kernel: 5152,
-  gs_base_user: 5160,
-} as const;
+/** The same of 32-bit guests. */
+export const CPU_USER_REGS_32 = defineStruct("cpu_user_regs", 68, {
+  ebx: "u32",
+  ecx: "u32",
+  edx: "u32",
+  esi: "u32",
+  edi: "u32",
+  ebp: "u32",
+  eax: "u32",
+  error_code: "u16",
+  entry_vector: "u16",
+  eip: "u32",
+  cs: "u32",
+  eflags: "u32",
+  esp: "u32",
+  ss: "u32",
+  es: "u32",
+  ds: "u32",
+  fs: "u32",
+  gs: "u32",
+});
+
+/** `struct vcpu_guest_context`. */
+export const VCPU_GUEST_CONTEXT = defineStruct(
+  "vcpu_guest_context",
+  { lp64: 5168, ilp32: 2800 },
+  {
+    fpu_ctxt: array("u8", 512),
+    flags: "ulong",
+    user_regs: only("lp64", CPU_USER_REGS_64),
+    user_regs_32: only("ilp32", CPU_USER_REGS_32),
+    trap_ctxt: array(trap_info, 256),
+    ldt_base: "ulong",
+    ldt_ents: "ulong",
+    gdt_frames: array("frame", 16),
+    gdt_ents: "ulong",
+    kernel_ss: "ulong",
+    kernel_sp: "ulong",
+    ctrlreg: array("ulong", 8),
+    debugreg: array("ulong", 8),
+    event_callback_cs: only("ilp32", "ulong"),
+    event_callback_eip: "ulong",
+    failsafe_callback_cs: only("ilp32", "ulong"),
+    failsafe_callback_eip: "ulong",
+    syscall_callback_eip: only("lp64", "ulong"),
+    vm_assist: "ulong",
+    fs_base: only("lp64", "u64"),
+    gs_base_kernel: only("lp64", "u64"),
+    gs_base_user: only("lp64", "u64"),
+  },
+);
 
 /** The first CPUID leaf of the hypervisor, and its signature. */
 export const XEN_CPUID_FIRST_LEAF = 0x4000_0000;

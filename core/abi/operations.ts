@@ -3,7 +3,7 @@
  * Source: Xen 4.17's `vcpu.h`, `sched.h`, `memory.h`, `version.h`, `features.h`, `callback.h`, `physdev.h`.
  */
 
-import { array, defineStruct } from "./struct_layout.ts";
+import { array, defineStruct, only } from "./struct_layout.ts";
 
 /** Commands of `vcpu_op` (`VCPUOP_*`). */
 export const VCPUOP = {
@@ -181,10 +181,11 @@ export const CALLBACKTYPE = {
 /** `CALLBACKF_mask_events`: the callback begins with events masked. */
 export const CALLBACKF_mask_events = 1;
 
-/** The 64-bit form; that of 32-bit guests has a selector before the address. */
-export const callback_register = defineStruct("callback_register", { lp64: 16, ilp32: 8 }, {
+/** `struct callback_register`; the `xen_callback_t` of 32-bit guests has a selector before the address. */
+export const callback_register = defineStruct("callback_register", { lp64: 16, ilp32: 12 }, {
   type: "u16",
   flags: "u16",
+  cs: only("ilp32", "ulong"),
   address: "ulong",
 });
 

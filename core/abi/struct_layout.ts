@@ -28,13 +28,19 @@ export type ScalarType =
   | "handle"
   | "frame";
 
-/** A field: a scalar, a structure, or an array of either. */
-export type FieldType = ScalarType | ArrayType | StructLayout<Fields>;
+/** A field: a scalar, a structure, an array of either, or one that a single model has. */
+export type FieldType = ScalarType | ArrayType | OnlyType | StructLayout<Fields>;
 
 /** An array of `count` scalars or structures. */
 export interface ArrayType {
   readonly element: ScalarType | StructLayout<Fields>;
   readonly count: number;
+}
+
+/** A field that the structure has in one data model: in the other it takes no room and reads as zeros. */
+export interface OnlyType {
+  readonly model: DataModel;
+  readonly field: ScalarType | StructLayout<Fields>;
 }
 
 /** Fields in the header's order. */
@@ -46,6 +52,7 @@ type ScalarValue<T extends ScalarType> = T extends "u64" | "s64" | "ulong" | "ha
 /** What a field holds when it is read. */
 export type FieldValue<T extends FieldType> = T extends ScalarType ? ScalarValue<T>
   : T extends { readonly element: infer E extends FieldType } ? readonly FieldValue<E>[]
+  : T extends { readonly field: infer E extends FieldType } ? FieldValue<E>
   : T extends StructLayout<infer F> ? StructValue<F>
   : never;
 
@@ -61,6 +68,14 @@ export function array<const E extends ScalarType | StructLayout<Fields>>(
   count: number,
 ): { readonly element: E; readonly count: number } {
   return { element, count };
+}
+
+/** A field of `model` alone. */
+export function only<const E extends ScalarType | StructLayout<Fields>>(
+  model: DataModel,
+  field: E,
+): { readonly model: DataModel; readonly field: E } {
+  return { model, field };
 }
 
 interface Placement {
@@ -139,6 +154,11 @@ export class StructLayout<F extends Fields> {
     }
   }
 
+  /** The structure with all fields zero. */
+  zero(model: DataModel = "lp64"): StructValue<F> {
+    return this.read(new Uint8Array(this.sizeBytes(model)), 0, model);
+  }
+
   /** The structure as bytes; fields that are left out are zero. */
   toBytes(value: Partial<StructValue<F>>, model: DataModel = "lp64"): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.sizeBytes(model));
@@ -186,6 +206,9 @@ function sizeOf(type: FieldType, model: DataModel): { sizeBytes: number; alignBy
     return { sizeBytes: type.sizeBytes(model), alignBytes: type.alignBytes(model) };
   }
   if (typeof type !== "string") {
+    if ("field" in type) {
+      return type.model === model ? sizeOf(type.field, model) : { sizeBytes: 0, alignBytes: 1 };
+    }
     const { sizeBytes, alignBytes } = sizeOf(type.element, model);
     return { sizeBytes: sizeBytes * type.count, alignBytes };
   }
@@ -197,6 +220,11 @@ function readField(view: DataView, at: number, type: FieldType, model: DataModel
   if (typeof type === "string") return readScalar(view, at, type, model);
   if (type instanceof StructLayout) {
     return type.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), at, model);
+  }
+  if ("field" in type) {
+    if (type.model === model) return readField(view, at, type.field, model);
+    const absent = new DataView(new ArrayBuffer(sizeOf(type.field, type.model).sizeBytes));
+    return readField(absent, 0, type.field, type.model);
   }
   const { sizeBytes } = sizeOf(type.element, model);
   return Array.from(
@@ -216,6 +244,10 @@ function writeField(
   if (type instanceof StructLayout) {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     return type.write(bytes, value as StructValue<Fields>, at, model);
+  }
+  if ("field" in type) {
+    if (type.model === model) writeField(view, at, type.field, value, model);
+    return;
   }
   const { sizeBytes } = sizeOf(type.element, model);
   const elements = (value as readonly unknown[]).slice(0, type.count);

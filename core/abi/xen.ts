@@ -64,6 +64,12 @@ export const XEN_PVCLOCK_TSC_STABLE_BIT = 1;
 /** Layout of the hypervisor's part of a 64-bit guest's address space (`xen-x86_64.h`). */
 export const HYPERVISOR_VIRT_START = -0x8000_0000_0000;
 export const HYPERVISOR_VIRT_END = -0x7800_0000_0000;
+/**
+ * Where the hypervisor's part of a 32-bit guest's address space begins (`xen-x86_32.h`), and where the
+ * machine-to-physical table in it could end (Xen's own choice for 32-bit guests of a 64-bit hypervisor).
+ */
+export const HYPERVISOR_VIRT_START_PAE = 0xf580_0000;
+export const MACH2PHYS_VIRT_END_PAE = 0xffe0_0000;
 /** Slots of a top-level table that belong to the hypervisor: first, and one after the last. */
 export const ROOT_PAGETABLE_FIRST_XEN_SLOT = 256;
 export const ROOT_PAGETABLE_END_XEN_SLOT = 272;

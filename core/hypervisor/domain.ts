@@ -2,6 +2,8 @@
 
 import type { DomainId, MachineFrame } from "../abi/ids.ts";
 import type { ShutdownReason } from "../abi/operations.ts";
+import type { DataModel } from "../abi/struct_layout.ts";
+import { GUEST_SPACES, type GuestSpace } from "./memory/guest_space.ts";
 import type { DomainArea } from "./memory/machine_map.ts";
 import type { Executor } from "./scheduling/ports.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -14,6 +16,8 @@ export interface DomainOptions {
   readonly maxPages: number;
   /** May use control operations. */
   readonly privileged: boolean;
+  /** How wide its words are; default: 64 bits. */
+  readonly model?: DataModel;
   /** Who runs its virtual CPUs; default: the hypervisor's executor of machine code. */
   readonly executor?: Executor;
 }
@@ -21,6 +25,8 @@ export interface DomainOptions {
 /** A domain of the hypervisor. */
 export class Domain {
   readonly vcpus: Vcpu[] = [];
+  /** What its address space is like, and so its structures. */
+  readonly space: GuestSpace;
   /** Frames that it owns, the shared page aside. */
   pages = 0;
   maxPages: number;
@@ -45,6 +51,12 @@ export class Domain {
   ) {
     this.maxPages = options.maxPages;
     this.name = options.name;
+    this.space = GUEST_SPACES[options.model ?? "lp64"];
+  }
+
+  /** The data model of the structures that it shares with the hypervisor. */
+  get model(): DataModel {
+    return this.space.model;
   }
 
   get privileged(): boolean {

@@ -8,9 +8,8 @@
 import { ERRNO, type Errno } from "../abi/errno.ts";
 import type { DomainId, MachineFrame, VcpuId } from "../abi/ids.ts";
 import { SHUTDOWN, type ShutdownReason } from "../abi/operations.ts";
-import { VCPU_INFO, VCPU_INFO_BYTES, vcpu_time_info } from "../abi/xen.ts";
-import { XEN_LEGACY_MAX_VCPUS, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts";
-import { SHARED_INFO } from "../abi/xen.ts";
+import { TWO_LEVEL } from "../abi/event_channel.ts";
+import { SHARED_INFO, VCPU_INFO, VCPU_INFO_BYTES, XEN_LEGACY_MAX_VCPUS } from "../abi/xen.ts";
 import { type Cycle, type MachineClock, mulDivFloor } from "../clock/clock.ts";
 import { invariant } from "../lib/assert.ts";
 import type { Snapshot, SnapshotRecord } from "../lib/snapshot.ts";
@@ -25,8 +24,10 @@ import { MachineFrameMemory } from "./frame_memory.ts";
 import { GrantTables } from "./grant_tables/mod.ts";
 import { restoreHypervisor, saveHypervisor } from "./hypervisor_snapshot.ts";
 import { FrameFlag, FrameTable, FrameType } from "./memory/frame_table.ts";
+import { writeTimeInfo, writeWallClock } from "./guest_time.ts";
 import { grantPorts } from "./memory/grant_ports.ts";
 import { LogDirty } from "./memory/log_dirty.ts";
+import type { GuestSpace } from "./memory/guest_space.ts";
 import { MachineMap } from "./memory/machine_map.ts";
 import { PageTypes } from "./memory/page_types.ts";
 import { Reservations } from "./memory/reservations.ts";
@@ -43,8 +44,6 @@ const FRAME_BYTES = 4096;
 const MAX_PORT = 1023;
 const MAX_GRANT_FRAMES = 64;
 const MAX_HANDLES = 1024 * 512;
-const INFO = VCPU_INFO.lp64;
-const SHARED = SHARED_INFO.lp64;
 
 /** What a hypervisor is put on. */
 export interface HypervisorPorts {
@@ -103,7 +102,11 @@ export class Hypervisor implements Snapshot {
       memory,
       frames,
       flushes,
-      fillRoot: (root, domain) => map.fillRoot(root, this.#domain(domain).area),
+      spaceOf: (id) => this.spaceOf(id),
+      fillTable: (table, type, id) => {
+        const { model, area } = this.#domain(id);
+        map.fillTable(table, type, model, area);
+      },
     });
     frames.onFree = (frame) => {
       frames.stamp[frame] = flushes.stamp;
@@ -132,6 +135,11 @@ export class Hypervisor implements Snapshot {
     return this.ports.dispatcher;
   }
 
+  /** What the address space of a domain is like. */
+  spaceOf(id: DomainId): GuestSpace {
+    return this.#domain(id).space;
+  }
+
   /** Nanoseconds since the machine started: the guests' system time. */
   systemTimeNs(): number {
     return mulDivFloor(this.dispatcher.now, 1_000_000_000, this.ports.clock.frequencyHz);
@@ -148,14 +156,15 @@ export class Hypervisor implements Snapshot {
     const sharedInfo = this.frames.allocateShared(id);
     if (sharedInfo === null) throw new RangeError("the machine has no memory left for a domain");
     this.memory.writeBytes(sharedInfo, 0, new Uint8Array(FRAME_BYTES));
-    const domain = new Domain(id, options, sharedInfo, this.map.createArea(options.vcpus));
+    const area = this.map.createArea(options.vcpus, options.model ?? "lp64");
+    const domain = new Domain(id, options, sharedInfo, area);
     domain.pauses = 1;
     this.domains.set(id, domain);
-    this.#writeWallClock(sharedInfo);
+    writeWallClock(this.memory, sharedInfo, domain.model, this.ports.wallClockSeconds);
     for (let i = 0; i < options.vcpus; i++) this.#createVcpu(domain, i as VcpuId);
     this.events.attach({
       id,
-      model: "lp64",
+      model: domain.model,
       vcpuCount: options.vcpus,
       privileged: options.privileged,
       maxPort: MAX_PORT,
@@ -265,16 +274,17 @@ export class Hypervisor implements Snapshot {
   registerInfo(vcpu: Vcpu, frame: number, offset: number): 0 | Errno {
     if (offset > FRAME_BYTES - VCPU_INFO_BYTES || offset % 8 !== 0) return ERRNO.EINVAL;
     if (vcpu.info !== null && vcpu.info.frame !== vcpu.domain.sharedInfo) return ERRNO.EINVAL;
-    const { id } = vcpu.domain;
+    const { id, model } = vcpu.domain;
+    const places = VCPU_INFO[model];
     if (this.types.get(frame, FrameType.writable, id) !== 0) return ERRNO.EINVAL;
     const place: FramePlace = { frame: frame as MachineFrame, offset };
     const words = new Uint8Array(VCPU_INFO_BYTES);
     if (vcpu.info) this.memory.readBytes(vcpu.info.frame, vcpu.info.offset, words);
     // One who never had any begins with events masked.
-    else words[INFO.upcall_mask] = 1;
+    else words[places.upcall_mask] = 1;
     // Whatever came before the move is looked at again.
-    words[INFO.upcall_pending] = 1;
-    words.fill(0xff, INFO.pending_sel, INFO.pending_sel + 8);
+    words[places.upcall_pending] = 1;
+    words.fill(0xff, places.pending_sel, places.pending_sel + TWO_LEVEL[model].wordBits / 8);
     this.memory.writeBytes(place.frame, offset, words);
     vcpu.info = place;
     this.#writeTime(vcpu);
@@ -331,7 +341,7 @@ export class Hypervisor implements Snapshot {
   #createVcpu(domain: Domain, id: VcpuId): void {
     const { sharedInfo } = domain;
     const info = id < XEN_LEGACY_MAX_VCPUS
-      ? { frame: sharedInfo, offset: SHARED.vcpu_info + id * VCPU_INFO_BYTES }
+      ? { frame: sharedInfo, offset: SHARED_INFO[domain.model].vcpu_info + id * VCPU_INFO_BYTES }
       : null;
     const vcpu = new Vcpu(domain, id, info);
     const executor = domain.options.executor ?? this.ports.executor;
@@ -356,27 +366,9 @@ export class Hypervisor implements Snapshot {
     this.dispatcher.wake(target.sched);
   }
 
-  /** System time is the TSC in nanoseconds, from the start and for ever (`vcpu_time_info`). */
-  #writeTime({ info }: Vcpu): void {
-    if (info === null) return;
-    let shift = 0;
-    let multiplier = 1e9 / this.ports.clock.frequencyHz;
-    for (; multiplier >= 1; shift++) multiplier /= 2;
-    for (; multiplier < 0.5; shift--) multiplier *= 2;
-    const bytes = vcpu_time_info.toBytes({
-      version: 2,
-      tsc_to_system_mul: Math.floor(multiplier * 2 ** 32),
-      tsc_shift: shift,
-      flags: XEN_PVCLOCK_TSC_STABLE_BIT,
-    });
-    this.memory.writeBytes(info.frame, info.offset + INFO.time, bytes);
-  }
-
-  #writeWallClock(sharedInfo: MachineFrame): void {
-    const { wallClockSeconds } = this.ports;
-    this.memory.write32(sharedInfo, SHARED.wc_version, 2);
-    this.memory.write32(sharedInfo, SHARED.wc_sec, wallClockSeconds);
-    this.memory.write32(sharedInfo, SHARED.wc_sec_hi, Math.floor(wallClockSeconds / 2 ** 32));
+  #writeTime({ info, domain }: Vcpu): void {
+    const { frequencyHz } = this.ports.clock;
+    if (info !== null) writeTimeInfo(this.memory, info, domain.model, frequencyHz);
   }
 }
 

@@ -27,6 +27,7 @@ interface SavedVcpu {
   readonly traps: readonly TrapHandler[];
   readonly callbacks: Readonly<Record<CallbackName, Callback>>;
   readonly kernelStack: number;
+  readonly kernelStackSelector: number;
   readonly kernelMode: boolean;
   readonly root: MachineFrame | null;
   readonly userRoot: MachineFrame | null;
@@ -65,6 +66,7 @@ function saveVcpu(vcpu: Vcpu): SavedVcpu {
     traps: vcpu.traps.map((handler) => ({ ...handler })),
     callbacks: structureOf(vcpu.callbacks),
     kernelStack: vcpu.kernelStack,
+    kernelStackSelector: vcpu.kernelStackSelector,
     kernelMode: vcpu.kernelMode,
     root: vcpu.root,
     userRoot: vcpu.userRoot,

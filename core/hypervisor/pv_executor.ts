@@ -16,6 +16,7 @@ import type { Vcpu } from "./vcpu.ts";
 import { loadRegisters, saveRegisters } from "./pv/cpu_context.ts";
 import { PrivilegeSwitch } from "./pv/privilege_switch.ts";
 import { PvCpu } from "./pv/pv_cpu.ts";
+import { RingSwitch } from "./pv/ring_switch.ts";
 import { TableWrites } from "./pv/table_writes.ts";
 import { loadLdtRegister } from "./pv/ldt.ts";
 
@@ -45,7 +46,10 @@ export class PvExecutor implements Executor {
       const args = new HypercallArguments();
       const pv = new PvCpu({
         guest,
-        switching: new PrivilegeSwitch(guest, hypervisor.upcalls),
+        switching: {
+          lp64: new PrivilegeSwitch(guest, hypervisor.upcalls),
+          ilp32: new RingSwitch(guest, hypervisor.upcalls),
+        },
         upcalls: hypervisor.upcalls,
         tables: hypervisor.tables,
         tableWrites: new TableWrites({
@@ -56,7 +60,8 @@ export class PvExecutor implements Executor {
         }),
         map: hypervisor.map,
         hypercall: (vcpu, number) => {
-          readArguments(cpu, args);
+          const { model } = vcpu.domain;
+          readArguments(cpu, model, args);
           const caller = {
             hypervisor,
             domain: vcpu.domain,
@@ -68,9 +73,12 @@ export class PvExecutor implements Executor {
           const result = callHypercall(caller, number, args);
           hypervisor.note("hypercall", number, vcpu.domain.id);
           if (result === "again") {
-            writeArguments(cpu, args);
+            writeArguments(cpu, model, args);
             pv.restartHypercall(cpu);
-          } else cpu.state.setHalves(RAX, result | 0, Math.floor(result / TWO_32));
+          } else {
+            const high = model === "lp64" ? Math.floor(result / TWO_32) : 0;
+            cpu.state.setHalves(RAX, result | 0, high);
+          }
         },
         bill: (vcpu, cost) => hypervisor.bill(vcpu.domain.id, cost),
         crash: (vcpu, message) => hypervisor.crash(vcpu, message),
@@ -136,6 +144,7 @@ export class PvExecutor implements Executor {
     loadRegisters(cpu, vcpu.registers);
     loadLdtRegister(cpu, vcpu, this.#hypervisor.map);
     seat.pv.vcpu = vcpu;
+    seat.guest.space = vcpu.domain.space;
     vcpu.loadedOn = index;
     this.#writeRunstate(vcpu, seat);
   }
@@ -147,10 +156,11 @@ export class PvExecutor implements Executor {
     const info = this.#hypervisor.timers.runstate(vcpu);
     const marks = (domain.vmAssist >> BigInt(VMASST_TYPE.runstate_update_flag) & 1n) !== 0n;
     const at = runstateArea;
+    const { model } = domain;
     if (marks) {
       const entered = info.state_entry_time | XEN_RUNSTATE_UPDATE;
-      guest.write(at, vcpu_runstate_info.toBytes({ ...info, state_entry_time: entered }));
+      guest.write(at, vcpu_runstate_info.toBytes({ ...info, state_entry_time: entered }, model));
     }
-    guest.write(at, vcpu_runstate_info.toBytes(info));
+    guest.write(at, vcpu_runstate_info.toBytes(info, model));
   }
 }

@@ -4,8 +4,6 @@ import { VCPU_INFO } from "../abi/xen.ts";
 import type { FrameMemory } from "./frame_memory.ts";
 import type { Vcpu } from "./vcpu.ts";
 
-const PLACES = VCPU_INFO.lp64;
-
 /** Reads and writes a virtual CPU's upcall words; one without `vcpu_info` counts as masked. */
 export class UpcallWords {
   constructor(private readonly memory: FrameMemory) {}
@@ -13,27 +11,33 @@ export class UpcallWords {
   /** `evtchn_upcall_mask`. */
   masked(vcpu: Vcpu): boolean {
     const { info } = vcpu;
-    return info === null || this.memory.read8(info.frame, info.offset + PLACES.upcall_mask) !== 0;
+    return info === null ||
+      this.memory.read8(info.frame, info.offset + placesOf(vcpu).upcall_mask) !== 0;
   }
 
   mask(vcpu: Vcpu, masked: boolean): void {
     const { info } = vcpu;
     if (info === null) return;
-    this.memory.write8(info.frame, info.offset + PLACES.upcall_mask, masked ? 1 : 0);
+    this.memory.write8(info.frame, info.offset + placesOf(vcpu).upcall_mask, masked ? 1 : 0);
   }
 
   /** `evtchn_upcall_pending`. */
   pending(vcpu: Vcpu): boolean {
     const { info } = vcpu;
     return info !== null &&
-      this.memory.read8(info.frame, info.offset + PLACES.upcall_pending) !== 0;
+      this.memory.read8(info.frame, info.offset + placesOf(vcpu).upcall_pending) !== 0;
   }
 
   /** `arch.cr2`, which exceptions of vector 14 set. */
   setCr2(vcpu: Vcpu, low: number, high: number): void {
     const { info } = vcpu;
     if (info === null) return;
-    this.memory.write32(info.frame, info.offset + PLACES.cr2, low);
-    this.memory.write32(info.frame, info.offset + PLACES.cr2 + 4, high);
+    const { cr2 } = placesOf(vcpu);
+    this.memory.write32(info.frame, info.offset + cr2, low);
+    if (vcpu.domain.model === "lp64") this.memory.write32(info.frame, info.offset + cr2 + 4, high);
   }
+}
+
+function placesOf({ domain }: Vcpu) {
+  return VCPU_INFO[domain.model];
 }

@@ -19,6 +19,8 @@ export interface TrapHandler {
 
 /** A callback of the guest kernel. */
 export interface Callback {
+  /** The code selector of 32-bit guests; 64-bit ones have but one. */
+  readonly cs: number;
   /** Linear address; 0: none. */
   readonly address: number;
   readonly masksEvents: boolean;
@@ -28,7 +30,8 @@ export interface Callback {
 export type CallbackName = "event" | "failsafe" | "syscall" | "syscall32" | "sysenter" | "nmi";
 
 const NO_HANDLER: TrapHandler = { address: 0, cs: FLAT.KERNEL_CS, flags: 0 };
-const NO_CALLBACK: Callback = { address: 0, masksEvents: false };
+/** A callback that was not given. */
+export const NO_CALLBACK: Callback = { cs: 0, address: 0, masksEvents: false };
 const VECTORS = 256;
 /** The exception whose handler takes NMIs. */
 export const NMI_VECTOR = 2;
@@ -50,8 +53,9 @@ export class Vcpu {
     sysenter: NO_CALLBACK,
     nmi: NO_CALLBACK,
   };
-  /** Where the kernel's stack begins for entries from a program (`stack_switch`). */
+  /** Where the kernel's stack begins for entries from a program (`stack_switch`), and its selector in a 32-bit guest. */
   kernelStack = 0;
+  kernelStackSelector = 0;
   /** An NMI waits for delivery; one is being handled, until `iret`. */
   nmiPending = false;
   nmiActive = false;

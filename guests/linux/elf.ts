@@ -304,7 +304,8 @@ function readNotes(bytes: Uint8Array, subject: string): ElfNote[] {
     notes.push({
       name: cName(view.slice(nameAt, nameBytes, "a note's name")),
       type: view.get(noteHeader, "n_type", offset),
-      descriptor: view.slice(descriptorAt, descriptorBytes, "a note's descriptor"),
+      // GRUB for 32-bit Xen has a descriptor that claims more than there is.
+      descriptor: bytes.subarray(descriptorAt, descriptorAt + descriptorBytes),
     });
     offset = descriptorAt + roundUp4(descriptorBytes);
   }

@@ -64,8 +64,8 @@ const malformed: readonly [what: string, elf: TestElf, message: string][] = [
   ],
   [
     "a note past the end of its segment",
-    { segments: [{ type: 4, address: 0, data: elfNote("Xen", 18, pattern(8)).subarray(0, 20) }] },
-    "a note's descriptor needs bytes 16 to 24",
+    { segments: [{ type: 4, address: 0, data: elfNote("Xen", 18, pattern(8)).subarray(0, 14) }] },
+    "a note's name needs bytes 12 to 16",
   ],
 ];
 

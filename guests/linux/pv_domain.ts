@@ -10,11 +10,15 @@ import { BootError } from "./boot_error.ts";
 import { parseElf } from "./elf.ts";
 import { cString, utf8 } from "./layout.ts";
 import { type PvNotes, pvNotes } from "./pv_notes.ts";
-import { PvTables, tablesFor } from "./pv_tables.ts";
+import { PvTables, standingTables, tablesFor } from "./pv_tables.ts";
 
 const PAGE_BYTES = 4096;
 const PAGE_SHIFT = 12n;
-const MAGIC = "xen-3.0-x86_64";
+/** What differs by the kernel's words: `start_info.magic`, and the bytes of an entry in the list of machine frames. */
+const MODELS = {
+  lp64: { magic: "xen-3.0-x86_64", entryBytes: 8 },
+  ilp32: { magic: "xen-3.0-x86_32p", entryBytes: 4 },
+} as const;
 const COMMAND_LINE_BYTES = 1024;
 /** The initial mapping ends on such a boundary, with at least so many bytes to spare. */
 const MAPPING_ALIGN = 4n * 1024n * 1024n;
@@ -84,7 +88,7 @@ interface Layout {
 /** Plans a domain; throws {@link BootError} if the kernel is not for Xen or does not fit. */
 export function planPv(request: PvRequest): PvPlan {
   const elf = parseElf(request.kernel, "kernel");
-  const notes = pvNotes(elf);
+  const notes = pvNotes(request.kernel, elf);
   const pfnOf = (address: number) => (address - Number(notes.paddrOffset)) / PAGE_BYTES;
   const kernelEnd = Math.ceil(
     Math.max(...elf.segments.map(({ address, sizeBytes }) => pfnOf(address + sizeBytes))),
@@ -112,7 +116,7 @@ export function planPv(request: PvRequest): PvPlan {
     writes: [
       ...kernel,
       ...(layout.initrd ? [{ pfn: layout.initrd.pfn, bytes: request.initrd! }] : []),
-      { pfn: layout.p2m.pfn, bytes: frameList(request) },
+      { pfn: layout.p2m.pfn, bytes: frameList(request, notes) },
       { pfn: layout.startInfo, bytes: startInfoBytes(request, notes, layout, addressOf) },
       ...tables.contents(),
     ],
@@ -135,7 +139,7 @@ function layOut(request: PvRequest, notes: PvNotes, kernelEnd: number): Layout {
     return place;
   };
   const initrdFrames = Math.ceil((request.initrd?.length ?? 0) / PAGE_BYTES);
-  const listFrames = Math.ceil((request.pages * 8) / PAGE_BYTES);
+  const listFrames = Math.ceil((request.pages * MODELS[notes.model].entryBytes) / PAGE_BYTES);
   const mappedInitrd = notes.modStartPfn || initrdFrames === 0 ? null : take(initrdFrames);
   const mappedList = notes.initP2m === null ? take(listFrames) : null;
   const startInfo = take(1).pfn;
@@ -147,7 +151,9 @@ function layOut(request: PvRequest, notes: PvNotes, kernelEnd: number): Layout {
   next = mapped;
   const p2m = mappedList ?? take(listFrames);
   const p2mTables = take(
-    notes.initP2m === null ? 0 : tablesFor(notes.initP2m, BigInt(listFrames * PAGE_BYTES)),
+    notes.initP2m === null
+      ? 0
+      : tablesFor(notes.model, notes.initP2m, BigInt(listFrames * PAGE_BYTES)),
   );
   const freeInitrd = notes.modStartPfn && initrdFrames > 0 ? take(initrdFrames) : null;
   return {
@@ -170,7 +176,8 @@ function tableFrames(notes: PvNotes, first: number): { tables: number; mapped: n
   for (;;) {
     const used = BigInt(first + tables + 1) << PAGE_SHIFT;
     const end = (used + MAPPING_PAD + MAPPING_ALIGN - 1n) / MAPPING_ALIGN * MAPPING_ALIGN;
-    const needed = 1 + tablesFor(notes.virtBase, end);
+    const needed = 1 + tablesFor(notes.model, notes.virtBase, end) +
+      standingTables(notes.model, notes.virtBase, end);
     if (needed === tables) return { tables, mapped: Number(end >> PAGE_SHIFT) };
     tables = needed;
   }
@@ -179,7 +186,7 @@ function tableFrames(notes: PvNotes, first: number): { tables: number; mapped: n
 function buildTables(request: PvRequest, notes: PvNotes, layout: Layout): PvTables {
   let next = layout.tables.pfn;
   const mfnOf = (pfn: number) => request.mfnOf(pfn);
-  const tables = new PvTables(mfnOf, () => next++);
+  const tables = new PvTables(notes.model, mfnOf, () => next++);
   const { tables: { pfn: first, frames } } = layout;
   for (let pfn = 0; pfn < layout.mapped; pfn++) {
     const isTable = pfn >= first && pfn < first + frames;
@@ -196,10 +203,11 @@ function buildTables(request: PvRequest, notes: PvNotes, layout: Layout): PvTabl
 }
 
 /** The machine frames of all pseudo-physical frames, in order. */
-function frameList(request: PvRequest): Uint8Array {
-  const view = new DataView(new ArrayBuffer(request.pages * 8));
+function frameList(request: PvRequest, { model }: PvNotes): Uint8Array {
+  const { entryBytes } = MODELS[model];
+  const view = new DataView(new ArrayBuffer(request.pages * entryBytes));
   for (let pfn = 0; pfn < request.pages; pfn++) {
-    view.setBigUint64(8 * pfn, BigInt(request.mfnOf(pfn)), true);
+    view.setUint32(entryBytes * pfn, request.mfnOf(pfn), true);
   }
   return new Uint8Array(view.buffer);
 }
@@ -214,8 +222,9 @@ function startInfoBytes(
   const limit = COMMAND_LINE_BYTES - 1;
   const commandLine = cString(request.commandLine ?? "", "kernel command line", limit);
   const unmapped = notes.modStartPfn && initrd !== null;
+  const { model } = notes;
   return start_info.toBytes({
-    magic: [...utf8(MAGIC)],
+    magic: [...utf8(MODELS[model].magic)],
     nr_pages: BigInt(request.pages),
     shared_info: BigInt(request.sharedInfo) << PAGE_SHIFT,
     flags: (request.flags ?? 0) | (unmapped ? SIF.MOD_START_PFN : 0),
@@ -231,5 +240,5 @@ function startInfoBytes(
     cmd_line: [...commandLine],
     first_p2m_pfn: BigInt(p2m.pfn),
     nr_p2m_frames: BigInt(notes.initP2m === null ? 0 : p2m.frames + p2mTables.frames),
-  });
+  }, model);
 }

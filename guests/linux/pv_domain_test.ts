@@ -21,9 +21,13 @@ function note(type: number, value: bigint): number[] {
   return [...new Uint8Array(view.buffer)];
 }
 
-function kernel(extra: readonly (readonly [type: number, value: bigint])[] = []): Uint8Array {
+function kernel(
+  extra: readonly (readonly [type: number, value: bigint])[] = [],
+  bits: 32 | 64 = 64,
+): Uint8Array {
   const notes = [[XEN_ELFNOTE.ENTRY, ENTRY], [XEN_ELFNOTE.VIRT_BASE, VIRT_BASE], ...extra] as const;
   return elfImage({
+    bits,
     segments: [
       { address: 0x10_0000, data: pattern(5000), memoryBytes: 0x3000 },
       {
@@ -132,7 +136,7 @@ test("an initramfs is mapped, or named by its frame if the kernel takes that", (
 const MISTAKES: readonly (readonly [what: string, request: Partial<PvRequest>, message: string])[] =
   [
     ["no Xen notes", { kernel: elfImage() }, "CONFIG_XEN_PV"],
-    ["a 32-bit kernel", { kernel: elfImage({ bits: 32, machine: 3 }) }, "32-bit"],
+    ["a 32-bit kernel without PAE", { kernel: kernel([], 32) }, 'PAE mode ""'],
     ["too little memory", { pages: 300 }, "300 pages"],
     ["a command line that is too long", { commandLine: "x".repeat(1024) }, "command line"],
   ];

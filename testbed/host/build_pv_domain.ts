@@ -1,17 +1,25 @@
 /** Puts a planned paravirtual domain into a hypervisor: memory, tables, first virtual CPU. */
 
-import { CPU_USER_REGS, FLAT, VCPU_GUEST_CONTEXT } from "../../core/abi/arch_x86.ts";
-import { VCPU_GUEST_CONTEXT_BYTES, VGCF } from "../../core/abi/arch_x86.ts";
+import {
+  CPU_USER_REGS_32,
+  CPU_USER_REGS_64,
+  FLAT,
+  FLAT32,
+  VCPU_GUEST_CONTEXT,
+  VGCF,
+} from "../../core/abi/arch_x86.ts";
 import { errnoName, isErrno } from "../../core/abi/errno.ts";
 import type { MachineFrame } from "../../core/abi/ids.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { hypercallPage } from "../../core/hypervisor/hypercall_page.ts";
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
-import { initialiseVcpu } from "../../core/hypervisor/pv/guest_context.ts";
+import type { DataModel } from "../../core/abi/struct_layout.ts";
+import { initialiseVcpu, paeCr3Of } from "../../core/hypervisor/pv/guest_context.ts";
 import { planPv } from "../../guests/linux/mod.ts";
 
 const PAGE_BYTES = 4096;
-const INTERRUPTS_ON = 0x200n;
+const INTERRUPTS_ON = 0x200;
+const CONTROL_REGISTERS = 8;
 
 /** What goes into a domain. */
 export interface PvDomainImage {
@@ -48,11 +56,11 @@ export function buildPvDomain(
     }
   }
   if (plan.hypercallPfn !== null) {
-    hypervisor.memory.writeBytes(frames[plan.hypercallPfn], 0, hypercallPage());
+    hypervisor.memory.writeBytes(frames[plan.hypercallPfn], 0, hypercallPage(domain.model));
   }
   const root = frames[plan.rootPfn];
-  expectDone("the initial page tables", hypervisor.tables.pin(domain, 4, root));
-  const context = firstContext(plan, root);
+  expectDone("the initial page tables", hypervisor.tables.pin(domain, domain.space.levels, root));
+  const context = firstContext(plan, root, domain.model);
   const [cpu] = hypervisor.ports.processors.cpus;
   const [vcpu] = domain.vcpus;
   expectDone("the first virtual CPU", initialiseVcpu(hypervisor, cpu, vcpu, context));
@@ -76,21 +84,36 @@ function populate(hypervisor: Hypervisor, domain: Domain, pages: number): Machin
 function firstContext(
   plan: { readonly entry: bigint; readonly stack: bigint; readonly startInfo: bigint },
   root: MachineFrame,
+  model: DataModel,
 ): Uint8Array {
-  const bytes = new Uint8Array(VCPU_GUEST_CONTEXT_BYTES);
-  const view = new DataView(bytes.buffer);
-  const user = (name: keyof typeof CPU_USER_REGS, value: bigint) =>
-    view.setBigUint64(VCPU_GUEST_CONTEXT.user_regs + CPU_USER_REGS[name], value, true);
-  user("rip", plan.entry);
-  user("rsp", plan.stack);
-  user("rsi", plan.startInfo);
-  user("rflags", INTERRUPTS_ON);
-  user("cs", BigInt(FLAT.KERNEL_CS));
-  user("ss", BigInt(FLAT.KERNEL_SS));
-  view.setBigUint64(VCPU_GUEST_CONTEXT.flags, BigInt(VGCF.in_kernel | VGCF.online), true);
-  view.setBigUint64(VCPU_GUEST_CONTEXT.kernel_sp, plan.stack, true);
-  view.setBigUint64(VCPU_GUEST_CONTEXT.ctrlreg + 24, BigInt(root) << 12n, true);
-  return bytes;
+  const wide = model === "lp64";
+  const ctrlreg = new Array<bigint>(CONTROL_REGISTERS).fill(0n);
+  ctrlreg[3] = wide ? BigInt(root) << 12n : BigInt(paeCr3Of(root));
+  const data = FLAT32.KERNEL_DS;
+  return VCPU_GUEST_CONTEXT.toBytes({
+    flags: BigInt(VGCF.in_kernel | VGCF.online),
+    user_regs: {
+      ...CPU_USER_REGS_64.zero(),
+      rip: plan.entry,
+      rsp: plan.stack,
+      rsi: plan.startInfo,
+      rflags: BigInt(INTERRUPTS_ON),
+      cs: BigInt(FLAT.KERNEL_CS),
+      ss: BigInt(FLAT.KERNEL_SS),
+    },
+    user_regs_32: {
+      ...CPU_USER_REGS_32.zero(),
+      eip: Number(plan.entry),
+      esp: Number(plan.stack),
+      esi: Number(plan.startInfo),
+      eflags: INTERRUPTS_ON,
+      cs: FLAT32.KERNEL_CS,
+      ...{ ss: data, ds: data, es: data, fs: data, gs: data },
+    },
+    kernel_ss: BigInt(wide ? FLAT.KERNEL_SS : FLAT32.KERNEL_DS),
+    kernel_sp: plan.stack,
+    ctrlreg,
+  }, model);
 }
 
 function expectDone(what: string, result: number): void {

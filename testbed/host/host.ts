@@ -11,6 +11,8 @@
 import type { Cycle } from "../../core/clock/clock.ts";
 import { isErrno } from "../../core/abi/errno.ts";
 import { type DomainId, DOMID, type EventPort } from "../../core/abi/ids.ts";
+import type { DataModel } from "../../core/abi/struct_layout.ts";
+import { pvNotes } from "../../guests/linux/mod.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
@@ -95,6 +97,16 @@ export interface DomainConfig extends DomainDevices {
   readonly maxvcpus?: number;
   /** The kernel's command line. */
   readonly extra?: string;
+}
+
+/** What a domain is made with before it is filled. */
+interface StartedDomain {
+  readonly name: string;
+  readonly vcpus: number;
+  readonly onlineVcpus: number;
+  readonly maxPages: number;
+  /** How wide its kernel's words are; default: 64 bits. */
+  readonly model?: DataModel;
 }
 
 /** Devices of a domain. */
@@ -227,7 +239,8 @@ export class Host {
     const commandLine = config.extra ?? "";
     const onlineVcpus = config.vcpus ?? 1;
     const vcpus = config.maxvcpus ?? onlineVcpus;
-    return this.#start({ ...config, vcpus, onlineVcpus, maxPages }, (domain, ports) => {
+    const { model } = pvNotes(kernel);
+    return this.#start({ ...config, vcpus, onlineVcpus, maxPages, model }, (domain, ports) => {
       const image = { kernel, initrd, commandLine, pages, ...ports };
       return buildPvDomain(this.hypervisor, domain, image);
     });
@@ -284,12 +297,12 @@ export class Host {
 
   /** Makes a domain, has it filled, and connects it to what every domain has and to its devices. */
   #start(
-    config: { name: string; vcpus: number; onlineVcpus: number; maxPages: number } & DomainDevices,
+    config: StartedDomain & DomainDevices,
     fill: (domain: Domain, ports: RestoredPorts) => RestoredFrames,
   ): HostDomain {
-    const { name, vcpus, onlineVcpus, maxPages } = config;
+    const { name, vcpus, onlineVcpus, maxPages, model } = config;
     const { hypervisor } = this;
-    const domain = hypervisor.createDomain({ name, vcpus, maxPages, privileged: false });
+    const domain = hypervisor.createDomain({ name, vcpus, maxPages, model, privileged: false });
     try {
       const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
       const frames = fill(domain, { consolePort, storePort });

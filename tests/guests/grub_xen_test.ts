@@ -10,14 +10,22 @@ import { makeFileSystem } from "./debian_session.ts";
 const PROMPT = "grub> ";
 const PATIENCE = 4_000_000_000 as Cycles;
 
-Deno.test("GRUB for 64-bit Xen reaches its prompt, reads a disk and halts", async () => {
-  const folder = await requirePackage("grub-xen-host", "amd64");
-  if (!folder) return;
+const WIDTHS = [["64-bit", "x86_64"], ["32-bit", "i386"]] as const;
+
+for (const [width, platform] of WIDTHS) {
+  Deno.test(`GRUB for ${width} Xen reaches its prompt, reads a disk and halts`, async () => {
+    const folder = await requirePackage("grub-xen-host", "amd64");
+    if (!folder) return;
+    await bootAndRead(await Deno.readFile(`${folder}/usr/lib/grub-xen/grub-${platform}-xen.bin`));
+  });
+}
+
+async function bootAndRead(kernel: Uint8Array): Promise<void> {
   const image = await makeFileSystem("ext2");
   const host = await Host.boot({ memory: "128MiB" });
   const domain = await host.create({
     name: "grub",
-    kernel: await Deno.readFile(`${folder}/usr/lib/grub-xen/grub-x86_64-xen.bin`),
+    kernel,
     memory: "64MiB",
     disk: image ? [{ vdev: "xvda", image: new DiskImage(memoryBase(image)) }] : [],
   });
@@ -37,4 +45,4 @@ Deno.test("GRUB for 64-bit Xen reaches its prompt, reads a disk and halts", asyn
   console.send("halt\r");
   await host.run({ forCycles: PATIENCE, untilShutdown: domain });
   assertEquals([domain.domain.shutdown, domain.domain.crashMessage], ["poweroff", null]);
-});
+}

@@ -3,16 +3,16 @@
 import { ERRNO } from "../../abi/errno.ts";
 import { GNTST, GNTTAB_STRUCTS, GNTTABOP } from "../../abi/grant_table.ts";
 import type { DomainId, GrantHandle, GrantReference, MachineFrame } from "../../abi/ids.ts";
-import type { Fields, StructLayout, StructValue } from "../../abi/struct_layout.ts";
+import type { DataModel, Fields, StructLayout, StructValue } from "../../abi/struct_layout.ts";
 import { linearNumber } from "../memory/guest_access.ts";
 import { type Caller, type Hypercall, PREEMPT_AFTER } from "./caller.ts";
-import { readStruct, writeStruct } from "./structures.ts";
+import { LongList, readStruct, writeStruct } from "./structures.ts";
 
 /** Works on one structure of the array; a negative answer ends the hypercall. */
 type Operation = (caller: Caller, at: number) => number;
 
 interface Entry {
-  readonly bytes: number;
+  sizeBytes(model: DataModel): number;
   readonly run: Operation;
 }
 
@@ -22,7 +22,7 @@ function entry<F extends Fields>(
   act: (caller: Caller, given: StructValue<F>) => Partial<StructValue<F>> | number,
 ): Entry {
   return {
-    bytes: layout.sizeBytes(),
+    sizeBytes: (model) => layout.sizeBytes(model),
     run(caller, at) {
       const given = readStruct(caller, layout, at);
       if (given === null) return ERRNO.EFAULT;
@@ -35,9 +35,8 @@ function entry<F extends Fields>(
 
 /** Stores a list of frame numbers; false on a fault. */
 function writeFrames(caller: Caller, at: number, frames: readonly MachineFrame[]): boolean {
-  const words = new Int32Array(2 * frames.length);
-  frames.forEach((frame, i) => words[2 * i] = frame);
-  return caller.guest.writeWords(at, words, words.length);
+  const list = new LongList(caller, at);
+  return frames.every((frame, i) => list.set(i, frame));
 }
 
 const ENTRIES: ReadonlyMap<number, Entry> = new Map<number, Entry>([
@@ -155,10 +154,11 @@ export const grantTableOp: Hypercall = (caller, args) => {
   const found = ENTRIES.get(args.u32(0));
   if (found === undefined) return ERRNO.ENOSYS;
   const count = args.u32(2);
+  const bytes = found.sizeBytes(caller.domain.model);
   if (count > PREEMPT_AFTER) return ERRNO.EINVAL;
   for (let i = 0; i < count; i++) {
     caller.hypervisor.bill(caller.domain.id, "grantOperations");
-    const failed = found.run(caller, args.number(1) + i * found.bytes);
+    const failed = found.run(caller, args.number(1) + i * bytes);
     if (failed < 0) return failed;
   }
   return 0;

@@ -2,9 +2,10 @@
 
 import { ERRNO } from "../../abi/errno.ts";
 import { XENFEAT, XENVER } from "../../abi/operations.ts";
-import { CONSOLEIO, HYPERVISOR_VIRT_START } from "../../abi/xen.ts";
+import { CONSOLEIO } from "../../abi/xen.ts";
 import { XEN_VERSION } from "../version.ts";
 import type { Caller, Hypercall } from "./caller.ts";
+import { LongList } from "./structures.ts";
 
 /** Sizes of the text arguments in `version.h`. */
 const EXTRAVERSION_BYTES = 16;
@@ -59,9 +60,8 @@ export const xenVersion: Hypercall = (caller, args) => {
     case XENVER.changeset:
       return put(caller, at, field(XEN_VERSION.changeset, CHANGESET_BYTES));
     case XENVER.platform_parameters: {
-      const start = HYPERVISOR_VIRT_START;
-      const words = Int32Array.of(start | 0, Math.floor(start / 0x1_0000_0000));
-      return caller.guest.writeWords(at, words, 2) ? 0 : ERRNO.EFAULT;
+      const { hypervisorStart } = caller.domain.space;
+      return new LongList(caller, at).set(0, hypervisorStart) ? 0 : ERRNO.EFAULT;
     }
     case XENVER.get_features:
       return features(caller, at);

@@ -13,37 +13,15 @@ import {
   XENMEM,
 } from "../../abi/operations.ts";
 import { linearNumber } from "../memory/guest_access.ts";
-import { MACH2PHYS_VIRT_END, MACH2PHYS_VIRT_START } from "../memory/machine_map.ts";
 import { type Caller, type Hypercall, type HypercallArguments, PREEMPT_AFTER } from "./caller.ts";
 import type { HypercallResult } from "./caller.ts";
 import { domainMeant } from "./events.ts";
-import { readStruct, writeStruct } from "./structures.ts";
+import { LongList, readStruct, writeStruct } from "./structures.ts";
 
 const TWO_32 = 0x1_0000_0000;
-const FRAME_BYTES = 8;
-
-/** A list of 64-bit frame numbers in the caller's memory. */
-class FrameList {
-  readonly #word = new Int32Array(2);
-
-  constructor(private readonly caller: Caller, private readonly address: number) {}
-
-  /** Entry `index`, or `null` on a fault. */
-  get(index: number): number | null {
-    const word = this.#word;
-    if (!this.caller.guest.readWords(this.address + index * FRAME_BYTES, word, 2)) return null;
-    return (word[1] >>> 0) * TWO_32 + (word[0] >>> 0);
-  }
-
-  set(index: number, frame: number): boolean {
-    this.#word[0] = frame | 0;
-    this.#word[1] = Math.floor(frame / TWO_32);
-    return this.caller.guest.writeWords(this.address + index * FRAME_BYTES, this.#word, 2);
-  }
-}
 
 /** A frame for each pseudo-physical frame number of the list, which then holds where they are. */
-function populate(caller: Caller, list: FrameList, index: number): boolean {
+function populate(caller: Caller, list: LongList, index: number): boolean {
   const { hypervisor, domain } = caller;
   const pfn = list.get(index);
   if (pfn === null) return false;
@@ -53,13 +31,13 @@ function populate(caller: Caller, list: FrameList, index: number): boolean {
   return list.set(index, frame);
 }
 
-function increase(caller: Caller, list: FrameList | null, index: number): boolean {
+function increase(caller: Caller, list: LongList | null, index: number): boolean {
   const frame = caller.hypervisor.reservations.populate(caller.domain);
   if (isErrno(frame)) return false;
   return list === null || list.set(index, frame);
 }
 
-function decrease(caller: Caller, list: FrameList, index: number): boolean {
+function decrease(caller: Caller, list: LongList, index: number): boolean {
   const frame = list.get(index);
   return frame !== null && caller.hypervisor.reservations.decrease(caller.domain, frame) === 0;
 }
@@ -78,7 +56,7 @@ function reservation(
   if (given.extent_order !== 0 || total > 2 ** (32 - MEMOP_EXTENT_SHIFT)) return start;
   if (given.domid !== DOMID.SELF && given.domid !== caller.domain.id) return start;
   const address = linearNumber(given.extent_start);
-  const list = new FrameList(caller, address);
+  const list = new LongList(caller, address);
   let done = start;
   for (; done < total; done++) {
     if (done - start === PREEMPT_AFTER) {
@@ -108,8 +86,8 @@ function exchange(caller: Caller, at: number): number {
   }
   if (source.extent_order !== 0 || out.extent_order !== 0) return ERRNO.ENOMEM;
   if (count > PREEMPT_AFTER) return ERRNO.EINVAL;
-  const from = new FrameList(caller, linearNumber(source.extent_start));
-  const to = new FrameList(caller, linearNumber(out.extent_start));
+  const from = new LongList(caller, linearNumber(source.extent_start));
+  const to = new LongList(caller, linearNumber(out.extent_start));
   const { reservations, frames, map } = caller.hypervisor;
   let done = Number(given.nr_exchanged);
   let failed = 0;
@@ -174,8 +152,8 @@ export const memoryOp: Hypercall = (caller, args) => {
       return memoryMap(caller, at);
     case XENMEM.machphys_mapping:
       return writeStruct(caller, xen_machphys_mapping, at, {
-          v_start: BigInt.asUintN(64, BigInt(MACH2PHYS_VIRT_START)),
-          v_end: BigInt.asUintN(64, BigInt(MACH2PHYS_VIRT_END)),
+          v_start: BigInt.asUintN(64, BigInt(caller.domain.space.machineMap.start)),
+          v_end: BigInt.asUintN(64, BigInt(caller.domain.space.machineMap.end)),
           max_mfn: BigInt(map.entries - 1),
         })
         ? 0

@@ -3,6 +3,7 @@
 import { ERRNO } from "../../abi/errno.ts";
 import { DOMID } from "../../abi/ids.ts";
 import { MMU, mmu_update, MMUEXT, mmuext_op, UVMF } from "../../abi/xen.ts";
+import type { DataModel, Fields, StructLayout } from "../../abi/struct_layout.ts";
 import { loadRoot } from "../pv/cpu_context.ts";
 import { loadLdtRegister } from "../pv/ldt.ts";
 import {
@@ -15,8 +16,6 @@ import {
 
 /** Bit of the count: the call goes on where it was interrupted (`MMU_UPDATE_PREEMPTED`). */
 const PREEMPTED = 0x8000_0000;
-const UPDATE_BYTES = mmu_update.sizeBytes();
-const OPERATION_BYTES = mmuext_op.sizeBytes();
 const TWO_32 = 0x1_0000_0000;
 const FRAME_SHIFT = 12;
 const FRAMES_PER_4_GIB = 0x10_0000;
@@ -31,7 +30,7 @@ type BatchEntry = (caller: Caller, words: Int32Array) => number;
 function runBatch(
   caller: Caller,
   args: HypercallArguments,
-  entryBytes: number,
+  layout: StructLayout<Fields>,
   entry: BatchEntry,
 ): HypercallResult {
   const domain = args.u32(3) & 0x7fff;
@@ -40,6 +39,7 @@ function runBatch(
     return caller.hypervisor.domains.has(domain as typeof DOMID.SELF) ? ERRNO.EPERM : ERRNO.ESRCH;
   }
   const doneAt = args.number(2);
+  const entryBytes = layout.sizeBytes(caller.domain.model);
   let done = 0;
   let count = args.u32(1);
   if ((count & PREEMPTED) !== 0) {
@@ -83,8 +83,7 @@ function oneUpdate({ hypervisor, domain }: Caller, words: Int32Array): number {
 }
 
 /** `mmu_update`. */
-export const mmuUpdate: Hypercall = (caller, args) =>
-  runBatch(caller, args, UPDATE_BYTES, oneUpdate);
+export const mmuUpdate: Hypercall = (caller, args) => runBatch(caller, args, mmu_update, oneUpdate);
 
 /** `update_va_mapping`: address, entry, flags. */
 export const updateVaMapping: Hypercall = ({ hypervisor, vcpu, domain, cpu }, args) => {
@@ -113,9 +112,16 @@ const PIN_LEVELS: ReadonlyMap<number, 1 | 2 | 3 | 4> = new Map([
   [MMUEXT.PIN_L4_TABLE, 4],
 ]);
 
+/** Command and halves of the two arguments of an `mmuext_op`. */
+function operationWords(model: DataModel, words: Int32Array): readonly number[] {
+  return model === "lp64"
+    ? [words[0], words[2], words[3], words[4], words[5]]
+    : [words[0], words[1], 0, words[2], 0];
+}
+
 function oneOperation(caller: Caller, words: Int32Array): number {
   const { hypervisor, domain, vcpu, cpu } = caller;
-  const [command, , argLow, argHigh, secondLow, secondHigh] = words;
+  const [command, argLow, argHigh, secondLow, secondHigh] = operationWords(domain.model, words);
   const frame = (argHigh >>> 0) * TWO_32 + (argLow >>> 0);
   const { tables } = hypervisor;
   const level = PIN_LEVELS.get(command);
@@ -126,7 +132,7 @@ function oneOperation(caller: Caller, words: Int32Array): number {
     case MMUEXT.NEW_BASEPTR: {
       hypervisor.bill(domain.id, "addressSpaceSwitch");
       const failed = tables.setRoot(vcpu, frame);
-      if (failed === 0) loadRoot(cpu, frame, false);
+      if (failed === 0) loadRoot(cpu, tables.baseOf(vcpu, vcpu.root!), false);
       return failed;
     }
     case MMUEXT.NEW_USER_BASEPTR:
@@ -169,4 +175,4 @@ function oneOperation(caller: Caller, words: Int32Array): number {
 
 /** `mmuext_op`. */
 export const mmuextOp: Hypercall = (caller, args) =>
-  runBatch(caller, args, OPERATION_BYTES, oneOperation);
+  runBatch(caller, args, mmuext_op, oneOperation);

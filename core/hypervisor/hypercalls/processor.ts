@@ -13,6 +13,7 @@ import {
   CALLBACKTYPE,
   PHYSDEVOP,
 } from "../../abi/operations.ts";
+import type { DataModel } from "../../abi/struct_layout.ts";
 import { VMASST_CMD, VMASST_TYPE } from "../../abi/xen.ts";
 import { GUEST_FAULT } from "../../x86/cpu.ts";
 import { offsetOf } from "../../x86/state/layout.ts";
@@ -21,52 +22,52 @@ import { isCanonical } from "../../x86/system/memory_access.ts";
 import { loadSegment } from "../../x86/system/mod.ts";
 import { Segment } from "../../x86/system/segment_fields.ts";
 import { linearNumber } from "../memory/guest_access.ts";
+import { handlerSelector } from "../pv/guest_context.ts";
 import { setTaskSwitched } from "../pv/privileged.ts";
-import type { Callback, CallbackName, TrapHandler } from "../vcpu.ts";
+import { guestSelector } from "../pv/ring_switch.ts";
+import type { Domain } from "../domain.ts";
+import { type CallbackName, NO_CALLBACK, type TrapHandler } from "../vcpu.ts";
 import type { Hypercall } from "./caller.ts";
-import { readStruct } from "./structures.ts";
+import { LongList, readStruct } from "./structures.ts";
 
 const VECTORS = 256;
-const TRAP_BYTES = trap_info.sizeBytes();
 const ENTRIES_PER_PAGE = 512;
-const CANONICAL_END = 2 ** 47;
-const GUEST_HANDLER: Callback = { address: 0, masksEvents: false };
 
 /** `set_trap_table`: entries up to one without an address; none at all clears the table. */
 export const setTrapTable: Hypercall = (caller, args) => {
-  const { vcpu } = caller;
+  const { vcpu, domain } = caller;
+  const bytes = trap_info.sizeBytes(domain.model);
   let at = args.number(0);
   if (at === 0) {
     vcpu.traps.fill({ address: 0, cs: 0, flags: 0 } satisfies TrapHandler);
     return 0;
   }
   // A vector may be given more than once, but no table has more entries than this.
-  for (let i = 0; i <= VECTORS; i++, at += TRAP_BYTES) {
+  for (let i = 0; i <= VECTORS; i++, at += bytes) {
     const entry = readStruct(caller, trap_info, at);
     if (entry === null) return ERRNO.EFAULT;
     const address = linearNumber(entry.address);
     if (address === 0) return 0;
-    if (!isCanonicalAddress(address)) return ERRNO.EINVAL;
-    vcpu.traps[entry.vector] = { address, cs: entry.cs | 3, flags: entry.flags };
+    if (!mayBeHandler(domain, address)) return ERRNO.EINVAL;
+    const cs = handlerSelector(vcpu, entry.cs);
+    vcpu.traps[entry.vector] = { address, cs, flags: entry.flags };
   }
   return ERRNO.EINVAL;
 };
 
-function isCanonicalAddress(address: number): boolean {
-  return address >= -CANONICAL_END && address < CANONICAL_END;
+/** A 64-bit guest's handlers have canonical addresses; what a 32-bit one's segments allow shows when they are entered. */
+function mayBeHandler({ space }: Domain, address: number): boolean {
+  return space.model === "ilp32" || space.mayName(address);
 }
 
 /** `set_gdt`: address of the frame list, number of entries. */
-export const setGdt: Hypercall = ({ guest, hypervisor, vcpu }, args) => {
+export const setGdt: Hypercall = (caller, args) => {
+  const { hypervisor, vcpu } = caller;
   const entries = args.u32(1);
   if (entries > FIRST_RESERVED_GDT_ENTRY) return ERRNO.EINVAL;
   const count = Math.ceil(entries / ENTRIES_PER_PAGE);
-  const words = new Int32Array(2 * count);
-  if (!guest.readWords(args.number(0), words, words.length)) return ERRNO.EFAULT;
-  const frames = Array.from(
-    { length: count },
-    (_, i) => (words[2 * i + 1] >>> 0) * 0x1_0000_0000 + (words[2 * i] >>> 0),
-  );
+  const frames = new LongList(caller, args.number(0)).take(count);
+  if (frames === null) return ERRNO.EFAULT;
   const failed = hypervisor.tables.setGdt(vcpu, frames, entries);
   // Descriptors may be cached by the CPU as translations of the old pages.
   if (failed === 0) hypervisor.flushDomain(vcpu.domain);
@@ -82,16 +83,22 @@ export const updateDescriptor: Hypercall = ({ hypervisor, domain }, args) => {
 
 /** `stack_switch`: SS (which a 64-bit kernel does not need), stack pointer. */
 export const stackSwitch: Hypercall = ({ vcpu }, args) => {
+  vcpu.kernelStackSelector = guestSelector(args.u32(0));
   vcpu.kernelStack = args.number(1);
   return 0;
 };
 
-/** `set_callbacks`: event, failsafe and system-call handlers. */
-export const setCallbacks: Hypercall = ({ vcpu: { callbacks } }, args) => {
-  const names = ["event", "failsafe", "syscall"] as const;
-  names.forEach((name, n) =>
-    callbacks[name] = { ...callbacks[name] ?? GUEST_HANDLER, address: args.number(n) }
-  );
+/** `set_callbacks`: event, failsafe and, of 64-bit guests, system-call handlers; 32-bit ones give selectors with them. */
+export const setCallbacks: Hypercall = ({ vcpu: { callbacks }, domain }, args) => {
+  const put = (name: CallbackName, cs: number, address: number) => {
+    callbacks[name] = { ...callbacks[name], cs, address };
+  };
+  if (domain.model === "ilp32") {
+    put("event", guestSelector(args.u32(0)), args.u32(1));
+    put("failsafe", guestSelector(args.u32(2)), args.u32(3));
+  } else {
+    (["event", "failsafe", "syscall"] as const).forEach((name, n) => put(name, 0, args.number(n)));
+  }
   return 0;
 };
 
@@ -115,8 +122,9 @@ export const callbackOp: Hypercall = (caller, args) => {
       const name = CALLBACK_NAMES.get(given.type);
       if (name === undefined) return ERRNO.ENOSYS;
       const address = linearNumber(given.address);
-      if (!isCanonicalAddress(address)) return ERRNO.EINVAL;
-      callbacks[name] = { address, masksEvents: (given.flags & CALLBACKF_mask_events) !== 0 };
+      if (!mayBeHandler(caller.domain, address)) return ERRNO.EINVAL;
+      const cs = guestSelector(Number(given.cs));
+      callbacks[name] = { cs, address, masksEvents: (given.flags & CALLBACKF_mask_events) !== 0 };
       return 0;
     }
     case CALLBACKOP.unregister: {
@@ -125,7 +133,7 @@ export const callbackOp: Hypercall = (caller, args) => {
       const name = CALLBACK_NAMES.get(bytes[0] & 0xffff);
       // The others cannot be done without.
       if (name !== "nmi" && name !== "sysenter" && name !== "syscall32") return ERRNO.EINVAL;
-      callbacks[name] = GUEST_HANDLER;
+      callbacks[name] = NO_CALLBACK;
       return 0;
     }
     default:
@@ -144,7 +152,8 @@ const GS_BASE = offsetOf("gsBase");
 const KERNEL_GS_BASE = offsetOf("kernelGsBase");
 
 /** `set_segment_base`: which, base. The programs' GS base waits in KERNEL_GS_BASE while the kernel runs. */
-export const setSegmentBase: Hypercall = ({ cpu }, args) => {
+export const setSegmentBase: Hypercall = ({ cpu, domain }, args) => {
+  if (domain.model === "ilp32") return ERRNO.ENOSYS;
   const { state } = cpu;
   const which = args.u32(0);
   if (which === SEGBASE.GS_USER_SEL) return loadUserGs(cpu, args.u32(1) & 0xffff);
@@ -228,18 +237,16 @@ export const getDebugreg: Hypercall = ({ cpu: { state } }, args) => {
   }
 };
 
-/** Assists that a 64-bit guest can have. */
-const VALID_ASSISTS: ReadonlySet<number> = new Set([
-  VMASST_TYPE.writable_pagetables,
-  VMASST_TYPE.architectural_iopl,
-  VMASST_TYPE.runstate_update_flag,
-  VMASST_TYPE.m2p_strict,
-]);
+/** Assists that a guest can have: those whose numbers are bits of its longs. Some ask for what is always so. */
+const VALID_ASSISTS: Readonly<Record<DataModel, ReadonlySet<number>>> = {
+  lp64: new Set(Object.values(VMASST_TYPE)),
+  ilp32: new Set(Object.values(VMASST_TYPE).filter((type) => type < 32)),
+};
 
 /** `vm_assist`: command, type. */
 export const vmAssist: Hypercall = ({ domain }, args) => {
   const type = args.u32(1);
-  if (!VALID_ASSISTS.has(type)) return ERRNO.EINVAL;
+  if (!VALID_ASSISTS[domain.model].has(type)) return ERRNO.EINVAL;
   switch (args.u32(0)) {
     case VMASST_CMD.enable:
       domain.vmAssist |= 1n << BigInt(type);

@@ -16,12 +16,12 @@ import {
   VCPU_SSHOTTMR_future,
   VCPUOP,
 } from "../../abi/operations.ts";
-import { VCPU_GUEST_CONTEXT_BYTES } from "../../abi/arch_x86.ts";
+import { VCPU_GUEST_CONTEXT } from "../../abi/arch_x86.ts";
 import { linearNumber } from "../memory/guest_access.ts";
 import { initialiseVcpu } from "../pv/guest_context.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { Caller, Hypercall } from "./caller.ts";
-import { readStruct, writeStruct } from "./structures.ts";
+import { readHandle, readStruct, writeStruct } from "./structures.ts";
 
 /** Ports that `SCHEDOP_poll` takes at once. */
 const POLL_LIMIT = 128;
@@ -32,6 +32,11 @@ const TWO_53 = 2 ** 53;
 const REASONS: ReadonlyMap<number, ShutdownReason> = new Map(
   (Object.entries(SHUTDOWN) as [ShutdownReason, number][]).map(([name, number]) => [number, name]),
 );
+
+/** The reason for a shutdown by its number; one that is not known is a crash. */
+export function reasonOf(number: number): ShutdownReason {
+  return REASONS.get(number) ?? "crash";
+}
 
 function poll(caller: Caller, at: number): number {
   const { hypervisor, domain, vcpu, guest } = caller;
@@ -60,7 +65,7 @@ export const schedOp: Hypercall = (caller, args) => {
     case SCHEDOP.shutdown: {
       const words = new Int32Array(1);
       if (!caller.guest.readWords(args.number(1), words, 1)) return ERRNO.EFAULT;
-      hypervisor.shutDown(domain, REASONS.get(words[0] >>> 0) ?? "crash");
+      hypervisor.shutDown(domain, reasonOf(words[0] >>> 0));
       return 0;
     }
     case SCHEDOP.poll:
@@ -116,7 +121,7 @@ function initialise(caller: Caller, target: Vcpu, at: number): number {
   if (target.initialised) return ERRNO.EEXIST;
   // A virtual CPU without a place for its events could never be told of any.
   if (target.info === null) return ERRNO.EINVAL;
-  const bytes = new Uint8Array(VCPU_GUEST_CONTEXT_BYTES);
+  const bytes = new Uint8Array(VCPU_GUEST_CONTEXT.sizeBytes(target.domain.model));
   if (!caller.guest.read(at, bytes)) return ERRNO.EFAULT;
   return initialiseVcpu(caller.hypervisor, caller.cpu, target, bytes);
 }
@@ -144,9 +149,8 @@ export const vcpuOp: Hypercall = (caller, args) => {
         ? 0
         : ERRNO.EFAULT;
     case VCPUOP.register_runstate_memory_area: {
-      const address = new Int32Array(2);
-      if (!caller.guest.readWords(at, address, 2)) return ERRNO.EFAULT;
-      const place = address[1] * 2 ** 32 + (address[0] >>> 0);
+      const place = readHandle(caller, at);
+      if (place === null) return ERRNO.EFAULT;
       target.runstateArea = place === 0 ? null : place;
       if (target === caller.vcpu && place !== 0) {
         writeStruct(caller, vcpu_runstate_info, place, hypervisor.timers.runstate(target));

@@ -6,10 +6,9 @@
 import type { DomainId, MachineFrame } from "../../abi/ids.ts";
 import type { Domain } from "../domain.ts";
 import type { FrameMemory } from "../frame_memory.ts";
-import { FrameFlag, type FrameTable, FrameType } from "./frame_table.ts";
+import { FrameFlag, type FrameTable, type FrameType, levelOf } from "./frame_table.ts";
 import type { MachineMap } from "./machine_map.ts";
 import { ENTRY_BYTES, frameOf, Pte, TABLE_ENTRIES } from "./page_table_entry.ts";
-import { isGuestSlot } from "./page_types.ts";
 
 const LDT_PAGES = 16;
 
@@ -71,15 +70,19 @@ export function auditFrames(parts: AuditParts): AuditFinding[] {
 type Hold = (frame: number | null, typed: boolean) => void;
 
 /** What the entries of a page table hold. */
-function countEntries({ memory, frames }: AuditParts, table: MachineFrame, hold: Hold): void {
-  const level = frames.type[table];
-  if (level < FrameType.l1 || level > FrameType.l4) return;
+function countEntries(parts: AuditParts, table: MachineFrame, hold: Hold): void {
+  const { memory, frames, domains } = parts;
+  const type = frames.type[table] as FrameType;
+  const level = levelOf(type);
+  const owner = domains.get(frames.ownerOf(table)!);
+  if (level === 0 || owner === undefined) return;
+  const { space } = owner;
   for (let index = 0; index < TABLE_ENTRIES; index++) {
-    if (level === FrameType.l4 && !isGuestSlot(index)) continue;
+    if (!space.isGuestSlot(type, index)) continue;
     const low = memory.read32(table, index * ENTRY_BYTES);
     if ((low & Pte.P) === 0) continue;
     const frame = frameOf(low, memory.read32(table, index * ENTRY_BYTES + 4));
-    hold(frame, level > FrameType.l1 || (low & Pte.RW) !== 0);
+    hold(frame, level > 1 || (low & Pte.RW) !== 0);
   }
 }
 

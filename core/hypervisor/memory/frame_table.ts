@@ -16,8 +16,26 @@ import {
 } from "../../lib/snapshot.ts";
 
 /** What a frame is used as (`PGT_*`); page tables by their level. */
-export const FrameType = { none: 0, l1: 1, l2: 2, l3: 3, l4: 4, segDesc: 5, writable: 6 } as const;
+export const FrameType = {
+  none: 0,
+  l1: 1,
+  l2: 2,
+  l3: 3,
+  l4: 4,
+  segDesc: 5,
+  writable: 6,
+  /** The level-2 table of a 32-bit guest's last GiB, which holds the hypervisor's entries too. */
+  l2Xen: 7,
+} as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+/** The types that are page tables. */
+export type TableType = 1 | 2 | 3 | 4 | typeof FrameType.l2Xen;
+
+/** The level of a page table's type, or 0 of another type. */
+export function levelOf(type: number): 0 | 1 | 2 | 3 | 4 {
+  if (type === FrameType.l2Xen) return 2;
+  return type <= FrameType.l4 ? type as 0 | 1 | 2 | 3 | 4 : 0;
+}
 
 /** Bits of {@link FrameTable.flags}. */
 export const FrameFlag = {

@@ -6,6 +6,7 @@ import type { FrameMemory } from "../frame_memory.ts";
 import type { HostMapping } from "../grant_tables/mod.ts";
 import { type FrameTable, FrameType } from "./frame_table.ts";
 import { linearNumber } from "./guest_access.ts";
+import type { GuestSpace } from "./guest_space.ts";
 import {
   ENTRY_BYTES,
   entryHigh,
@@ -17,7 +18,7 @@ import {
 import type { PageTypes } from "./page_types.ts";
 import { type EntryPlace, lastLevelEntry } from "./table_walk.ts";
 
-const ACCESSED = Pte.P | Pte.US | Pte.A | Pte.D;
+const ACCESSED = Pte.P | Pte.A | Pte.D;
 /** First of the bits of an entry that software may use. */
 const AVAILABLE_SHIFT = 9;
 
@@ -29,6 +30,7 @@ export class GrantMappings {
     private readonly types: PageTypes,
     /** The top-level table that a domain's virtual CPU uses at present. */
     private readonly rootOf: (domain: DomainId) => MachineFrame | null,
+    private readonly spaceOf: (domain: DomainId) => GuestSpace,
   ) {}
 
   /** Maps a granted frame; the entry holds references of its own, as any entry does. */
@@ -41,12 +43,14 @@ export class GrantMappings {
       this.frames.put(frame);
       return GNTST.general_error;
     }
-    const flags = ACCESSED | (readonly ? 0 : Pte.RW) | (available << AVAILABLE_SHIFT) |
-      (user ? Pte.G : 0);
+    const { model } = this.spaceOf(caller);
+    const flags = (model === "lp64" || user ? Pte.US : 0) | ACCESSED | (readonly ? 0 : Pte.RW) |
+      (available << AVAILABLE_SHIFT) |
+      (model === "lp64" && user ? Pte.G : 0);
     this.#exchange(
       place,
       entryLow(frame, flags),
-      entryHigh(frame, user ? 0 : GUEST_KERNEL),
+      entryHigh(frame, model === "ilp32" || user ? 0 : GUEST_KERNEL),
       caller,
     );
     return GNTST.okay;
@@ -81,7 +85,8 @@ export class GrantMappings {
       return { table: table as MachineFrame, index: Number(address & 0xfffn) / ENTRY_BYTES };
     }
     const root = this.rootOf(caller);
-    const place = root && lastLevelEntry(this.memory, root, linearNumber(address));
+    const place = root &&
+      lastLevelEntry(this.memory, this.spaceOf(caller), root, linearNumber(address));
     return place && this.frames.ownerOf(place.table) === caller ? place : null;
   }
 
@@ -93,7 +98,7 @@ export class GrantMappings {
   #exchange(place: EntryPlace, low: number, high: number, domain: DomainId): void {
     const old = this.#read(place);
     this.#write(place, low, high);
-    this.types.putEntry(1, old.low, old.high, domain);
+    this.types.putEntry(FrameType.l1, old.low, old.high, domain);
   }
 
   #read({ table, index }: EntryPlace): { low: number; high: number } {

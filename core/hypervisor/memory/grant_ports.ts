@@ -7,6 +7,7 @@ import type { FrameMemory } from "../frame_memory.ts";
 import type { GrantPorts } from "../grant_tables/mod.ts";
 import { type FrameTable, FrameType } from "./frame_table.ts";
 import { GrantMappings } from "./grant_mappings.ts";
+import type { GuestSpace } from "./guest_space.ts";
 import type { MachineMap } from "./machine_map.ts";
 import type { PageTypes } from "./page_types.ts";
 
@@ -17,6 +18,7 @@ export interface GrantPortParts {
   readonly types: PageTypes;
   readonly map: MachineMap;
   readonly domains: ReadonlyMap<DomainId, Domain>;
+  spaceOf(domain: DomainId): GuestSpace;
 }
 
 const EMPTY_FRAME = new Uint8Array(4096);
@@ -24,7 +26,13 @@ const EMPTY_FRAME = new Uint8Array(4096);
 /** The ports of {@link GrantTables}. */
 export function grantPorts(parts: GrantPortParts): GrantPorts {
   const { memory, frames, types, map, domains } = parts;
-  const mappings = new GrantMappings(memory, frames, types, (id) => currentRoot(domains.get(id)));
+  const mappings = new GrantMappings(
+    memory,
+    frames,
+    types,
+    (id) => currentRoot(domains.get(id)),
+    (id) => parts.spaceOf(id),
+  );
   return {
     memory,
     mapHost: (caller, mapping) =>

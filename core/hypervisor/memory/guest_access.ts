@@ -1,19 +1,17 @@
 /**
  * Memory that a guest names by its own linear addresses: the arguments of hypercalls, stacks, records.
  *
- * Accesses have the rights of ring 3, as the guest's own have: what it could not touch itself is not touched for it,
- * and the caller answers -EFAULT.
+ * Accesses have the rights of the guest's kernel: what it could not touch itself is not touched for it, and the
+ * caller answers -EFAULT.
  */
 
 import { physical } from "../../lib/brand.ts";
 import { FRAME_BYTES } from "../../memory/machine_memory.ts";
 import type { Cpu } from "../../x86/cpu.ts";
 import { Access } from "../../x86/paging/access.ts";
-import { View } from "../../x86/paging/tlb.ts";
+import { GUEST_SPACES, type GuestSpace } from "./guest_space.ts";
 
 const TWO_32 = 0x1_0000_0000;
-/** Canonical addresses lie from -2^47 to 2^47 - 1. */
-const CANONICAL_END = 2 ** 47;
 
 /** The number for a 64-bit linear address, sign-extended: exact for canonical ones. */
 export function linearNumber(address: bigint): number {
@@ -22,6 +20,9 @@ export function linearNumber(address: bigint): number {
 
 /** Memory of the guest that a CPU runs at present, through its present tables. */
 export class GuestAccess {
+  /** The address space of that guest. */
+  space: GuestSpace = GUEST_SPACES.lp64;
+
   constructor(private readonly cpu: Cpu) {}
 
   /** Fills `into` from linear address `address`; false if any byte cannot be read. */
@@ -74,10 +75,12 @@ export class GuestAccess {
 
   /** The machine address behind a linear address, or -1; no exception stays pending. */
   #translate(address: number, access: number): number {
-    if (!(address >= -CANONICAL_END && address < CANONICAL_END)) return -1;
+    const { space } = this;
+    if (!space.mayName(address)) return -1;
     const { mmu, state } = this.cpu;
     const status = state.status;
-    const page = mmu.translate(address | 0, Math.floor(address / TWO_32) | 0, access, View.user);
+    const high = Math.floor(address / TWO_32) | 0;
+    const page = mmu.translate(address | 0, high, access, space.kernelView);
     if (page < 0) {
       state.status = status;
       return -1;

@@ -1,6 +1,8 @@
 /**
  * The hypervisor's own part of every guest's address space: the machine-to-physical table, which guests read,
- * and each domain's area of descriptor tables, which only the CPU itself reads.
+ * and each domain's area of descriptor tables, which only the CPU itself reads. A 32-bit guest cannot name these addresses;
+ * its machine-to-physical table is another (compat_machine_map.ts), and its own top-level table hangs in slot 0 of one of
+ * the hypervisor's, one for each of its virtual CPUs.
  *
  * ```text
  * slot 256  0xffff800000000000  machine-to-physical table, read-only for guests
@@ -10,12 +12,16 @@
  * Source of the places: Xen 4.17's `xen-x86_64.h` (`MACH2PHYS_VIRT_START`); the second is Xen's own choice.
  */
 
-import { FIRST_RESERVED_GDT_PAGE, FLAT } from "../../abi/arch_x86.ts";
+import { FIRST_RESERVED_GDT_PAGE, FLAT, FLAT32 } from "../../abi/arch_x86.ts";
 import type { MachineFrame } from "../../abi/ids.ts";
 import { HYPERVISOR_VIRT_START, ROOT_PAGETABLE_FIRST_XEN_SLOT } from "../../abi/xen.ts";
 import { ROOT_PAGETABLE_END_XEN_SLOT } from "../../abi/xen.ts";
+import type { Descriptor } from "../../x86/system/segment_fields.ts";
 import type { FrameMemory } from "../frame_memory.ts";
-import type { FrameTable } from "./frame_table.ts";
+import type { DataModel } from "../../abi/struct_layout.ts";
+import { CompatMachineMap } from "./compat_machine_map.ts";
+import { type FrameTable, FrameType } from "./frame_table.ts";
+import { PAE_ROOT_ENTRIES } from "./guest_space.ts";
 import {
   ENTRY_BYTES,
   entryHigh,
@@ -30,9 +36,6 @@ const FRAME_BYTES = 4096;
 /** Slots of a top-level table. */
 const M2P_SLOT = ROOT_PAGETABLE_FIRST_XEN_SLOT;
 const PER_DOMAIN_SLOT = 260;
-/** `MACH2PHYS_VIRT_START`, and where its table could end. */
-export const MACH2PHYS_VIRT_START = HYPERVISOR_VIRT_START;
-export const MACH2PHYS_VIRT_END: number = MACH2PHYS_VIRT_START + 0x40_0000_0000;
 /** Linear address of the per-domain area: slot 260. */
 const PER_DOMAIN_START = HYPERVISOR_VIRT_START + 0x200_0000_0000;
 /** Pages of descriptors for one virtual CPU: GDT and LDT. */
@@ -45,19 +48,34 @@ const INVALID_M2P_ENTRY = 0xffff_ffff;
 /** Entries that the CPU itself follows, and those that guests may read. */
 const OWN = Pte.P | Pte.RW | Pte.A | Pte.D;
 const SHARED = Pte.P | Pte.US | Pte.A;
+/** The entry for a 32-bit guest's page-directory-pointer table, whose own entries say more. */
+const GUEST_TABLE = Pte.P | Pte.RW | Pte.US | Pte.A;
 
-/** The descriptors at the end of each GDT: selector, bits 31..0 and 63..32. */
-const FLAT_DESCRIPTORS: readonly (readonly [selector: number, low: number, high: number])[] = [
-  [FLAT.RING1_CS, 0x0000ffff, 0x00cfbb00],
-  [FLAT.RING1_DS, 0x0000ffff, 0x00cfb300],
-  [FLAT.RING3_CS32, 0x0000ffff, 0x00cffb00],
-  [FLAT.RING3_DS32, 0x0000ffff, 0x00cff300],
-  [FLAT.RING3_CS64, 0x0000ffff, 0x00affb00],
-];
+/** A descriptor at the end of each GDT: selector, bits 31..0 and 63..32. */
+type FlatDescriptor = readonly [selector: number, low: number, high: number];
+
+/** They by the guest's data model. */
+const FLAT_DESCRIPTORS: Readonly<Record<DataModel, readonly FlatDescriptor[]>> = {
+  lp64: [
+    [FLAT.RING1_CS, 0x0000ffff, 0x00cfbb00],
+    [FLAT.RING1_DS, 0x0000ffff, 0x00cfb300],
+    [FLAT.RING3_CS32, 0x0000ffff, 0x00cffb00],
+    [FLAT.RING3_DS32, 0x0000ffff, 0x00cff300],
+    [FLAT.RING3_CS64, 0x0000ffff, 0x00affb00],
+  ],
+  ilp32: [
+    [FLAT32.KERNEL_CS, 0x0000ffff, 0x00cfbb00],
+    [FLAT32.KERNEL_DS, 0x0000ffff, 0x00cfb300],
+    [FLAT32.USER_CS, 0x0000ffff, 0x00cffb00],
+    [FLAT32.USER_DS, 0x0000ffff, 0x00cff300],
+  ],
+};
 
 /** The tables through which one domain sees its per-domain area. */
 export interface DomainArea {
   readonly level3: MachineFrame;
+  /** The hypervisor's top-level tables, one for each virtual CPU of a 32-bit guest. */
+  readonly roots: readonly MachineFrame[];
   /** Last-level tables, one for each {@link VCPUS_PER_TABLE} virtual CPUs. */
   readonly level1: readonly MachineFrame[];
   readonly frames: readonly MachineFrame[];
@@ -67,8 +85,10 @@ export interface DomainArea {
 export class MachineMap {
   readonly #m2p: MachineFrame[] = [];
   readonly #m2pLevel3: MachineFrame;
-  /** The page of a GDT that holds the hypervisor's descriptors, the same for all. */
-  readonly #flatPage: MachineFrame;
+  /** The pages of GDTs that hold the hypervisor's descriptors. */
+  readonly #flatPages: Readonly<Record<DataModel, MachineFrame>>;
+  /** Made when the first 32-bit domain is. */
+  #compat: CompatMachineMap | null = null;
   /** Stands for the pages of descriptors that a guest has not given: all of them not present. */
   readonly #emptyPage: MachineFrame;
 
@@ -87,12 +107,7 @@ export class MachineMap {
     }
     for (let frame = 0; frame < frames.frames; frame++) this.clearPfn(frame);
     this.#emptyPage = this.#newFrame();
-    this.#flatPage = this.#newFrame();
-    for (const [selector, low, high] of FLAT_DESCRIPTORS) {
-      const at = (selector & 0xfff8) - FIRST_RESERVED_GDT_PAGE * FRAME_BYTES;
-      memory.write32(this.#flatPage, at, low);
-      memory.write32(this.#flatPage, at + 4, high);
-    }
+    this.#flatPages = { lp64: this.#flatPage("lp64"), ilp32: this.#flatPage("ilp32") };
   }
 
   /** How many frame numbers the machine-to-physical table has. */
@@ -105,6 +120,7 @@ export class MachineMap {
     const { page, at } = this.#place(frame);
     this.memory.write32(page, at, pfnLow);
     this.memory.write32(page, at + 4, pfnHigh);
+    this.#compat?.setPfn(frame, pfnLow);
   }
 
   /** Forgets what `frame` is to its owner. */
@@ -119,7 +135,7 @@ export class MachineMap {
   }
 
   /** Makes a domain's area, in which every virtual CPU has an empty GDT. */
-  createArea(vcpus: number): DomainArea {
+  createArea(vcpus: number, model: DataModel): DomainArea {
     const level3 = this.#newFrame();
     const level2 = this.#newFrame();
     this.#set(level3, 0, level2, OWN);
@@ -128,12 +144,25 @@ export class MachineMap {
       level1.push(this.#newFrame());
       this.#set(level2, i, level1[i], OWN);
     }
-    const area = { level3, level1, frames: [level3, level2, ...level1] };
+    const roots: MachineFrame[] = [];
+    if (model === "ilp32") {
+      this.#compat ??= new CompatMachineMap(
+        this.memory,
+        this.entries,
+        () => this.#newFrame(),
+        (frame) => this.pfnOf(frame),
+      );
+      for (let i = 0; i < vcpus; i++) {
+        roots.push(this.#newFrame());
+        this.#set(roots[i], PER_DOMAIN_SLOT, level3, OWN);
+      }
+    }
+    const area = { level3, level1, roots, frames: [level3, level2, ...level1, ...roots] };
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
       for (let page = 0; page < FIRST_RESERVED_GDT_PAGE; page++) {
         this.mapGdtPage(area, vcpu, page, null);
       }
-      this.#setPage(area, vcpu, FIRST_RESERVED_GDT_PAGE, this.#flatPage);
+      this.#setPage(area, vcpu, FIRST_RESERVED_GDT_PAGE, this.#flatPages[model]);
     }
     return area;
   }
@@ -143,14 +172,24 @@ export class MachineMap {
     for (const frame of area.frames) this.frames.releaseAllocation(frame);
   }
 
-  /** Puts the hypervisor's slots into a top-level table. */
-  fillRoot(root: MachineFrame, area: DomainArea): void {
-    for (let slot = M2P_SLOT; slot < ROOT_PAGETABLE_END_XEN_SLOT; slot++) {
-      this.memory.write32(root, slot * ENTRY_BYTES, 0);
-      this.memory.write32(root, slot * ENTRY_BYTES + 4, 0);
+  /** Puts the hypervisor's own entries, if it has any, into a table of a guest. */
+  fillTable(table: MachineFrame, type: FrameType, model: DataModel, area: DomainArea): void {
+    if (type === FrameType.l4) {
+      this.#clear(table, M2P_SLOT, ROOT_PAGETABLE_END_XEN_SLOT);
+      this.#set(table, M2P_SLOT, this.#m2pLevel3, SHARED);
+      this.#set(table, PER_DOMAIN_SLOT, area.level3, OWN);
+    } else if (type === FrameType.l2Xen) this.#compat?.fill(table);
+    else if (type === FrameType.l3 && model === "ilp32") {
+      this.#clear(table, PAE_ROOT_ENTRIES, TABLE_ENTRIES);
     }
-    this.#set(root, M2P_SLOT, this.#m2pLevel3, SHARED);
-    this.#set(root, PER_DOMAIN_SLOT, area.level3, OWN);
+  }
+
+  /** The table for CR3 while virtual CPU `vcpu` uses `root`, its guest's own top-level table. */
+  baseTable(area: DomainArea, vcpu: number, root: MachineFrame): MachineFrame {
+    const base = area.roots[vcpu];
+    if (base === undefined) return root;
+    this.#set(base, 0, root, GUEST_TABLE);
+    return base;
   }
 
   /** Maps page `page` of a virtual CPU's GDT (0..13), or with `null` a page of absent descriptors. */
@@ -181,6 +220,21 @@ export class MachineMap {
     return this.gdtAddress(vcpu) + TABLE_PAGES * FRAME_BYTES;
   }
 
+  /** The descriptor that a selector names in a virtual CPU's GDT; all zeros for one in the LDT, or for none. */
+  gdtDescriptor(area: DomainArea, vcpu: number, selector: number): Descriptor {
+    const offset = selector & 0xfff8;
+    const page = Math.floor(offset / FRAME_BYTES);
+    const address = this.gdtAddress(vcpu) + offset;
+    if ((selector & 4) !== 0 || page > FIRST_RESERVED_GDT_PAGE) {
+      return { low: 0, high: 0, address };
+    }
+    const { table, at } = this.#descriptorEntry(area, vcpu, page);
+    const frame = frameOf(this.memory.read32(table, at), this.memory.read32(table, at + 4));
+    const within = offset % FRAME_BYTES;
+    const read = (place: number) => this.memory.read32(frame as MachineFrame, place) >>> 0;
+    return { low: read(within), high: read(within + 4), address };
+  }
+
   #setPage(area: DomainArea, vcpu: number, page: number, frame: MachineFrame | null): void {
     const { table, at } = this.#descriptorEntry(area, vcpu, page);
     this.memory.write32(table, at, frame === null ? 0 : entryLow(frame, OWN));
@@ -202,6 +256,23 @@ export class MachineMap {
   #set(table: MachineFrame, index: number, frame: MachineFrame, flags: number, high = 0): void {
     this.memory.write32(table, index * ENTRY_BYTES, entryLow(frame, flags));
     this.memory.write32(table, index * ENTRY_BYTES + 4, entryHigh(frame, high));
+  }
+
+  #clear(table: MachineFrame, from: number, to: number): void {
+    for (let slot = from; slot < to; slot++) {
+      this.memory.write32(table, slot * ENTRY_BYTES, 0);
+      this.memory.write32(table, slot * ENTRY_BYTES + 4, 0);
+    }
+  }
+
+  #flatPage(model: DataModel): MachineFrame {
+    const page = this.#newFrame();
+    for (const [selector, low, high] of FLAT_DESCRIPTORS[model]) {
+      const at = (selector & 0xfff8) - FIRST_RESERVED_GDT_PAGE * FRAME_BYTES;
+      this.memory.write32(page, at, low);
+      this.memory.write32(page, at + 4, high);
+    }
+    return page;
   }
 
   #newFrame(): MachineFrame {

@@ -1,9 +1,12 @@
 /**
- * Entries of a 64-bit guest's page tables, as two 32-bit halves: which bits a guest may set, and which the
- * hypervisor adds so that a kernel that runs in ring 3 sees what it expects.
+ * Entries of guests' page tables, as two 32-bit halves: which bits a guest may set, and which the hypervisor adds:
+ * for a 64-bit guest so that a kernel that runs in ring 3 sees what it expects, for a 32-bit one since its four
+ * page-directory pointers, which have no such bits, become entries of a four-level table.
  *
- * Sources: SDM vol. 3, "4-Level Paging"; Xen 4.17's documentation of the x86-64 PV memory layout.
+ * Sources: SDM vol. 3, "4-Level Paging", "PAE Paging"; Xen 4.17's documentation of the x86-64 PV memory layout.
  */
+
+import type { DataModel } from "../../abi/struct_layout.ts";
 
 /** Bits 31..0 of an entry. */
 export const Pte = {
@@ -54,22 +57,31 @@ export function entryHigh(frame: number, highFlags = 0): number {
 }
 
 /** Whether a guest may set such flags in a present entry of `level`. */
-export function flagsAllowed(level: number, low: number, high: number): boolean {
-  return (low & REFUSED_LOW[level]) === 0 && (high & REFUSED_HIGH) === 0;
+export function flagsAllowed(
+  model: DataModel,
+  level: number,
+  low: number,
+  high: number,
+): boolean {
+  const refusedHigh = model === "ilp32" && level === 3 ? REFUSED_HIGH | NX : REFUSED_HIGH;
+  return (low & REFUSED_LOW[level]) === 0 && (high & refusedHigh) === 0;
 }
 
 /**
- * The low half as it goes into the table: every page of the guest is a user page to the CPU, since both its kernel and
- * its programs run in ring 3. Programs' pages become global, so that they survive a switch between the two tables.
+ * The low half as it goes into the table: every page of a 64-bit guest is a user page to the CPU, since both its kernel
+ * and its programs run in ring 3. Programs' pages become global, so that they survive a switch between the two tables.
  */
-export function adjustedLow(level: number, low: number, high: number): number {
+export function adjustedLow(model: DataModel, level: number, low: number, high: number): number {
   if ((low & Pte.P) === 0) return low;
+  if (model === "ilp32") return level === 3 ? low | Pte.US | Pte.RW : low;
   if (level > 1) return low | Pte.US;
   const isKernel = (low & Pte.US) === 0 || (high & GUEST_KERNEL) !== 0;
   return isKernel ? (low | Pte.US) & ~Pte.G : low | Pte.G;
 }
 
 /** The high half as it goes into the table. */
-export function adjustedHigh(level: number, low: number, high: number): number {
-  return level === 1 && (low & Pte.P) !== 0 && (low & Pte.US) === 0 ? high | GUEST_KERNEL : high;
+export function adjustedHigh(model: DataModel, level: number, low: number, high: number): number {
+  return model === "lp64" && level === 1 && (low & Pte.P) !== 0 && (low & Pte.US) === 0
+    ? high | GUEST_KERNEL
+    : high;
 }

@@ -8,11 +8,11 @@
 
 import { ERRNO, type Errno } from "../../abi/errno.ts";
 import type { DomainId, MachineFrame } from "../../abi/ids.ts";
-import { ROOT_PAGETABLE_END_XEN_SLOT, ROOT_PAGETABLE_FIRST_XEN_SLOT } from "../../abi/xen.ts";
 import { invariant } from "../../lib/assert.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import { checkedDescriptor } from "./descriptors.ts";
-import { FrameFlag, type FrameTable, FrameType } from "./frame_table.ts";
+import { FrameFlag, type FrameTable, FrameType, levelOf } from "./frame_table.ts";
+import { type GuestSpace, PAE_XEN_SLOT } from "./guest_space.ts";
 import {
   adjustedHigh,
   adjustedLow,
@@ -29,13 +29,10 @@ export interface PageTypePorts {
   readonly memory: FrameMemory;
   readonly frames: FrameTable;
   readonly flushes: TlbFlushes;
-  /** Puts the hypervisor's own entries into a top-level table of `domain`. */
-  fillRoot(root: MachineFrame, domain: DomainId): void;
-}
-
-/** Whether slot `index` of a top-level table is the guest's. */
-export function isGuestSlot(index: number): boolean {
-  return index < ROOT_PAGETABLE_FIRST_XEN_SLOT || index >= ROOT_PAGETABLE_END_XEN_SLOT;
+  /** What the address space of `domain` is like. */
+  spaceOf(domain: DomainId): GuestSpace;
+  /** Puts the hypervisor's own entries, if there are any, into a table of `domain`. */
+  fillTable(table: MachineFrame, type: FrameType, domain: DomainId): void;
 }
 
 /** Takes and gives back typed references. */
@@ -76,6 +73,8 @@ export class PageTypes {
     const { frames, flushes } = this.ports;
     if (frames.typeCount[frame] > 0) {
       if (frames.type[frame] !== type) return ERRNO.EBUSY;
+      // Each address space has its own.
+      if (type === FrameType.l2Xen) return ERRNO.EINVAL;
     } else if (frames.type[frame] !== type) {
       // Nobody may still write to it, or walk through it, by an old translation.
       if (frames.type[frame] !== FrameType.none) flushes.since(frames.stamp[frame]);
@@ -98,24 +97,32 @@ export class PageTypes {
     const { frames, flushes } = this.ports;
     invariant(frames.typeCount[frame] > 0, `frame ${frame} has no type reference to give back`);
     if (--frames.typeCount[frame] > 0) return;
-    const type = frames.type[frame];
+    const type = frames.type[frame] as FrameType;
     frames.stamp[frame] = flushes.stamp;
-    if (type >= FrameType.l1 && type <= FrameType.l4) {
+    if (levelOf(type) > 0) {
       frames.flags[frame] &= ~FrameFlag.validated;
       // Nested release must not see this frame as a table in use.
-      this.#releaseEntries(frame, type, 0, TABLE_ENTRIES, domain);
+      this.#releaseEntries(frame, type, TABLE_ENTRIES, domain);
     }
   }
 
-  /** Takes the references that an entry of a table of `level` stands for. */
-  getEntry(level: number, low: number, high: number, domain: DomainId): 0 | Errno {
+  /** Takes the references that entry `index` of a table of `type` stands for. */
+  getEntry(
+    type: FrameType,
+    index: number,
+    low: number,
+    high: number,
+    domain: DomainId,
+  ): 0 | Errno {
     if ((low & Pte.P) === 0) return 0;
     this.#checked++;
-    if (!flagsAllowed(level, low, high)) return ERRNO.EINVAL;
+    const space = this.ports.spaceOf(domain);
+    const level = levelOf(type);
+    if (!flagsAllowed(space.model, level, low, high)) return ERRNO.EINVAL;
     const frame = frameOf(low, high);
     const { frames } = this.ports;
     if (!frames.isMemory(frame)) return ERRNO.EPERM;
-    if (level > 1) return this.get(frame, (level - 1) as FrameType, domain);
+    if (level > 1) return this.get(frame, space.typeBelow(type, index), domain);
     if (!frames.get(frame, domain)) return ERRNO.EBUSY;
     if ((low & Pte.RW) === 0) return 0;
     const failed = this.getType(frame, FrameType.writable, domain);
@@ -137,24 +144,26 @@ export class PageTypes {
    */
   replaceEntry(
     table: MachineFrame,
-    level: number,
+    type: FrameType,
     index: number,
     low: number,
     high: number,
     domain: DomainId,
   ): 0 | Errno {
-    if (level === 4 && !isGuestSlot(index)) return ERRNO.EINVAL;
+    const space = this.ports.spaceOf(domain);
+    if (!space.mayReplace(type, index)) return ERRNO.EINVAL;
     const { memory } = this.ports;
+    const level = levelOf(type);
     const at = index * ENTRY_BYTES;
     const oldLow = memory.read32(table, at) | 0;
     const oldHigh = memory.read32(table, at + 4) | 0;
     const sameUse = ((oldLow ^ low) & (Pte.P | (level === 1 ? Pte.RW : 0) | 0xfffff000)) === 0 &&
       ((oldHigh ^ high) & 0xfffff) === 0;
     if (!sameUse || (low & Pte.P) === 0) {
-      const failed = this.getEntry(level, low, high, domain);
+      const failed = this.getEntry(type, index, low, high, domain);
       if (failed !== 0) return failed;
-    } else if (!flagsAllowed(level, low, high)) return ERRNO.EINVAL;
-    this.#store(table, at, level, low, high);
+    } else if (!flagsAllowed(space.model, level, low, high)) return ERRNO.EINVAL;
+    this.#store(space, table, at, level, low, high);
     if (!sameUse) this.putEntry(level, oldLow, oldHigh, domain);
     return 0;
   }
@@ -165,62 +174,81 @@ export class PageTypes {
       case FrameType.writable:
         return 0;
       case FrameType.segDesc:
-        return this.#validateDescriptors(frame);
+        return this.#validateDescriptors(frame, domain);
       default:
         return this.#validateTable(frame, type, domain);
     }
   }
 
-  #validateTable(frame: MachineFrame, level: number, domain: DomainId): 0 | Errno {
+  #validateTable(frame: MachineFrame, type: FrameType, domain: DomainId): 0 | Errno {
     const { memory } = this.ports;
+    const space = this.ports.spaceOf(domain);
+    if (!this.#isComplete(space, frame, type)) return ERRNO.EINVAL;
     for (let index = 0; index < TABLE_ENTRIES; index++) {
-      if (level === 4 && !isGuestSlot(index)) continue;
+      if (!space.isGuestSlot(type, index)) continue;
       const at = index * ENTRY_BYTES;
       const low = memory.read32(frame, at) | 0;
       if ((low & Pte.P) === 0) continue;
       const high = memory.read32(frame, at + 4) | 0;
-      const failed = this.getEntry(level, low, high, domain);
+      const failed = this.getEntry(type, index, low, high, domain);
       if (failed !== 0) {
-        this.#releaseEntries(frame, level, 0, index, domain);
+        this.#releaseEntries(frame, type, index, domain);
         return failed;
       }
-      this.#store(frame, at, level, low, high);
+      this.#store(space, frame, at, levelOf(type), low, high);
     }
-    if (level === 4) this.ports.fillRoot(frame, domain);
+    this.ports.fillTable(frame, type, domain);
     return 0;
   }
 
-  #store(frame: MachineFrame, at: number, level: number, low: number, high: number): void {
+  /** Whether a table may be one of the space at all: a 32-bit guest's root shows where the hypervisor's entries go. */
+  #isComplete(space: GuestSpace, frame: MachineFrame, type: FrameType): boolean {
+    if (space.model === "lp64") return true;
+    if (type === FrameType.l4) return false;
+    const low = this.ports.memory.read32(frame, PAE_XEN_SLOT * ENTRY_BYTES);
+    return type !== FrameType.l3 || (low & Pte.P) !== 0;
+  }
+
+  #store(
+    { model }: GuestSpace,
+    frame: MachineFrame,
+    at: number,
+    level: number,
+    low: number,
+    high: number,
+  ): void {
     const { memory } = this.ports;
-    const newLow = adjustedLow(level, low, high);
-    const newHigh = adjustedHigh(level, low, high);
+    const newLow = adjustedLow(model, level, low, high);
+    const newHigh = adjustedHigh(model, level, low, high);
     if ((memory.read32(frame, at) | 0) !== newLow) memory.write32(frame, at, newLow);
     if ((memory.read32(frame, at + 4) | 0) !== newHigh) memory.write32(frame, at + 4, newHigh);
   }
 
   #releaseEntries(
     frame: MachineFrame,
-    level: number,
-    from: number,
+    type: FrameType,
     to: number,
     domain: DomainId,
   ): void {
     const { memory } = this.ports;
-    for (let index = from; index < to; index++) {
-      if (level === 4 && !isGuestSlot(index)) continue;
+    const space = this.ports.spaceOf(domain);
+    const level = levelOf(type);
+    for (let index = 0; index < to; index++) {
+      if (!space.isGuestSlot(type, index)) continue;
       const low = memory.read32(frame, index * ENTRY_BYTES) | 0;
       if ((low & Pte.P) === 0) continue;
       this.putEntry(level, low, memory.read32(frame, index * ENTRY_BYTES + 4) | 0, domain);
     }
   }
 
-  /** A page of descriptors: each must be harmless; privilege levels are raised to 3 in place. */
-  #validateDescriptors(frame: MachineFrame): 0 | Errno {
+  /** A page of descriptors: each must be harmless; privilege levels are raised in place. */
+  #validateDescriptors(frame: MachineFrame, domain: DomainId): 0 | Errno {
     const { memory } = this.ports;
+    const { model } = this.ports.spaceOf(domain);
     for (let at = 0; at < TABLE_ENTRIES * ENTRY_BYTES; at += ENTRY_BYTES) {
       const low = memory.read32(frame, at);
       const high = memory.read32(frame, at + 4);
-      const checked = checkedDescriptor(low, high);
+      const checked = checkedDescriptor(model, low, high);
       if (checked === null) return ERRNO.EINVAL;
       if (checked !== high) memory.write32(frame, at + 4, checked);
     }

@@ -3,6 +3,7 @@ import { ERRNO } from "../../abi/errno.ts";
 import { domainId, type MachineFrame } from "../../abi/ids.ts";
 import { test } from "../../lib/testing.ts";
 import { SparseFrames } from "../testing/sparse_frames.ts";
+import { GUEST_SPACES } from "./guest_space.ts";
 import { FrameTable, FrameType } from "./frame_table.ts";
 import { GUEST_KERNEL, Pte } from "./page_table_entry.ts";
 import { PageTypes } from "./page_types.ts";
@@ -19,7 +20,13 @@ function rig(count = 8) {
   const frames = new FrameTable(count + 2, () => true);
   let flushed = 0;
   const flushes = new TlbFlushes(() => flushed++);
-  const types = new PageTypes({ memory, frames, flushes, fillRoot: () => {} });
+  const types = new PageTypes({
+    memory,
+    frames,
+    flushes,
+    spaceOf: () => GUEST_SPACES.lp64,
+    fillTable: () => {},
+  });
   for (let i = 0; i < count; i++) frames.allocate(GUEST);
   frames.allocate(OTHER);
   const entry = (table: number, index: number, frame: number, flags: number) => {

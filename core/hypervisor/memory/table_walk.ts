@@ -1,8 +1,8 @@
 /** Walks a guest's page tables as the guest made them, without touching A and D bits or the TLB. */
 
 import type { MachineFrame } from "../../abi/ids.ts";
-import { HYPERVISOR_VIRT_END, HYPERVISOR_VIRT_START } from "../../abi/xen.ts";
 import type { FrameMemory } from "../frame_memory.ts";
+import type { GuestSpace } from "./guest_space.ts";
 import { ENTRY_BYTES, frameOf, Pte } from "./page_table_entry.ts";
 
 /** Where the last-level entry for an address lies. */
@@ -13,27 +13,20 @@ export interface EntryPlace {
 
 const INDEX_BITS = 9;
 const PAGE_SHIFT = 12;
-/** Canonical addresses lie from -2^47 to 2^47 - 1. */
-const CANONICAL_END = 2 ** 47;
-
-/** Whether a guest may have a page of its own at linear address `address`: canonical, and not the hypervisor's. */
-export function isGuestAddress(address: number): boolean {
-  return address >= -CANONICAL_END && address < CANONICAL_END &&
-    (address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END);
-}
 
 /**
- * The place of the entry for linear address `address` under `root`, or `null` if no table of the guest is there. The
+ * The place of the entry for linear address `address` under `root`, a top-level table of the space, or `null` if no table of the guest is there. The
  * tables of the hypervisor's own part are never found.
  */
 export function lastLevelEntry(
   memory: FrameMemory,
+  space: GuestSpace,
   root: MachineFrame,
   address: number,
 ): EntryPlace | null {
-  if (!isGuestAddress(address)) return null;
+  if (!space.contains(address)) return null;
   let table = root;
-  for (let level = 4; level > 1; level--) {
+  for (let level: number = space.levels; level > 1; level--) {
     const at = indexOf(address, level) * ENTRY_BYTES;
     const low = memory.read32(table, at);
     if ((low & Pte.P) === 0 || (low & Pte.PS) !== 0) return null;

@@ -6,10 +6,11 @@
  * that its tables do not allow comes back as a trap.
  */
 
-import { FLAT } from "../../abi/arch_x86.ts";
+import { FLAT, FLAT32 } from "../../abi/arch_x86.ts";
+import type { DataModel } from "../../abi/struct_layout.ts";
 import type { Cpu } from "../../x86/cpu.ts";
 import { Cr0, Cr4, Efer, Eflags } from "../../x86/state/bits.ts";
-import { openCpuState } from "../../x86/state/cpu_state.ts";
+import { type CpuState, openCpuState } from "../../x86/state/cpu_state.ts";
 import {
   type NarrowField,
   offsetOf,
@@ -45,6 +46,9 @@ const CR3_INDEX = CR3 >> 2;
 /** Attributes (see state/layout.ts) of the flat segments of ring 3. */
 export const FLAT_CODE64 = 0xa0fb;
 export const FLAT_DATA = 0xc0f3;
+/** Those of ring 1. */
+const RING1_CODE32 = 0xc0bb;
+const RING1_DATA = 0xc0b3;
 
 /** CR0 while guests run. */
 export const PV_CR0: number = Cr0.PG | Cr0.PE | Cr0.WP | Cr0.NE | Cr0.ET | Cr0.MP | Cr0.AM;
@@ -52,7 +56,11 @@ export const PV_CR0: number = Cr0.PG | Cr0.PE | Cr0.WP | Cr0.NE | Cr0.ET | Cr0.M
 export const PV_CR4: number = Cr4.PAE | Cr4.PGE | Cr4.DE | Cr4.OSFXSR | Cr4.OSXMMEXCPT;
 /** CR4 bits that a guest kernel may choose. */
 export const GUEST_CR4: number = Cr4.TSD | Cr4.FSGSBASE;
-const PV_EFER = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
+/** EFER by the guest's data model: a 32-bit guest has no SYSCALL, but runs in long mode's compatibility mode. */
+const PV_EFER: Readonly<Record<DataModel, number>> = {
+  lp64: Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE,
+  ilp32: Efer.LME | Efer.LMA | Efer.NXE,
+};
 
 /** CR4 as the CPU has it for a guest that chose `guestCr4`. */
 export function cr4For(cpu: Cpu, guestCr4: number): number {
@@ -60,13 +68,17 @@ export function cr4For(cpu: Cpu, guestCr4: number): number {
 }
 
 /** Fills `registers` with what a virtual CPU starts from; `gdtAddress` is that of its GDT. */
-export function initialRegisters(cpu: Cpu, registers: Uint8Array, gdtAddress: number): void {
+export function initialRegisters(
+  cpu: Cpu,
+  registers: Uint8Array,
+  model: DataModel,
+  gdtAddress: number,
+): void {
   registers.fill(0);
   const state = openCpuState(registers.buffer as ArrayBuffer, 0);
   state.cr0 = PV_CR0;
   state.cr4 = cr4For(cpu, 0);
-  state.efer = PV_EFER;
-  state.cpl = 3;
+  state.efer = PV_EFER[model];
   state.flags = Eflags.IF | 2;
   state.zeroSource = 1n;
   state.signSource = 1n;
@@ -82,12 +94,22 @@ export function initialRegisters(cpu: Cpu, registers: Uint8Array, gdtAddress: nu
   for (let index = 0; index < SEGMENT_FIELDS.length; index++) {
     state.u32[SEGMENT_FIELDS[index].first] = 1;
   }
-  state.u32[SEGMENT_FIELDS[Segment.cs].selector] = FLAT.KERNEL_CS;
-  setBounds(state, Segment.cs, FLAT_CODE64, 0xffffffff);
-  state.u32[SEGMENT_FIELDS[Segment.ss].selector] = FLAT.KERNEL_SS;
-  setBounds(state, Segment.ss, FLAT_DATA, 0xffffffff);
+  if (model === "lp64") {
+    state.cpl = 3;
+    flatSegment(state, Segment.cs, FLAT.KERNEL_CS, FLAT_CODE64);
+    flatSegment(state, Segment.ss, FLAT.KERNEL_SS, FLAT_DATA);
+  } else {
+    state.cpl = 1;
+    flatSegment(state, Segment.cs, FLAT32.KERNEL_CS, RING1_CODE32);
+    flatSegment(state, Segment.ss, FLAT32.KERNEL_DS, RING1_DATA);
+  }
   // A busy 64-bit task state segment with no room for an I/O map.
   setBounds(state, Segment.tr, 0x8b, 0);
+}
+
+function flatSegment(state: CpuState, index: number, selector: number, attributes: number): void {
+  state.u32[SEGMENT_FIELDS[index].selector] = selector;
+  setBounds(state, index, attributes, 0xffffffff);
 }
 
 /** Copies the CPU's state to `registers`. */

@@ -14,7 +14,7 @@ import { invariant } from "../../lib/assert.ts";
 import { expectRecord, type SnapshotRecord } from "../../lib/snapshot.ts";
 import { openCpuState } from "../../x86/state/cpu_state.ts";
 import type { Domain } from "../domain.ts";
-import { FrameFlag, FrameType } from "../memory/frame_table.ts";
+import { FrameFlag, FrameType, levelOf } from "../memory/frame_table.ts";
 import {
   ENTRY_BYTES,
   entryHigh,
@@ -23,7 +23,7 @@ import {
   Pte,
   TABLE_ENTRIES,
 } from "../memory/page_table_entry.ts";
-import { isGuestSlot } from "../memory/page_types.ts";
+import { GUEST_SPACES } from "../memory/guest_space.ts";
 import { lastLevelEntry } from "../memory/table_walk.ts";
 import type { Callback, CallbackName, TrapHandler, Vcpu } from "../vcpu.ts";
 import type { ImageParts } from "./image_parts.ts";
@@ -47,7 +47,7 @@ const EVENT_BYTES = 512;
 interface SavedFrame {
   readonly pfn: number;
   /** 0, or the level of a page table. */
-  readonly level: number;
+  readonly level: 0 | 1 | 2 | 3 | 4;
   readonly pinned: boolean;
   readonly bytes: Uint8Array;
 }
@@ -112,6 +112,9 @@ export function imageSummary(record: SnapshotRecord): ImageSummary {
 /** The record of a domain that shut down with reason `suspend`. Its virtual CPUs must be off the physical ones. */
 export function saveImage(parts: ImageParts, domain: Domain): SnapshotRecord {
   invariant(domain.shutdown === "suspend", `${domain.name} has not suspended itself`);
+  if (domain.model !== "lp64") {
+    throw new TypeError(`${domain.name} is a 32-bit domain, expected a 64-bit one to save`);
+  }
   const { frames, memory, map } = parts;
   const pfns = new Map<number, number>();
   for (const frame of frames.framesOf(domain.id)) {
@@ -129,7 +132,7 @@ export function saveImage(parts: ImageParts, domain: Domain): SnapshotRecord {
     const bytes = new Uint8Array(PAGE_BYTES);
     memory.readBytes(frame, 0, bytes);
     const type = frames.typeCount[frame] > 0 ? frames.type[frame] : FrameType.none;
-    const level = type <= FrameType.l4 ? type : 0;
+    const level = levelOf(type);
     if (level > 0) translate(bytes, level, (each) => pfns.get(each) ?? null);
     saved.push({ pfn, level, pinned: (frames.flags[frame] & FrameFlag.pinned) !== 0, bytes });
   }
@@ -190,14 +193,18 @@ function imageOf(record: SnapshotRecord): SavedImage {
 }
 
 /** Replaces the frame of each present entry of a table; an entry without replacement becomes absent. */
-function translate(bytes: Uint8Array, level: number, of: (frame: number) => number | null): void {
+function translate(
+  bytes: Uint8Array,
+  level: FrameType,
+  of: (frame: number) => number | null,
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let index = 0; index < TABLE_ENTRIES; index++) {
     const at = index * ENTRY_BYTES;
     const low = view.getUint32(at, true);
     if ((low & Pte.P) === 0) continue;
     const high = view.getUint32(at + 4, true);
-    const frame = level === 4 && !isGuestSlot(index) ? null : of(frameOf(low, high));
+    const frame = !GUEST_SPACES.lp64.isGuestSlot(level, index) ? null : of(frameOf(low, high));
     view.setUint32(at, frame === null ? 0 : entryLow(frame, low & 0xfff), true);
     view.setUint32(at + 4, frame === null ? 0 : entryHigh(frame, high & 0xfff0_0000), true);
   }
@@ -225,7 +232,7 @@ function writeList(
   const root = frames.get(p2m.root)!;
   const perPage = PAGE_BYTES / 8;
   for (let first = 0; first < Math.min(p2m.entries, PFN_LIMIT); first += perPage) {
-    const place = lastLevelEntry(memory, root, p2m.address + 8 * first);
+    const place = lastLevelEntry(memory, GUEST_SPACES.lp64, root, p2m.address + 8 * first);
     if (place === null) continue;
     const at = place.index * ENTRY_BYTES;
     const low = memory.read32(place.table, at);

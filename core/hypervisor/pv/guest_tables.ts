@@ -9,7 +9,7 @@ import type { MachineFrame } from "../../abi/ids.ts";
 import type { Domain } from "../domain.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import { checkedDescriptor } from "../memory/descriptors.ts";
-import { FrameFlag, type FrameTable, FrameType } from "../memory/frame_table.ts";
+import { FrameFlag, type FrameTable, FrameType, levelOf } from "../memory/frame_table.ts";
 import type { MachineMap } from "../memory/machine_map.ts";
 import { ENTRY_BYTES, frameOf, Pte, TABLE_ENTRIES } from "../memory/page_table_entry.ts";
 import type { PageTypes } from "../memory/page_types.ts";
@@ -35,6 +35,8 @@ export class GuestTables {
   /** `MMUEXT_PIN_Ln_TABLE`: the frame stays a validated table until it is unpinned. */
   pin(domain: Domain, level: 1 | 2 | 3 | 4, frame: number): 0 | Errno {
     const { frames, types } = this.parts;
+    // A 32-bit guest has no table above its root.
+    if (level > domain.space.levels) return ERRNO.EINVAL;
     const failed = types.get(frame, level, domain.id);
     if (failed !== 0) return failed;
     if ((frames.flags[frame] & FrameFlag.pinned) !== 0) {
@@ -58,16 +60,23 @@ export class GuestTables {
   /** `MMUEXT_NEW_BASEPTR`: the kernel's top-level table; the caller loads it. */
   setRoot(vcpu: Vcpu, frame: number): 0 | Errno {
     if (vcpu.root === frame) return 0;
-    const failed = this.parts.types.get(frame, FrameType.l4, vcpu.domain.id);
+    const { id, space } = vcpu.domain;
+    const failed = this.parts.types.get(frame, space.rootType, id);
     if (failed !== 0) return failed;
     const old = vcpu.root;
     vcpu.root = frame as MachineFrame;
-    if (old !== null) this.parts.types.put(old, vcpu.domain.id);
+    if (old !== null) this.parts.types.put(old, id);
     return 0;
   }
 
-  /** `MMUEXT_NEW_USER_BASEPTR`: the programs' top-level table; 0 is none. */
+  /** The table for CR3 while the virtual CPU runs with `root`, one of its two. */
+  baseOf({ domain, id }: Vcpu, root: MachineFrame): MachineFrame {
+    return this.parts.map.baseTable(domain.area, id, root);
+  }
+
+  /** `MMUEXT_NEW_USER_BASEPTR`: the programs' top-level table; 0 is none. A 32-bit guest has one root for both. */
   setUserRoot(vcpu: Vcpu, frame: number): 0 | Errno {
+    if (vcpu.domain.model === "ilp32") return ERRNO.EINVAL;
     if (vcpu.userRoot === frame) return 0;
     if (frame !== 0) {
       const failed = this.parts.types.get(frame, FrameType.l4, vcpu.domain.id);
@@ -94,9 +103,10 @@ export class GuestTables {
     const { frames, types, memory } = this.parts;
     if (!frames.get(frame, domain.id)) return ERRNO.EINVAL;
     const table = frame as MachineFrame;
-    const type = frames.typeCount[table] === 0 ? FrameType.none : frames.type[table];
+    const inUse = frames.typeCount[table] > 0;
+    const type = (inUse ? frames.type[table] : FrameType.none) as FrameType;
     let result: 0 | Errno = ERRNO.EINVAL;
-    if (type >= FrameType.l1 && type <= FrameType.l4) {
+    if (levelOf(type) > 0) {
       const kept = preserve ? memory.read32(table, offset) & (Pte.A | Pte.D) : 0;
       result = types.replaceEntry(table, type, offset / ENTRY_BYTES, low | kept, high, domain.id);
     } else if (types.getType(table, FrameType.writable, domain.id) === 0) {
@@ -114,9 +124,9 @@ export class GuestTables {
     const { memory, types } = this.parts;
     if (vcpu.root === null) return ERRNO.EINVAL;
     const root = vcpu.kernelMode ? vcpu.root : vcpu.userRoot ?? vcpu.root;
-    const place = lastLevelEntry(memory, root, address);
+    const place = lastLevelEntry(memory, vcpu.domain.space, root, address);
     if (place === null) return ERRNO.EINVAL;
-    return types.replaceEntry(place.table, 1, place.index, low, high, vcpu.domain.id);
+    return types.replaceEntry(place.table, FrameType.l1, place.index, low, high, vcpu.domain.id);
   }
 
   /** `MMU_MACHPHYS_UPDATE`. */
@@ -171,7 +181,8 @@ export class GuestTables {
     const { memory, map, types } = this.parts;
     const { address, entries } = vcpu.ldt;
     if (vcpu.root === null || page * TABLE_ENTRIES >= entries) return false;
-    const place = lastLevelEntry(memory, vcpu.root, address + page * PAGE_BYTES);
+    const { space } = vcpu.domain;
+    const place = lastLevelEntry(memory, space, vcpu.root, address + page * PAGE_BYTES);
     if (place === null) return false;
     const low = memory.read32(place.table, place.index * ENTRY_BYTES);
     const frame = frameOf(low, memory.read32(place.table, place.index * ENTRY_BYTES + 4));
@@ -191,7 +202,7 @@ export class GuestTables {
   ): 0 | Errno {
     const { frames, types, memory } = this.parts;
     if (offset % ENTRY_BYTES !== 0) return ERRNO.EINVAL;
-    const checked = checkedDescriptor(low >>> 0, high >>> 0);
+    const checked = checkedDescriptor(domain.model, low >>> 0, high >>> 0);
     if (checked === null) return ERRNO.EINVAL;
     if (!frames.isMemory(frame)) return ERRNO.EINVAL;
     const inUse = frames.typeCount[frame] > 0 && frames.type[frame] === FrameType.segDesc;

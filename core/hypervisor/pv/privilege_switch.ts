@@ -1,5 +1,5 @@
 /**
- * Between a guest's kernel and its programs, all in ring 3: exception frames, callbacks, and the hypercall `iret`.
+ * Between a 64-bit guest's kernel and its programs, all in ring 3: exception frames, callbacks, and the hypercall `iret`.
  *
  * A frame as the kernel finds it at its stack pointer (Xen 4.17's `xen-x86_64.h`, "IRET"; `trap_info`):
  *
@@ -9,12 +9,10 @@
  */
 
 import { FLAT, iret_context, VGCF } from "../../abi/arch_x86.ts";
-import { VMASST_TYPE } from "../../abi/xen.ts";
 import type { Cpu } from "../../x86/cpu.ts";
-import { GUEST_FAULT } from "../../x86/cpu.ts";
 import { Attribute, Eflags } from "../../x86/state/bits.ts";
 import { offsetOf } from "../../x86/state/layout.ts";
-import { findDescriptor, isNull } from "../../x86/system/descriptor_tables.ts";
+import { isNull } from "../../x86/system/descriptor_tables.ts";
 import { readFlags, updateMode, writeFlags } from "../../x86/system/mod.ts";
 import {
   attributesOf,
@@ -28,10 +26,19 @@ import {
   setBounds,
 } from "../../x86/system/segment_fields.ts";
 import type { GuestAccess } from "../memory/guest_access.ts";
-import { isGuestAddress } from "../memory/table_walk.ts";
 import type { UpcallWords } from "../upcall_words.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { FLAT_CODE64, FLAT_DATA, loadRoot } from "./cpu_context.ts";
+import {
+  ALL_FLAGS,
+  descriptorAt,
+  type Entry,
+  hex,
+  IOPL_SHIFT,
+  type KernelSwitch,
+  showsIopl,
+  type SwitchOutcome,
+} from "./kernel_switch.ts";
 
 const RIP = offsetOf("rip");
 const RSP = offsetOf("rsp");
@@ -44,32 +51,17 @@ const CS = SEGMENT_FIELDS[Segment.cs];
 const SS = SEGMENT_FIELDS[Segment.ss];
 
 const TWO_32 = 0x1_0000_0000;
-const ALL_FLAGS = 0x3f7fd5;
 /** Flags that an entry to the guest's kernel clears. */
 const CLEARED_FLAGS: number = Eflags.AC | Eflags.VM | Eflags.RF | Eflags.NT | Eflags.TF;
 const FRAME_ALIGN = 16;
-const IOPL_SHIFT = 12;
 
-/** How the guest's kernel is entered. */
-export interface Entry {
-  /** Linear address of the handler. */
-  readonly address: number;
-  readonly masksEvents: boolean;
-  /** The error code to push, or -1. */
-  readonly errorCode: number;
-}
-
-/** What the outcome means for the domain: a crash carries its reason. */
-export type SwitchOutcome = "done" | { readonly crash: string };
-
-/** Switches between a guest's kernel and its programs on one physical CPU. */
-export class PrivilegeSwitch {
+/** Switches of 64-bit guests on one physical CPU. */
+export class PrivilegeSwitch implements KernelSwitch {
   readonly #words = new Int32Array(2 * 9);
   readonly #iretWords = new Int32Array(iret_context.sizeBytes() >>> 2);
 
   constructor(private readonly guest: GuestAccess, private readonly upcalls: UpcallWords) {}
 
-  /** Enters the guest's kernel at a handler, with a frame that returns to where the virtual CPU is. */
   enterKernel(cpu: Cpu, vcpu: Vcpu, entry: Entry): SwitchOutcome {
     const { state } = cpu;
     if (entry.address === 0) return { crash: "there is no handler to enter" };
@@ -98,7 +90,7 @@ export class PrivilegeSwitch {
     push(state.low(RSP), state.high(RSP));
     push(state.u32[SS.selector], 0);
     const base = Math.floor(stack / FRAME_ALIGN) * FRAME_ALIGN - 4 * at;
-    if (!isGuestAddress(base) || !this.guest.writeWords(base, words, at)) {
+    if (!vcpu.domain.space.contains(base) || !this.guest.writeWords(base, words, at)) {
       return { crash: `its kernel stack at 0x${hex(base)} cannot be written` };
     }
     if (entry.masksEvents) this.upcalls.mask(vcpu, true);
@@ -113,7 +105,6 @@ export class PrivilegeSwitch {
     return "done";
   }
 
-  /** The hypercall `iret`: continues where the frame on the kernel's stack says. RAX comes from the frame, too. */
   returnFromKernel(cpu: Cpu, vcpu: Vcpu): SwitchOutcome {
     const { state } = cpu;
     const words = this.#iretWords;
@@ -144,8 +135,7 @@ export class PrivilegeSwitch {
     const changed = (before ^ state.flags) & (Eflags.AC | Eflags.TF);
     if (!isLong || !wasLong || changed !== 0) updateMode(cpu);
     if (fits) return "done";
-    const { address, masksEvents } = vcpu.callbacks.failsafe;
-    return this.enterKernel(cpu, vcpu, { address, masksEvents, errorCode: -1 });
+    return this.enterKernel(cpu, vcpu, { ...vcpu.callbacks.failsafe, errorCode: -1 });
   }
 
   /** Changes between kernel and programs: page tables and GS bases. */
@@ -197,25 +187,4 @@ export class PrivilegeSwitch {
     else this.#installFlat(cpu, Segment.ss, FLAT.RING3_SS64, FLAT_DATA);
     return fits;
   }
-}
-
-/** Whether the I/O privilege level is in EFLAGS, and not set by `PHYSDEVOP_set_iopl` alone. */
-function showsIopl({ domain }: Vcpu): boolean {
-  return (domain.vmAssist >> BigInt(VMASST_TYPE.architectural_iopl) & 1n) !== 0n;
-}
-
-/** A descriptor of the guest's tables, or `null` where reading it faults. */
-function descriptorAt(cpu: Cpu, selector: number) {
-  const { status } = cpu.state;
-  try {
-    return findDescriptor(cpu, selector);
-  } catch (error) {
-    if (error !== GUEST_FAULT) throw error;
-    cpu.state.status = status;
-    return null;
-  }
-}
-
-function hex(address: number): string {
-  return BigInt.asUintN(64, BigInt(address)).toString(16);
 }

@@ -16,6 +16,7 @@ import { updateMode, updateUnitTraps } from "../../x86/system/mode.ts";
 import { readMsrValue } from "../../x86/system/msr.ts";
 import type { Vcpu } from "../vcpu.ts";
 import { cr4For, GUEST_CR4 } from "./cpu_context.ts";
+import { paeCr3Of } from "./guest_context.ts";
 
 const RAX = offsetOf("rax");
 const RCX = offsetOf("rcx");
@@ -119,7 +120,8 @@ function readCr(cpu: Cpu, vcpu: Vcpu): boolean {
       return true;
     case 3: {
       const root = vcpu.root ?? 0;
-      setResult(cpu, root << 12, root >>> 20);
+      if (vcpu.domain.model === "ilp32") setResult(cpu, paeCr3Of(root));
+      else setResult(cpu, root << 12, root >>> 20);
       return true;
     }
     case 4:

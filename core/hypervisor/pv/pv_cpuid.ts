@@ -7,6 +7,8 @@ import { XEN_CPUID_FIRST_LEAF, XEN_CPUID_SIGNATURE } from "../../abi/arch_x86.ts
 import type { Cpu } from "../../x86/cpu.ts";
 import { type CpuidAnswer, cpuidLeaf } from "../../x86/model/cpuid_leaves.ts";
 import { offsetOf } from "../../x86/state/layout.ts";
+import type { DataModel } from "../../abi/struct_layout.ts";
+import type { Vcpu } from "../vcpu.ts";
 import { XEN_VERSION } from "../version.ts";
 
 const RAX = offsetOf("rax");
@@ -29,13 +31,22 @@ const LEAF7_ECX_HIDDEN = 1 << 2;
 /** Leaf 0x80000001 EDX: VME, PSE, MCE, APIC, MTRR, PGE, MCA, PSE-36, 1 GiB pages. */
 const EXTENDED1_EDX_HIDDEN = 1 << 1 | 1 << 3 | 1 << 7 | 1 << 9 | 1 << 12 | 1 << 13 | 1 << 14 |
   1 << 17 | 1 << 26;
+/** What of leaf 0x80000001 a 32-bit guest has no use for: LAHF in 64-bit mode; SYSCALL, long mode. */
+const LONG_ECX = 1 << 0;
+const LONG_EDX = 1 << 11 | 1 << 29;
 /** The highest of the hypervisor's leaves, and what its features leaf says: PT_UPDATE_PRESERVE_AD. */
 const XEN_LAST_LEAF = XEN_CPUID_FIRST_LEAF + 5;
 const XEN_FEATURE_PRESERVE_AD = 1;
 const NOTHING: CpuidAnswer = [0, 0, 0, 0];
 
-/** The answer to CPUID of `leaf` and `subleaf` for a guest's virtual CPU number `vcpu`. */
-export function pvCpuidLeaf(cpu: Cpu, leaf: number, subleaf: number, vcpu: number): CpuidAnswer {
+/** The answer to CPUID of `leaf` and `subleaf` for virtual CPU number `vcpu` of a guest of a data model. */
+export function pvCpuidLeaf(
+  cpu: Cpu,
+  leaf: number,
+  subleaf: number,
+  vcpu: number,
+  model: DataModel,
+): CpuidAnswer {
   if (leaf >= XEN_CPUID_FIRST_LEAF && leaf <= XEN_LAST_LEAF) return xenLeaf(cpu, leaf, subleaf);
   const answer = cpuidLeaf(cpu.model, leaf, subleaf, {
     apicId: 2 * vcpu,
@@ -53,7 +64,9 @@ export function pvCpuidLeaf(cpu: Cpu, leaf: number, subleaf: number, vcpu: numbe
     case 0xb:
       return NOTHING;
     case 0x8000_0001:
-      return [eax, ebx, ecx, edx & ~EXTENDED1_EDX_HIDDEN];
+      return model === "lp64"
+        ? [eax, ebx, ecx, edx & ~EXTENDED1_EDX_HIDDEN]
+        : [eax, ebx, ecx & ~LONG_ECX, edx & ~(EXTENDED1_EDX_HIDDEN | LONG_EDX)];
     default:
       return answer;
   }
@@ -91,14 +104,15 @@ function word(text: string, at: number): number {
     text.charCodeAt(at + 3) << 24;
 }
 
-/** CPUID for the virtual CPU that `cpu` runs: registers in, registers out. */
-export function pvCpuid(cpu: Cpu, vcpu: number): void {
+/** CPUID for a virtual CPU that `cpu` runs: registers in, registers out. */
+export function pvCpuid(cpu: Cpu, { id, domain }: Vcpu): void {
   const { state } = cpu;
   const [eax, ebx, ecx, edx] = pvCpuidLeaf(
     cpu,
     state.u32[RAX >> 2],
     state.u32[RCX >> 2],
-    vcpu,
+    id,
+    domain.model,
   );
   state.setHalves(RAX, eax, 0);
   state.setHalves(RBX, ebx, 0);

@@ -6,7 +6,7 @@ import { pvCpuidLeaf } from "./pv_cpuid.ts";
 
 /** What CPUID depends on: the model alone. */
 const CPU = { model: cpuModel() } as Cpu;
-const leaf = (number: number, subleaf = 0) => pvCpuidLeaf(CPU, number, subleaf, 3);
+const leaf = (number: number, subleaf = 0) => pvCpuidLeaf(CPU, number, subleaf, 3, "lp64");
 const bit = (word: number, number: number) => (word >>> number) & 1;
 
 test("a guest in ring 3 is shown nothing that it cannot have", () => {
@@ -30,4 +30,13 @@ test("the hypervisor's leaves name it, its version and the guest's clock", () =>
   assertEquals([text, leaf(0x4000_0000)[0]], ["XenVMMXenVMM", 0x4000_0005]);
   assertEquals(leaf(0x4000_0001)[0], 0x4_0011);
   assertEquals(leaf(0x4000_0003)[2], CPU.model.frequencyHz / 1000);
+});
+
+test("a 32-bit guest is shown neither long mode nor SYSCALL", () => {
+  const bits = (model: "lp64" | "ilp32") => {
+    const [, , ecx, edx] = pvCpuidLeaf(CPU, 0x8000_0001, 0, 0, model);
+    return { lahf: bit(ecx, 0), syscall: bit(edx, 11), nx: bit(edx, 20), long: bit(edx, 29) };
+  };
+  assertEquals(bits("lp64"), { lahf: 1, syscall: 1, nx: 1, long: 1 });
+  assertEquals(bits("ilp32"), { lahf: 0, syscall: 0, nx: 1, long: 0 });
 });

@@ -1,10 +1,13 @@
 /**
- * Writable page tables: a guest kernel may store into its last-level tables as if they were writable.
+ * Writable page tables: a guest kernel may store into its page tables as if they were writable.
  *
  * The store faults, since tables are mapped read-only. The faulting instruction is then carried out by the reference
  * engine, whose memory is replaced for this one page: what it would have stored becomes a checked update of the
  * entry. So every instruction that can store does, with its flags and its results, and there is no second reading
  * of the instruction set.
+ *
+ * @deviation Stores into tables of every level are carried out, where Xen does so for the last level alone: GNU Mach 1.8
+ * makes one into a level-2 table when it starts; Xen 4.17's `vm_assist`, `VMASST_TYPE_writable_pagetables`.
  */
 
 import type { DomainId, MachineFrame } from "../../abi/ids.ts";
@@ -15,7 +18,7 @@ import { Exception } from "../../x86/state/bits.ts";
 import type { CpuState } from "../../x86/state/cpu_state.ts";
 import { offsetOf, Status } from "../../x86/state/layout.ts";
 import type { FrameMemory } from "../frame_memory.ts";
-import { type FrameTable, FrameType } from "../memory/frame_table.ts";
+import { type FrameTable, levelOf, type TableType } from "../memory/frame_table.ts";
 import { ENTRY_BYTES, frameOf, Pte } from "../memory/page_table_entry.ts";
 import type { PageTypes } from "../memory/page_types.ts";
 import { lastLevelEntry } from "../memory/table_walk.ts";
@@ -40,6 +43,7 @@ class TablePort implements EvaluationPort {
     private readonly inner: EvaluationPort,
     private readonly parts: TableWriteParts,
     private readonly table: MachineFrame,
+    private readonly type: TableType,
     private readonly domain: DomainId,
     /** The page of linear memory through which the table is seen. */
     private readonly page: bigint,
@@ -66,7 +70,7 @@ class TablePort implements EvaluationPort {
     const low = view.getInt32(0, true);
     const high = view.getInt32(4, true);
     const index = entryAt / ENTRY_BYTES;
-    const failed = types.replaceEntry(this.table, 1, index, low, high, this.domain);
+    const failed = types.replaceEntry(this.table, this.type, index, low, high, this.domain);
     return failed === 0 || this.#refuse(linear);
   }
 
@@ -91,19 +95,20 @@ export class TableWrites {
 
   /**
    * Carries out the instruction at RIP, which faulted when it stored at `address`. Returns false if that address
-   * is no last-level table of the guest. Afterwards an exception may be pending in the state, as after any instruction.
+   * is no table of the guest that is in use. Afterwards an exception may be pending in the state, as after any instruction.
    */
   emulate(cpu: Cpu, vcpu: Vcpu, address: number, errorCode: number): boolean {
     const { memory, frames, reference } = this.parts;
     if (vcpu.root === null) return false;
-    const place = lastLevelEntry(memory, vcpu.root, address);
+    const place = lastLevelEntry(memory, vcpu.domain.space, vcpu.root, address);
     if (place === null) return false;
     const low = memory.read32(place.table, place.index * ENTRY_BYTES);
     const high = memory.read32(place.table, place.index * ENTRY_BYTES + 4);
     const frame = frameOf(low, high);
+    const type = frames.type[frame];
     const isTable = (low & (Pte.P | Pte.RW)) === Pte.P &&
       frames.ownerOf(frame) === vcpu.domain.id &&
-      frames.type[frame] === FrameType.l1 && frames.typeCount[frame] > 0;
+      levelOf(type) > 0 && frames.typeCount[frame] > 0;
     if (!isTable) return false;
     const page = BigInt.asUintN(64, BigInt(address)) >> 12n;
     const { id } = vcpu.domain;
@@ -113,6 +118,7 @@ export class TableWrites {
         reference.portOf(cpu),
         this.parts,
         frame as MachineFrame,
+        type as TableType,
         id,
         page,
         errorCode,

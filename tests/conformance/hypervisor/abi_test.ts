@@ -61,7 +61,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   "vm_assist": [
     { call: ["vm_assist", 0, 2], result: 0 },
     { call: ["vm_assist", 1, 2], result: 0 },
-    { call: ["vm_assist", 0, 0], result: ERRNO.EINVAL },
+    { call: ["vm_assist", 0, 6], result: ERRNO.EINVAL },
     { call: ["vm_assist", 9, 2], result: ERRNO.ENOSYS },
   ],
   "mmu_update": [
