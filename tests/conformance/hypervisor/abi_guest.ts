@@ -1,93 +1,85 @@
 /**
  * A paravirtual guest that makes whatever hypercalls a test lists.
  *
- * Its kernel is a loop in ring 3: it takes calls from a page, makes them with SYSCALL, and stores the results. The test
- * writes arguments into the guest's memory and reads what came back, so that each case is a row of a table and still
+ * Its kernel is a loop in ring 3, or in ring 1 of a 32-bit guest: it takes calls from a page, makes them with SYSCALL or
+ * INT 0x82, and stores the results. The test writes arguments into the guest's memory and reads what came back, so that each case is a row of a table and still
  * goes the whole way from the guest's registers.
  */
 
-import { SHUTDOWN } from "../../../core/abi/operations.ts";
+import { trap_info } from "../../../core/abi/arch_x86.ts";
+import { callback_register, CALLBACKTYPE, SHUTDOWN } from "../../../core/abi/operations.ts";
 import { start_info } from "../../../core/abi/xen.ts";
 import type { SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import { HYPERCALL, type HypercallName } from "../../../core/abi/hypercalls.ts";
 import type { MachineFrame } from "../../../core/abi/ids.ts";
+import type {
+  DataModel,
+  Fields,
+  StructLayout,
+  StructValue,
+} from "../../../core/abi/struct_layout.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
 import { assemble } from "../../../core/x86/assembler/mod.ts";
+import { concatBytes } from "../../../guests/linux/layout.ts";
 import { Host, type HostDomain } from "../../../testbed/host/host.ts";
-import { CODE, pvKernel, VIRT_BASE } from "./pv_kernel.ts";
+import {
+  ABI_KERNELS,
+  CALL_BYTES,
+  CALLS,
+  END,
+  EVENTS,
+  FLAG,
+  FRAME,
+  SNIPPET,
+  START,
+  TRAPS,
+} from "./abi_kernels.ts";
+import { pvKernel, VIRT_BASE } from "./pv_kernel.ts";
 
 export { VIRT_BASE };
 
-/** Pages for tests, by linear address: calls, then free space. */
-const CALLS = VIRT_BASE + 0x4000;
-const FLAG = VIRT_BASE + 0x3000;
 /** Eight pages of zeros that tests may use as they like. */
 export const SCRATCH = VIRT_BASE + 0x8000;
-/** One call: number, five arguments, result, padding. */
-const CALL_BYTES = 64;
 const MAX_CALLS = 64;
 const PAGE_BYTES = 4096;
-/** The number that means: run the code at the first argument. */
-const SNIPPET = -2;
-/** Where the handler puts the frame that it found on its stack. */
-const FRAME = FLAG + 0x100;
-const FRAME_WORDS = 10;
-/** Where the kernel keeps the address of its start information. */
-const START = FLAG + 0x200;
 /** Pages for snippets, and a stack for entries from programs. */
 export const SNIPPETS = SCRATCH + 0x4000;
-const KERNEL_STACK = SCRATCH + 0x8000;
+export const KERNEL_STACK = SCRATCH + 0x8000;
 const PATIENCE_CYCLES = 5_000_000;
 const SLICE = 2000 as Cycles;
 
-const SOURCE = `
-entry:  mov [${START}], rsi   ; start_info
-again:  mov rbx, ${CALLS}
-next:   mov rax, [rbx]
-        cmp rax, -1
-        je done
-        cmp rax, ${SNIPPET}
-        je snippet
-        mov rdi, [rbx + 8]
-        mov rsi, [rbx + 16]
-        mov rdx, [rbx + 24]
-        mov r10, [rbx + 32]
-        mov r8, [rbx + 40]
-        syscall
-behind: mov [rbx + 48], rax
-        add rbx, ${CALL_BYTES}
-        jmp next
-snippet:
-        mov [${FLAG} + 40], rsp
-        call [rbx + 8]
-        jmp behind
-done:   mov qword [${FLAG}], 1
-wait:   mov eax, ${HYPERCALL.sched_op}
-        xor edi, edi
-        xor esi, esi
-        syscall
-        cmp qword [${FLAG}], 0
-        jne wait
-        jmp again
-handler:                      ; of traps and callbacks: keeps the frame, and goes on behind the snippet
-        inc qword [${FLAG} + 8]
-        mov rsi, rsp
-        mov edi, ${FRAME}
-        mov ecx, ${FRAME_WORDS}
-        rep movsq
-        mov rsp, [${FLAG} + 40]
-        jmp behind
-event:                        ; ends the list
-        inc qword [${FLAG} + 24]
-        jmp done
-`;
+/** What of a data model the guest itself must know: selectors, and bits of a long. */
+const MODELS = {
+  lp64: { kernelCs: 0xe033, kernelStack: 0, bits: 64 },
+  ilp32: { kernelCs: 0xe019, kernelStack: 0xe021, bits: 32 },
+} as const;
+/** Both data models, for tests that hold for either. */
+export const DATA_MODELS: readonly DataModel[] = ["lp64", "ilp32"];
+
+/** Arguments of 64 bits, which a 32-bit guest passes as two (`xen.h`). */
+const WIDE_ARGUMENTS: Partial<Record<HypercallName, readonly number[]>> = {
+  update_descriptor: [0, 1],
+  update_va_mapping: [1],
+  set_timer_op: [0],
+};
 
 /** A call by name, and its arguments. */
 export type Call = readonly [name: HypercallName, ...args: readonly (number | bigint)[]];
 
 /** What an exception frame holds, from the stack pointer up; an error code lies before RIP. */
-const FRAME_FIELDS = ["rcx", "r11", "rip", "cs", "rflags", "rsp", "ss"] as const;
-export type FrameField = (typeof FRAME_FIELDS)[number] | "error";
+const FRAME_FIELDS = {
+  lp64: ["rcx", "r11", "rip", "cs", "rflags", "rsp", "ss"],
+  ilp32: ["rip", "cs", "rflags", "rsp", "ss"],
+} as const;
+export type FrameField = (typeof FRAME_FIELDS)["lp64"][number] | "error";
+
+/** How a guest is made. */
+export interface AbiGuestOptions {
+  /** Default: `lp64`. */
+  readonly model?: DataModel;
+  /** The cost profile of a new host; default: `free`. */
+  readonly profile?: string;
+}
 
 function assertDone(result: number): void {
   if (result !== 0) throw new Error(`a preparation was refused: ${result}`);
@@ -95,9 +87,11 @@ function assertDone(result: number): void {
 
 /** See the module comment. */
 export class AbiGuest {
+  readonly model: DataModel;
   readonly #frames: ReadonlyMap<number, MachineFrame>;
 
   private constructor(readonly host: Host, readonly domain: HostDomain) {
+    this.model = domain.domain.model;
     const { frames, map } = host.hypervisor;
     const own = [...frames.framesOf(domain.id)];
     this.#frames = new Map(
@@ -107,19 +101,19 @@ export class AbiGuest {
   }
 
   /** A new host with one such guest. */
-  static async start(profile = "free"): Promise<AbiGuest> {
-    return await AbiGuest.join(await Host.boot({ memory: "32MiB", profile }));
+  static async start({ model, profile = "free" }: AbiGuestOptions = {}): Promise<AbiGuest> {
+    return await AbiGuest.join(await Host.boot({ memory: "32MiB", profile }), model);
   }
 
   /** Another such guest on a host. */
-  static async join(host: Host): Promise<AbiGuest> {
+  static async join(host: Host, model: DataModel = "lp64"): Promise<AbiGuest> {
     const domain = await host.create({
       name: "abi",
-      kernel: pvKernel(ASSEMBLED.bytes),
+      kernel: pvKernel(ABI_KERNELS[model].bytes, model),
       memory: "8MiB",
     });
     const guest = new AbiGuest(host, domain);
-    guest.poke64(CALLS, -1n);
+    guest.poke64(CALLS, BigInt(END));
     await guest.#finish();
     return guest;
   }
@@ -150,7 +144,7 @@ export class AbiGuest {
 
   /** Linear addresses of the guest's handlers. */
   get labels(): Readonly<Record<string, bigint>> {
-    return ASSEMBLED.labels;
+    return ABI_KERNELS[this.model].labels;
   }
 
   /** Makes one call; the result is signed. */
@@ -162,27 +156,34 @@ export class AbiGuest {
   /** Makes calls one after the other. */
   async calls(calls: readonly Call[]): Promise<bigint[]> {
     if (calls.length > MAX_CALLS) throw new RangeError(`at most ${MAX_CALLS} calls at once`);
-    this.#list(calls.map(([name, ...args]) => [BigInt(HYPERCALL[name]), ...args.map(BigInt)]));
+    this.#list(calls.map((call) => this.#words(call)));
     await this.#finish();
-    return calls.map((_, i) => BigInt.asIntN(64, this.peek64(CALLS + i * CALL_BYTES + 48)));
+    const { bits } = MODELS[this.model];
+    return calls.map((_, i) => BigInt.asIntN(bits, this.peek64(CALLS + i * CALL_BYTES + 48)));
   }
 
   /**
-   * Runs code in the guest's kernel until it returns or traps; the result is RAX. RBX must be kept. Each vector of
-   * `vectors` leads to the handler, with its privilege level; so do system calls of programs.
+   * Runs code in the guest's kernel until it returns or traps; the result is RAX. RBX, in a 32-bit guest EBP, must be
+   * kept. Each vector of `vectors` leads to the handler, with its privilege level; so do system calls of programs.
    */
   async run(source: string, vectors: Readonly<Record<number, number>> = {}): Promise<bigint> {
-    const { bytes } = assemble(source, { bits: 64, origin: SNIPPETS });
-    const handler = this.labels.handler;
-    const entries = Object.entries(vectors).flatMap(([vector, level]) => [
-      BigInt(vector) | BigInt(level) << 8n | 0xe033n << 16n,
-      handler,
-    ]);
-    this.poke64(SCRATCH, ...entries, 0n, 0n);
-    this.poke64(SCRATCH + 0x800, 2n, handler);
+    const { kernelCs, kernelStack, bits } = MODELS[this.model];
+    const { bytes } = assemble(source, { bits, origin: SNIPPETS });
+    const { handler } = this.labels;
+    const traps = Object.entries(vectors).map(([vector, flags]) =>
+      trap_info.toBytes(
+        { vector: Number(vector), flags, cs: kernelCs, address: handler },
+        this.model,
+      )
+    );
+    this.poke(SCRATCH, concatBytes([...traps, trap_info.toBytes({}, this.model)]));
     assertDone(await this.call("set_trap_table", SCRATCH));
-    assertDone(await this.call("callback_op", 0, SCRATCH + 0x800));
-    assertDone(await this.call("stack_switch", 0, KERNEL_STACK));
+    if (this.model === "lp64") {
+      const callback = { type: CALLBACKTYPE.syscall, address: handler };
+      this.poke(SCRATCH + 0x800, callback_register.toBytes(callback));
+      assertDone(await this.call("callback_op", 0, SCRATCH + 0x800));
+    }
+    assertDone(await this.call("stack_switch", kernelStack, KERNEL_STACK));
     this.poke(SNIPPETS, bytes);
     this.#list([[BigInt(SNIPPET), BigInt(SNIPPETS)]]);
     await this.#finish();
@@ -191,11 +192,11 @@ export class AbiGuest {
 
   /** The frame that the handler last found. */
   frame(withErrorCode: boolean): Readonly<Record<FrameField, bigint>> {
-    const fields = withErrorCode
-      ? [...FRAME_FIELDS.slice(0, 2), "error", ...FRAME_FIELDS.slice(2)]
-      : FRAME_FIELDS;
+    const fields: FrameField[] = [...FRAME_FIELDS[this.model]];
+    if (withErrorCode) fields.splice(fields.indexOf("rip"), 0, "error");
+    const longBytes = MODELS[this.model].bits / 8;
     return Object.fromEntries(
-      fields.map((name, i) => [name, this.peek64(FRAME + 8 * i)]),
+      fields.map((name, i) => [name, this.peekLong(FRAME + longBytes * i)]),
     ) as Record<FrameField, bigint>;
   }
 
@@ -232,13 +233,30 @@ export class AbiGuest {
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
 
+  /** Writes words as wide as the guest's longs. */
+  pokeLongs(address: number, ...values: readonly bigint[]): void {
+    this.poke(address, longs(...values)(this.model));
+  }
+
+  peekLong(address: number): bigint {
+    return BigInt.asUintN(MODELS[this.model].bits, this.peek64(address));
+  }
+
   /** Traps that reached the guest's handler, and events. */
   get trapsTaken(): number {
-    return Number(this.peek64(FLAG + 8));
+    return Number(this.peekLong(FLAG + TRAPS));
   }
 
   get eventsTaken(): number {
-    return Number(this.peek64(FLAG + 24));
+    return Number(this.peekLong(FLAG + EVENTS));
+  }
+
+  /** Number and arguments as they are listed. */
+  #words([name, ...args]: Call): bigint[] {
+    const wide = this.model === "ilp32" ? WIDE_ARGUMENTS[name] ?? [] : [];
+    const halves = (value: bigint) => [BigInt.asUintN(32, value), BigInt.asUintN(32, value >> 32n)];
+    const words = args.map(BigInt).flatMap((arg, n) => wide.includes(n) ? halves(arg) : [arg]);
+    return [BigInt(HYPERCALL[name]), ...words];
   }
 
   #list(entries: readonly (readonly bigint[])[]): void {
@@ -246,7 +264,7 @@ export class AbiGuest {
       const at = CALLS + i * CALL_BYTES;
       for (let n = 0; n < 6; n++) this.poke64(at + 8 * n, words[n] ?? 0n);
     });
-    this.poke64(CALLS + entries.length * CALL_BYTES, -1n);
+    this.poke64(CALLS + entries.length * CALL_BYTES, BigInt(END));
     this.poke64(FLAG, 0n);
   }
 
@@ -263,4 +281,31 @@ export class AbiGuest {
   }
 }
 
-const ASSEMBLED = assemble(SOURCE, { bits: 64, origin: CODE });
+/** What a test puts into a guest's memory, by the guest's data model. */
+export type Given = (model: DataModel) => Uint8Array;
+
+/** Words as wide as the guest's longs. */
+export function longs(...values: readonly bigint[]): Given {
+  return (model) => {
+    const bytes = MODELS[model].bits / 8;
+    const view = new DataView(new ArrayBuffer(bytes * values.length));
+    values.forEach((value, i) => {
+      if (bytes === 8) view.setBigUint64(8 * i, BigInt.asUintN(64, value), true);
+      else view.setUint32(4 * i, Number(BigInt.asUintN(32, value)), true);
+    });
+    return new Uint8Array(view.buffer);
+  };
+}
+
+/** Words of 64 bits in either data model. */
+export function words64(...values: readonly bigint[]): Given {
+  return () => longs(...values)("lp64");
+}
+
+/** Structures one behind the other. */
+export function structs<F extends Fields>(
+  layout: StructLayout<F>,
+  ...values: readonly Partial<StructValue<F>>[]
+): Given {
+  return (model) => concatBytes(values.map((value) => layout.toBytes(value, model)));
+}

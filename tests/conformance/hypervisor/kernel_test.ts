@@ -225,7 +225,7 @@ Deno.test("an exception without a handler ends the domain, and says which", asyn
 });
 
 Deno.test("each hypercall and each checked entry is billed, and takes its time", async () => {
-  const guest = await AbiGuest.start("xeon-2003");
+  const guest = await AbiGuest.start({ profile: "xeon-2003" });
   const { ledger } = guest.host.hypervisor.ports;
   const count = (name: string) =>
     ledger.entries(guest.domain.id).find(({ cost }) => cost === name)?.count ?? 0;

@@ -31,7 +31,7 @@ function stateOf({ host }: AbiGuest) {
 }
 
 Deno.test("a host goes on from its snapshot as it did before, to the cycle and to the trace hash", async () => {
-  const guest = await AbiGuest.start("xeon-2003");
+  const guest = await AbiGuest.start({ profile: "xeon-2003" });
   await AbiGuest.join(guest.host);
   assertEquals(await stir(guest), [0n, 0n, 0n, 0n, 0n, 0n]);
   const saved = guest.host.snapshot();
