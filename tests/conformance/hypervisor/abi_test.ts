@@ -9,7 +9,7 @@ import {
   xen_memory_reservation,
 } from "../../../core/abi/operations.ts";
 import type { DataModel } from "../../../core/abi/struct_layout.ts";
-import { mmu_update, MMUEXT, mmuext_op, multicall_entry } from "../../../core/abi/xen.ts";
+import { MMUEXT, mmuext_op, multicall_entry } from "../../../core/abi/xen.ts";
 import { FrameType } from "../../../core/hypervisor/memory/frame_table.ts";
 import {
   AbiGuest,
