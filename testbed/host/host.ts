@@ -12,7 +12,6 @@ import type { Cycle } from "../../core/clock/clock.ts";
 import { isErrno } from "../../core/abi/errno.ts";
 import { type DomainId, DOMID, type EventPort } from "../../core/abi/ids.ts";
 import type { DataModel } from "../../core/abi/struct_layout.ts";
-import { pvNotes } from "../../guests/linux/mod.ts";
 import type { Domain } from "../../core/hypervisor/domain.ts";
 import { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
@@ -33,7 +32,6 @@ import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
-import { tinyDomain } from "../../guests/tiny/mod.ts";
 import { type MacAddress, parseMac } from "../../devices/net/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
@@ -46,11 +44,10 @@ import type { PlaceParts } from "./back_end_place.ts";
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostHardware } from "./host_hardware.ts";
+import { kernelImages } from "./kernel_images.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
-/** Names of kernels that need no file. */
-const TINY = "tiny";
 const DRIVERS = "drivers";
 const DOM0 = 0 as DomainId;
 /** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
@@ -233,13 +230,12 @@ export class Host {
   /** Creates a domain and lets it run from the next {@link run} on. */
   async create(config: DomainConfig): Promise<HostDomain> {
     if (config.kernel === DRIVERS) return this.#createDrivers(config);
-    const { kernel, initrd } = await images(config);
+    const { kernel, initrd, model } = await kernelImages(config);
     const pages = parseSize(config.memory) / PAGE_BYTES;
     const maxPages = parseSize(config.maxmem ?? config.memory) / PAGE_BYTES;
     const commandLine = config.extra ?? "";
     const onlineVcpus = config.vcpus ?? 1;
     const vcpus = config.maxvcpus ?? onlineVcpus;
-    const { model } = pvNotes(kernel);
     return this.#start({ ...config, vcpus, onlineVcpus, maxPages, model }, (domain, ports) => {
       const image = { kernel, initrd, commandLine, pages, ...ports };
       return buildPvDomain(this.hypervisor, domain, image);
@@ -484,18 +480,6 @@ export class Host {
     for (const byte of bytes) console?.transmit(byte);
     this.dispatcher.stop();
   }
-}
-
-/** The kernel of a configuration, and the initramfs that goes with it. */
-async function images(config: DomainConfig): Promise<{ kernel: Uint8Array; initrd?: Uint8Array }> {
-  const { kernel, ramdisk } = config;
-  if (typeof kernel !== "string") return { kernel, initrd: ramdisk };
-  if (kernel === TINY) return { kernel: tinyDomain(), initrd: ramdisk };
-  const { debian, debianFlavourOf } = await import("../images/mod.ts");
-  const flavour = debianFlavourOf(kernel);
-  if (flavour === null) return { kernel: await Deno.readFile(kernel), initrd: ramdisk };
-  const guest = await debian(flavour);
-  return { kernel: guest.vmlinux, initrd: ramdisk ?? guest.initrd };
 }
 
 /** The MAC address of a domain's card that was given none. */
