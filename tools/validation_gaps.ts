@@ -20,7 +20,7 @@ export const GAPS: readonly Gap[] = [
   {
     where: "Section 4.5, delay of an idle domain",
     missing:
-      "the paper does not say how often its authors asked; an idle domain that is asked again within a round of all domains (0.34 s) waits as if it had computed, so the mean depends on that",
+      "the paper does not say how often its authors asked; here about once a second, never twice within a round of all domains (0.34 s). Whoever was awake in a round waits for its end: an idle domain because of its own kupdated, every 5 s",
   },
   {
     where: "Table 6 and Figure 6",

@@ -12,7 +12,7 @@ import { SteppedExecutor } from "../../core/hypervisor/executors/stepped_executo
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerParameters } from "../../core/hypervisor/scheduling/ports.ts";
-import type { DomainId } from "../../core/lib/brand.ts";
+import type { DomainId, PhysicalCpuId } from "../../core/lib/brand.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import {
   createLinux,
@@ -34,6 +34,8 @@ export interface ModelledDomainConfig {
   readonly memory: string;
   /** Default 1. */
   readonly vcpus?: number;
+  /** Physical CPUs that it may run on; default: all. */
+  readonly cpus?: readonly number[];
   /** The scheduler's parameters, for example `{ weight: 512 }`. */
   readonly parameters?: SchedulerParameters;
   /** Decides what its kernel leaves to chance; default: its number. */
@@ -89,7 +91,7 @@ export class ModelledDomains implements Snapshot {
 
   /** Makes a domain that runs at once. Throws `RangeError` for lack of memory or a parameter that is refused. */
   create(config: ModelledDomainConfig): ModelledDomain {
-    const { name, vcpus = 1, parameters } = config;
+    const { name, vcpus = 1, cpus, parameters } = config;
     const { hypervisor, dispatcher } = this.#parts;
     const pages = Math.floor(parseSize(config.memory) / PAGE_BYTES);
     const executor = this.#executor;
@@ -104,6 +106,10 @@ export class ModelledDomains implements Snapshot {
     let made: ModelledDomain;
     try {
       made = this.#boot(config, domain, frames, releases);
+      if (cpus) {
+        const affinity = new Set(cpus as readonly PhysicalCpuId[]);
+        for (const { sched } of domain.vcpus) dispatcher.setAffinity(sched, affinity);
+      }
       if (parameters) {
         const { policy } = dispatcher.pools.of(domain.id);
         policy.adjustDomain(domain.id, parameters, dispatcher.now);

@@ -30,6 +30,7 @@ import { Host } from "../host/host.ts";
 import { parseSize } from "../units.ts";
 import { BareBox } from "./bare_box.ts";
 import { cableToOutside } from "./cabling.ts";
+import { cpusInTurn } from "./cpus_in_turn.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
 
 /** A measurement. */
@@ -60,6 +61,8 @@ export interface SpecWebResult {
   readonly conforming: readonly number[];
   readonly requestsPerSecond: number;
   readonly megabitsPerSecond: number;
+  /** By how much the rates of single connections differ, as their standard deviation, in Mb/s. */
+  readonly spread: number;
   /** Of all CPUs, how much time was used, between 0 and 1. */
   readonly utilization: number;
   readonly errors: number;
@@ -128,6 +131,7 @@ export async function measureSpecWeb(
     conforming: conforming(results, instances),
     requestsPerSecond: sum(({ requests }) => requests) / seconds,
     megabitsPerSecond: sum(({ bytes }) => bytes) * 8 / seconds / 1e6,
+    spread: deviation(results.map(({ bytes, ns }) => bytes * 8e3 / Math.max(1, ns))),
     utilization: (busy(dispatcher, cpus) - busyBefore) / (cpus * seconds * frequencyHz),
     errors: sum(({ errors }) => errors),
     trace: { hash: digest.toString() },
@@ -190,7 +194,8 @@ async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
       const made: Kernel = serverKernel(place, address, device, FRONT_END_WORK);
       return made;
     };
-    const domain = host.modelled.create({ name: `web${index + 1}`, memory, kernel });
+    const name = `web${index + 1}`;
+    const domain = host.modelled.create({ name, memory, kernel, cpus: cpusInTurn(index, cpus) });
     const locals = { port: PORT, processes: processesOf(measurement) };
     domain.kernel.spawn(apache, { locals });
   });
@@ -235,6 +240,13 @@ function processesOf({ connections, instances }: SpecWebMeasurement): number {
 
 function ports(instances: number): number[] {
   return Array.from({ length: instances }, (_, index) => PORT + index);
+}
+
+/** The standard deviation of what there is. */
+function deviation(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return Math.sqrt(squares / values.length);
 }
 
 function busy(dispatcher: CpuDispatcher, cpus: number): number {

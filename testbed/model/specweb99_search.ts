@@ -1,8 +1,13 @@
 /**
  * The largest number of connections that conform: the benchmark's result. All of them are tried at once, and those that conform
  * are counted; with too many, hardly any does.
+ *
+ * Two short looks say how much the servers deliver when they can do no more, and how far connections lie apart; of that, the
+ * number at which the slowest still conform follows. It is measured at full length, and once more where the long measurement
+ * says otherwise than the short ones.
  */
 
+import { CONFORMING_BITS_PER_SECOND } from "../../guests/model/workloads/specweb99/clients.ts";
 import {
   measureSpecWeb,
   type SpecWebMeasurement,
@@ -26,18 +31,23 @@ export interface SpecWebBest extends SpecWebResult {
 }
 
 /** A load that every system of the paper bears, for each CPU, and how long it is looked at. */
-const PROBE = { connectionsPerCpu: 100, seconds: 8, warmUpSeconds: 4 } as const;
+const PROBE = { connectionsPerCpu: 100, seconds: 4, warmUpSeconds: 4 } as const;
+/** A look at a load of about the servers' capacity. */
+const LOOK = { seconds: 8, warmUpSeconds: 4 } as const;
 /** Requests of a connection that gets nearly all of its line's 400 kb/s: answers have 15.1 kB on average. */
 const REQUESTS_PER_SECOND = 3.24;
-/** How busy the CPUs are when the first connections fail to conform. */
-const FULL = 0.98;
-/** What a connection gets when about that many conform, in Mb/s. */
-const MEGABITS_PER_CONNECTION = 0.37;
+/** How busy the CPUs are when they can do no more. */
+const FULL = 0.995;
+/** What a connection must get; what it gets, on average, when servers are as busy as they can be, and of those that are not. */
+const CONFORMING = CONFORMING_BITS_PER_SECOND / 1e6;
+const BUSY = 0.375;
+const UNHURRIED = 0.39;
+/** So many standard deviations below the mean is the slowest of a hundred connections. */
+const SLOWEST = 2.33;
 /** Measurements at full length that are made at most. */
-const MOST_TRIES = 3;
-/** A measurement in which so many conform is at or below the best. */
-const NEARLY_ALL = 0.985;
-const STEP = 0.03;
+const MOST_TRIES = 2;
+/** Two loads that differ by less are the same. */
+const STEP = 0.02;
 
 /** Rejects with `RangeError` for what {@link measureSpecWeb} refuses, and with the signal's reason when it is aborted. */
 export async function searchSpecWeb(
@@ -46,39 +56,39 @@ export async function searchSpecWeb(
 ): Promise<SpecWebBest> {
   const { warmUpSeconds = 6, seconds = 60 } = search;
   const cpus = search.platform === "xen-pv" ? Math.min(search.cpus, search.instances) : search.cpus;
-  const few = PROBE.connectionsPerCpu * cpus;
-  const probe = await measureSpecWeb({ ...search, ...PROBE, connections: few }, options);
+  const measure = (connections: number, times: Pick<SpecWebMeasurement, typeof TIMES[number]>) =>
+    measureSpecWeb({ ...search, ...times, connections }, options);
+  const probe = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
   const used = probe.utilization * search.cpus / cpus;
-  let connections = Math.round(FULL / used * probe.requestsPerSecond / REQUESTS_PER_SECOND);
+  const most = Math.round(FULL / used * probe.requestsPerSecond / REQUESTS_PER_SECOND);
+  const look = await measure(most, LOOK);
+  const calmer = Math.sqrt(Math.min(1, LOOK.seconds / seconds));
+  let connections = bearable(most, { ...look, spread: look.spread * calmer }, used);
   let best: SpecWebBest | null = null;
   const tried: { connections: number; total: number }[] = [];
   while (tried.length < MOST_TRIES) {
-    const result = await measureSpecWeb(
-      { ...search, warmUpSeconds, seconds, connections },
-      options,
-    );
+    const result = await measure(connections, { warmUpSeconds, seconds });
     const total = result.conforming.reduce((sum, each) => sum + each, 0);
     tried.push({ connections, total });
     if (!best || total > best.total) best = { ...result, connections, total, tried };
-    const next = nextTry(tried, result);
-    if (next === null) break;
+    const next = bearable(connections, result, result.utilization * search.cpus / cpus);
+    if (Math.abs(next / connections - 1) < STEP) break;
     connections = next;
   }
   return { ...best!, tried };
 }
 
-/** How many connections to try next, or null if the best is found as nearly as the step. */
-function nextTry(
-  tried: readonly { readonly connections: number; readonly total: number }[],
-  { utilization, megabitsPerSecond }: SpecWebResult,
-): number | null {
-  const { connections, total } = tried[tried.length - 1];
-  const isKnown = (next: number) =>
-    tried.some((each) => Math.abs(each.connections - next) < STEP * next / 2);
-  const isLow = total >= NEARLY_ALL * connections;
-  if (isLow && utilization >= FULL) return null;
-  const bearable = Math.round(megabitsPerSecond / MEGABITS_PER_CONNECTION);
-  const lower = Math.min(bearable, Math.round(connections * (1 - STEP)));
-  const next = isLow ? Math.round(connections * (1 + STEP)) : lower;
-  return isKnown(next) ? null : next;
+const TIMES = ["seconds", "warmUpSeconds"] as const;
+
+/** At how many connections the slowest would just conform, after a measurement with `connections` of them. */
+function bearable(
+  connections: number,
+  { megabitsPerSecond, spread }: SpecWebResult,
+  utilization: number,
+): number {
+  // As long as everybody gets what a line takes, neither capacity nor spread has shown.
+  const isFull = megabitsPerSecond / connections < UNHURRIED;
+  const least = isFull ? Math.min(UNHURRIED, CONFORMING + SLOWEST * spread) : BUSY;
+  const capacity = isFull ? megabitsPerSecond : megabitsPerSecond * FULL / utilization;
+  return Math.max(1, Math.round(capacity / least));
 }

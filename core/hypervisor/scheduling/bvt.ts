@@ -9,12 +9,13 @@
  *
  * Source: Duda and Cheriton, "Borrowed-Virtual-Time (BVT) scheduling" (SOSP 1999); constants and names from
  * Xen 2.0's `sched_bvt.c` and `sched_ctl.h`. Unlike there, time is charged exactly, not in whole units of 100 us, and all
- * physical CPUs share one queue.
+ * physical CPUs share one queue: who is to keep one CPU, as every domain did there, is pinned to it. Each physical CPU has
+ * a scheduler virtual time of its own (`CPU_SVT`), that of the virtual CPUs that may run there.
  */
 
 import type { Cycle } from "../../clock/clock.ts";
 import type { PhysicalCpuId } from "../../lib/brand.ts";
-import type { SnapshotValue } from "../../lib/snapshot.ts";
+import { SnapshotError, type SnapshotValue } from "../../lib/snapshot.ts";
 import type { ParameterTable } from "./parameters.ts";
 import { type MemberState, PolicyBase } from "./policy_base.ts";
 import type { Decision, SchedulableVcpu } from "./ports.ts";
@@ -57,16 +58,23 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   protected readonly table: ParameterTable = {
     ctx_allow: { min: 10_000, max: 1e9, initial: 5e6, about: "context switch allowance, in ns" },
   };
-  /** The smallest actual virtual time of those that run or wait, as last seen. */
-  #svt = 0;
+  /** By physical CPU: the smallest actual virtual time of those that run there or wait for it, as last seen. */
+  readonly #svts: number[] = [];
 
   override sleep(vcpu: SchedulableVcpu, now: Cycle): void {
     super.sleep(vcpu, now);
-    this.#advanceSvt(now, this.stateOf(vcpu).avt);
+    this.#advanceSvt(now, null, vcpu);
   }
 
   protected newState(): BvtState {
-    return { chargedTo: -1, avt: this.#svt, startedAt: 0, fresh: 0, warped: 0, warpFrom: 0 };
+    return {
+      chargedTo: -1,
+      avt: this.#least(this.cpus),
+      startedAt: 0,
+      fresh: 0,
+      warped: 0,
+      warpFrom: 0,
+    };
   }
 
   protected charge(vcpu: SchedulableVcpu, state: BvtState, cycles: number, now: Cycle): void {
@@ -80,8 +88,8 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   }
 
   protected woken(vcpu: SchedulableVcpu, state: BvtState, now: Cycle): void {
-    this.#advanceSvt(now, Infinity, vcpu);
-    state.avt = Math.max(state.avt, this.#svt);
+    this.#advanceSvt(now, vcpu);
+    state.avt = Math.max(state.avt, this.#least(vcpu.hardAffinity));
     state.fresh = 1;
     if (now >= state.warpFrom) state.warped = 0;
     if (this.tickleFor(vcpu)) return;
@@ -106,11 +114,12 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   }
 
   protected override saveOwn(): { readonly [field: string]: SnapshotValue } {
-    return { svt: this.#svt };
+    return { svt: Array.from(this.#svts, (svt) => svt ?? 0) };
   }
 
   protected override restoreOwn(own: { readonly [field: string]: SnapshotValue }): void {
-    this.#svt = own.svt as number;
+    if (!Array.isArray(own.svt)) throw new SnapshotError("a BVT of one virtual time for all CPUs");
+    this.#svts.splice(0, this.#svts.length, ...own.svt as readonly number[]);
   }
 
   get #allowance(): number {
@@ -170,12 +179,30 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     return this.domainParameters(vcpu.domain).warpback === 1 && now >= state.warpFrom;
   }
 
-  /** Scheduler virtual time follows the smallest A of all that want to run but `except`, and `least`. */
-  #advanceSvt(now: Cycle, least: number, except: SchedulableVcpu | null = null): void {
+  /**
+   * Scheduler virtual time of each CPU follows the smallest A of all that want to run there but `except`, and of `leaving`.
+   */
+  #advanceSvt(
+    now: Cycle,
+    except: SchedulableVcpu | null,
+    leaving: SchedulableVcpu | null = null,
+  ): void {
     this.settleAll(now);
-    this.forRunnable((vcpu, { avt }) => {
-      if (vcpu !== except) least = Math.min(least, avt);
-    });
-    if (least !== Infinity) this.#svt = Math.max(this.#svt, least);
+    for (const cpu of this.cpus) {
+      let least = leaving?.hardAffinity.has(cpu) ? this.stateOf(leaving).avt : Infinity;
+      this.forRunnable((vcpu, { avt }) => {
+        if (vcpu !== except && vcpu.hardAffinity.has(cpu)) least = Math.min(least, avt);
+      });
+      if (least !== Infinity) this.#svts[cpu] = Math.max(this.#svts[cpu] ?? 0, least);
+    }
+  }
+
+  /** The smallest scheduler virtual time of some CPUs of this pool. */
+  #least(cpus: Iterable<PhysicalCpuId>): number {
+    let least = Infinity;
+    for (const cpu of cpus) {
+      if (this.cpus.includes(cpu)) least = Math.min(least, this.#svts[cpu] ?? 0);
+    }
+    return least === Infinity ? 0 : least;
   }
 }

@@ -33,7 +33,7 @@ export const udpEcho: Program = {
 export interface PingerOptions {
   readonly address: number;
   readonly port: number;
-  /** From one question to the next on average, in nanoseconds; the intervals are exponential. */
+  /** From one question to the next on average, in nanoseconds; intervals lie between half and one and a half of it. */
   readonly intervalNs: number;
   readonly bytes: number;
   readonly seed: number;
@@ -129,6 +129,6 @@ export class Pinger implements OutsideProgram {
 
   #wait(): void {
     const machine = this.#machine!;
-    machine.setTimer(machine.now + this.#random.exponential(this.options.intervalNs), 0);
+    machine.setTimer(machine.now + (0.5 + this.#random.unit()) * this.options.intervalNs, 0);
   }
 }
