@@ -15,7 +15,7 @@ export const GAPS: readonly Gap[] = [
   {
     where: "Section 4.4, losses under Xen",
     missing:
-      "the paper does not say what its neighbours did before they disturbed; here they computed. What is lost then is next to nothing: a shared second-level cache, memory bandwidth and interrupts of the disk on the victims' CPU have no price beyond those of the card",
+      "the paper compares with results reported earlier, taken here to be those of four systems of a kind; interrupts of the disk on the victims' CPU and memory bandwidth that two CPUs share have no price",
   },
   {
     where: "Section 4.5, delay of an idle domain",
