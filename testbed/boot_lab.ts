@@ -34,14 +34,15 @@ export async function measureTtcp(measurement: TtcpMeasurement): Promise<number>
 }
 
 /**
- * The largest number of connections of SPECweb99 that conform, with so many servers on one kernel or in a domain each. Rejects
+ * The largest number of connections of SPECweb99 that conform, with so many servers on one kernel or in a domain each. Each search
+ * has a thread of its own; those that are begun together share the host's CPUs. Rejects
  * with `RangeError` for a number below 1, and with the signal's reason when it is aborted.
  */
 export async function searchSpecWeb(
   search: SpecWebSearch,
   options: SpecWebOptions = {},
 ): Promise<SpecWebBest> {
-  return await (await import("./model/specweb99_search.ts")).searchSpecWeb(search, options);
+  return await (await import("./model/specweb99_threads.ts")).searchOnThread(search, options);
 }
 
 /** Milliseconds that UDP echoes take from one domain among many. Rejects with `RangeError` for more than memory holds. */
