@@ -19,6 +19,7 @@ import {
 } from "../x86/state/layout.ts";
 import { type GuestLocals, homeOf } from "./guest_locals.ts";
 import type { LocalPool } from "./local_pool.ts";
+import type { PageWindow, PageWindows } from "./page_windows.ts";
 import { isFlagSource, type PendingFlags } from "./pending_flags.ts";
 import type { RegionInstruction } from "./region.ts";
 
@@ -40,6 +41,7 @@ export interface InstructionPorts {
   readonly guest: GuestLocals;
   readonly flags: PendingFlags;
   readonly pool: LocalPool;
+  readonly windows: PageWindows;
   readonly locals: RegionLocals;
   /** Whether instruction pointers have 64 bits; else 32. */
   readonly long: boolean;
@@ -66,6 +68,8 @@ export class InstructionWriter {
   readonly #values: ExpressionWriter;
   readonly #temporaries: number[] = [];
   #depth = 0;
+  /** What was loaded to be stored to, and the local of its linear offset. */
+  #loaded: { segment: SegmentRef; offset: I64; bytes: number; host: number } | null = null;
 
   constructor(private readonly at: RegionInstruction, private readonly ports: InstructionPorts) {
     const { pool, code } = ports;
@@ -343,8 +347,48 @@ export class InstructionWriter {
 
   // ---- memory ----
 
+  /** Leaves the linear offset of an access in a local; leaves the region unless the access may be direct. */
+  #direct(linear: number, bytes: number, write: boolean, window: PageWindow | null): number {
+    const { code } = this.ports;
+    const tag = write ? TlbEntry.writeTag : TlbEntry.readTag;
+    const host = this.#temporary();
+    if (window === null) {
+      const entry = this.#requireHit(linear, bytes, tag);
+      pushHostAddress(code, linear, entry);
+    } else {
+      this.#openWindow(linear, bytes, tag, window);
+      code.get(linear);
+      code.get(window.addend);
+      code.op("i64.add");
+    }
+    code.set(host);
+    return host;
+  }
+
+  /** Sees to it that the window shows the page of an access. One that is not aligned always asks the TLB. */
+  #openWindow(linear: number, bytes: number, tag: number, { page, addend }: PageWindow): void {
+    const { ports } = this;
+    const { code } = ports;
+    const pushPage = (alignment: number) => {
+      code.get(linear);
+      code.i64(BigInt(-4096 | alignment));
+      code.op("i64.and");
+    };
+    pushPage(bytes - 1);
+    code.get(page);
+    code.op("i64.ne");
+    ports.open("if");
+    const entry = this.#requireHit(linear, bytes, tag);
+    pushPage(0);
+    code.set(page);
+    code.get(entry);
+    code.memory("i64.load", TlbEntry.addend);
+    code.set(addend);
+    ports.close();
+  }
+
   /** Leaves unless the TLB gives direct access to `linear`; returns the local of the TLB entry. */
-  #requireDirect(linear: number, bytes: number, tag: number): number {
+  #requireHit(linear: number, bytes: number, tag: number): number {
     const { ports } = this;
     const { code, locals } = ports;
     const entry = this.#temporary();
@@ -358,25 +402,32 @@ export class InstructionWriter {
   }
 
   #load({ segment, offset, width, forWrite, result }: Load): void {
-    const { code } = this.ports;
+    const { code, windows } = this.ports;
     const bytes = width >> 3;
     const linear = this.#linear(segment, offset, bytes, forWrite);
-    const tag = forWrite ? TlbEntry.writeTag : TlbEntry.readTag;
-    const entry = this.#requireDirect(linear, bytes, tag);
-    pushHostAddress(code, linear, entry);
+    const host = this.#direct(linear, bytes, forWrite, windows.of(this.at, segment, forWrite));
+    if (forWrite && this.#depth === 0) this.#loaded = { segment, offset, bytes, host };
+    code.get(host);
     code.memory(LOADS[width], 0);
     this.#values.keep(result);
   }
 
   #store({ segment, offset, width, value }: Store): void {
     const { code } = this.ports;
-    const bytes = width >> 3;
     const local = this.#values.localOf(value);
-    const linear = this.#linear(segment, offset, bytes, true);
-    const entry = this.#requireDirect(linear, bytes, TlbEntry.writeTag);
-    pushHostAddress(code, linear, entry);
+    code.get(this.#placeOfStore(segment, offset, width >> 3));
     code.get(local);
     code.memory(STORES[width], 0);
+  }
+
+  /** The local of the linear offset that a store goes to: known, if it was loaded from to be stored to. */
+  #placeOfStore(segment: SegmentRef, offset: I64, bytes: number): number {
+    const loaded = this.#loaded;
+    if (loaded?.segment === segment && loaded.offset === offset && loaded.bytes === bytes) {
+      return loaded.host;
+    }
+    const linear = this.#linear(segment, offset, bytes, true);
+    return this.#direct(linear, bytes, true, this.ports.windows.of(this.at, segment, true));
   }
 
   #temporary(): number {

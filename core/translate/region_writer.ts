@@ -29,6 +29,7 @@ import { type Component, components } from "./control_flow.ts";
 import { GuestLocals } from "./guest_locals.ts";
 import { type InstructionPorts, InstructionWriter } from "./instruction_writer.ts";
 import { LocalPool } from "./local_pool.ts";
+import { PageWindows } from "./page_windows.ts";
 import { PendingFlags } from "./pending_flags.ts";
 import { type ExitReason, RegionExits } from "./region_exits.ts";
 import type { Region, RegionBlock } from "./region.ts";
@@ -78,6 +79,7 @@ class RegionWriter {
   readonly #guest: GuestLocals;
   readonly #flags: PendingFlags;
   readonly #pool: LocalPool;
+  readonly #windows: PageWindows;
   readonly #long: boolean;
   readonly #pageRip: number;
   readonly #dataTlb: number;
@@ -105,6 +107,7 @@ class RegionWriter {
     this.#guest = new GuestLocals(code, this.#long);
     this.#flags = new PendingFlags(code, this.#guest);
     this.#pool = new LocalPool(code, (local) => this.#flags.needs(local));
+    this.#windows = new PageWindows(code);
     this.#pageRip = code.local("i64");
     this.#dataTlb = code.local("i64");
     this.#entry = code.local("i32");
@@ -121,6 +124,11 @@ class RegionWriter {
     const { code } = this;
     for (const { instructions } of this.#blocks) useState(instructions, this.#guest);
     this.#planEntryTable();
+    for (const { order, loops } of this.#components) {
+      const other = this.#entryTable === null ? "straight" : "returning";
+      const course = loops.size > 0 ? "looping" : other;
+      for (const i of order) this.#windows.use(this.#blocks[i].instructions, course);
+    }
     this.#enter();
     this.open("block");
     this.#exitDepth = this.#depth;
@@ -238,6 +246,7 @@ class RegionWriter {
         guest: this.#guest,
         flags: this.#flags,
         pool: this.#pool,
+        windows: this.#windows,
         locals: { pageRip: this.#pageRip, dataTlb: this.#dataTlb, budget: BUDGET },
         long: this.#long,
         open: (kind) => this.open(kind),
@@ -356,6 +365,7 @@ class RegionWriter {
     code.memory("i32.load16_u", Record.entry);
     code.set(this.#entry);
     this.#guest.load();
+    this.#windows.enter();
     this.#count("entered", this.#blocks[0].offset);
   }
 

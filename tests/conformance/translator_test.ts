@@ -226,6 +226,42 @@ const PROGRAMS: readonly Program[] = [
     cycles: 20_000,
   },
   {
+    claim: "accesses of all sizes through one register that walks over pages",
+    source: `
+      mov qword [0x7000 + 8 * 0x180], 0x33003
+      mov qword [0x7000 + 8 * 0x181], 0x32003
+      mov qword [0x7000 + 8 * 0x182], 0x31003
+      mov edi, 0x180000
+      mov ecx, 0x3000 / 4
+    fill:
+      mov [rdi], ecx
+      add edi, 4
+      loop fill
+      mov ebp, 3
+    round:
+      mov esi, 0x180000
+    next:
+      add al, [rsi]
+      add ax, [rsi + 1]
+      add eax, [rsi + 5]
+      add rax, [rsi + 2]
+      movdqu xmm0, [rsi]
+      paddd xmm1, xmm0
+      movdqu [rsi + 3], xmm1
+      mov [rsi + 2], eax
+      add [rsi], rbx
+      add esi, 13
+      cmp esi, 0x182fd0
+      jb next
+      xor qword [0x7000 + 8 * 0x181], 0x6000
+      invlpg [0x181000]
+      dec ebp
+      jnz round
+      rdtsc
+      hlt`,
+    cycles: 60_000,
+  },
+  {
     claim: "calls, returns and jumps through a table",
     source: `
       mov ecx, 1500
