@@ -12,7 +12,7 @@ const DEBUG_CONSOLE = 0xe9;
 const TIMEOUT_MS = 180_000;
 
 /** What is used of v86's constructor's objects. */
-interface Emulator {
+export interface Emulator {
   readonly v86: {
     readonly cpu: {
       readonly io: {
@@ -20,13 +20,15 @@ interface Emulator {
       };
     };
   };
-  add_listener(event: string, listener: () => void): void;
+  add_listener(event: string, listener: (value: number) => void): void;
+  serial0_send(text: string): void;
   run(): void;
   destroy(): Promise<void>;
 }
-type V86Constructor = new (options: Record<string, unknown>) => Emulator;
+export type V86Constructor = new (options: Record<string, unknown>) => Emulator;
 
-async function load(): Promise<V86Constructor | null> {
+/** The package's constructor, or null if it is not to be had. */
+export async function loadV86(): Promise<V86Constructor | null> {
   try {
     return (await import(PACKAGE)).V86 as V86Constructor;
   } catch {
@@ -35,7 +37,7 @@ async function load(): Promise<V86Constructor | null> {
 }
 
 /** The package's WebAssembly file in Deno's cache: the package itself looks for it in the current folder. */
-async function wasmPath(): Promise<string> {
+export async function wasmPath(): Promise<string> {
   const { stdout } = spawnSync(Deno.execPath(), ["info", "--json"], { encoding: "utf8" });
   const { npmCache } = JSON.parse(stdout) as { npmCache: string };
   for await (const { name } of Deno.readDir(npmCache)) {
@@ -46,7 +48,7 @@ async function wasmPath(): Promise<string> {
 }
 
 async function run(image: GuestImage, signal: AbortSignal): Promise<KernelTimes> {
-  const V86 = await load();
+  const V86 = await loadV86();
   if (V86 === null) throw new Error(`${PACKAGE} cannot be loaded`);
   const marks = new MarkReader(image);
   const emulator = new V86({
@@ -80,6 +82,6 @@ export const v86: MeasuredEngine = {
   name: "v86",
   bits: [32],
   scale: 4,
-  available: async () => await load() !== null,
+  available: async () => await loadV86() !== null,
   run,
 };
