@@ -7,6 +7,7 @@
  * 16-bit stack, anything that faults). The plain way then does all of it again.
  */
 
+import { invariant } from "../../lib/assert.ts";
 import {
   add,
   and,
@@ -64,28 +65,48 @@ const BIG = 1n << 54n;
 const GRANULARITY = 55;
 const DPL_SHIFT = 45;
 
+/** Fields that a change of the privilege level asks for. */
+export const LEVEL_FIELDS = ["cpl", "flags", "cr0", "cr4", "vmId"] as const;
 /** Fields that routines read before they change any. */
 const READ_FIRST = [
-  ...["cpl", "flags", "cr0", "cr4", "vmId", "rsp"] as const,
-  ...["gdtrBase", "gdtrLimit", "idtrBase", "idtrLimit"] as const,
+  ...LEVEL_FIELDS,
+  ...["rsp", "gdtrBase", "gdtrLimit", "idtrBase", "idtrLimit"] as const,
   ...["trBase", "trLimit", "trAttributes", "csSelector"] as const,
   ...["ssSelector", "ssAttributes", "ssBase", "ssFirst", "ssLast"] as const,
 ] as const satisfies readonly FieldName[];
+type ReadFirst = (typeof READ_FIRST)[number];
+
+/** A segment register. */
+interface SegmentParts {
+  readonly selector: Value;
+  readonly attributes: Value;
+  readonly base: Value;
+  readonly first: 0 | 1;
+  readonly last: Value;
+  readonly limit: Value;
+  readonly access: Value;
+}
 
 /** One CPU's state within a routine. */
 export class CpuWords {
   readonly tlb: Value;
   readonly #old: ReadonlyMap<FieldName, Value>;
 
-  /** `cpu` is the linear offset of the state. */
-  constructor(readonly r: Routine, readonly cpu: Value) {
+  /** `cpu` is the linear offset of the state; `fields` are those that {@link old} is asked for. */
+  constructor(
+    readonly r: Routine,
+    readonly cpu: Value,
+    fields: readonly ReadFirst[] = READ_FIRST,
+  ) {
     this.tlb = r.let(this.field("tlbBank"));
-    this.#old = new Map(READ_FIRST.map((name) => [name, r.let(this.field(name))]));
+    this.#old = new Map(fields.map((name) => [name, r.let(this.field(name))]));
   }
 
-  /** A field of {@link READ_FIRST} as it was, zero-extended. */
-  old(name: (typeof READ_FIRST)[number]): Value {
-    return this.#old.get(name)!;
+  /** A field as it was, zero-extended. */
+  old(name: ReadFirst): Value {
+    const value = this.#old.get(name);
+    invariant(value !== undefined, `${name} was not read first`);
+    return value;
   }
 
   /** A field of the state, read where it is used. */
@@ -157,12 +178,7 @@ export class CpuWords {
   /** Loads CS or SS from a descriptor that was accepted. */
   loadSegment(segment: "cs" | "ss", selector: Value, descriptor: Value): void {
     const limit = this.r.let(limitOf(descriptor));
-    this.set(`${segment}Selector`, selector);
-    this.set(`${segment}Attributes`, and(shr(descriptor, constant(40)), constant(0xf0ff)));
-    this.set(`${segment}Base`, baseOf(descriptor));
-    this.set(`${segment}Limit`, limit);
-    this.set(`${segment}First`, constant(0));
-    this.set(`${segment}Last`, limit);
+    const attributes = and(shr(descriptor, constant(40)), constant(0xf0ff));
     const access = segment === "ss"
       ? constant(SegmentAccess.usable | SegmentAccess.readable | SegmentAccess.writable)
       : select(
@@ -170,24 +186,36 @@ export class CpuWords {
         constant(SegmentAccess.usable | SegmentAccess.readable),
         constant(SegmentAccess.usable),
       );
-    this.set(`${segment}Access`, access);
+    const parts = { attributes, base: baseOf(descriptor), limit, access };
+    this.setSegment(segment, { selector, first: 0, last: limit, ...parts });
+  }
+
+  /** Sets all parts of a segment register, none of which has more bits than the state keeps. */
+  setSegment(
+    segment: SegmentRegister,
+    { selector, attributes, base, first, last, limit, access }: SegmentParts,
+  ): void {
+    const { r, cpu } = this;
+    // Each store is checked for its bounds, so that two halves are cheaper as one whole.
+    const pair = (low: Value, high: Value) => or(low, shl(high, constant(32)));
+    r.store(cpu, 64, pair(selector, attributes), offsetOf(`${segment}Selector`));
+    this.set(`${segment}Base`, base);
+    this.set(`${segment}First`, constant(first));
+    this.set(`${segment}Last`, last);
+    r.store(cpu, 64, pair(limit, access), offsetOf(`${segment}Limit`));
   }
 
   /** Makes a segment register null; `level` is the DPL that SS keeps. */
   loadNull(segment: SegmentRegister, selector: Value, level: Value): void {
-    this.set(`${segment}Selector`, selector);
-    this.set(`${segment}Attributes`, shl(level, constant(5)));
-    this.set(`${segment}Base`, constant(0));
-    this.set(`${segment}Limit`, constant(0));
-    this.set(`${segment}First`, constant(1));
-    this.set(`${segment}Last`, constant(0));
-    this.set(`${segment}Access`, constant(0));
+    const none = constant(0);
+    const attributes = shl(level, constant(5));
+    const parts = { selector, attributes, base: none, limit: none, access: none };
+    this.setSegment(segment, { first: 1, last: none, ...parts });
   }
 
-  /** What updateLevel does. `long`: the new code is 64-bit code. */
-  updateLevel(long: boolean): void {
+  /** What updateLevel does. `long`: the new code is 64-bit code; `level`: the privilege level, where it is known. */
+  updateLevel(long: boolean, level: Value = this.r.let(this.field("cpl"))): void {
     const { r } = this;
-    const level = r.let(this.field("cpl"));
     const isUser = equal(level, constant(3));
     const vm = shl(this.old("vmId"), constant(ModeKey.vmIdShift));
     let key = or(vm, select(isUser, constant(ModeKey.user), constant(0)));

@@ -35,7 +35,7 @@ import { FLAT, SYSCALL_FLAGS, SYSRET_IMAGE } from "../system/fast_calls.ts";
 import { EFLAGS_FIXED } from "../system/flags_image.ts";
 import { ARGUMENTS } from "../system/memory_access.ts";
 import { ModeKey } from "../system/mode.ts";
-import { CpuWords } from "./cpu_words.ts";
+import { CpuWords, LEVEL_FIELDS } from "./cpu_words.ts";
 import { writeLongReturn, writeProtectedReturn } from "./return.ts";
 import { writeFillBlock, writeMoveBlock } from "./string_blocks.ts";
 import { dropLocals, dropPage, requireCanonical } from "./tlb_words.ts";
@@ -204,7 +204,7 @@ function requireFastCalls(words: CpuWords): void {
 
 /** As `systemCall` from 64-bit code. */
 function writeSyscall(r: Routine, cpu: Value): void {
-  const words = new CpuWords(r, cpu);
+  const words = new CpuWords(r, cpu, LEVEL_FIELDS);
   requireFastCalls(words);
   const flags = words.eflags();
   const selector = r.let(and(shr(words.field("star"), constant(32)), constant(0xfffc)));
@@ -216,12 +216,12 @@ function writeSyscall(r: Routine, cpu: Value): void {
   loadFlat(words, "cs", selector, FLAT.code64);
   loadFlat(words, "ss", add(selector, constant(8)), FLAT.data);
   words.set("cpl", constant(0));
-  words.updateLevel(true);
+  words.updateLevel(true, constant(0));
 }
 
 /** As `systemReturn` to 64-bit code. */
 function writeSysret(r: Routine, cpu: Value): void {
-  const words = new CpuWords(r, cpu);
+  const words = new CpuWords(r, cpu, LEVEL_FIELDS);
   requireFastCalls(words);
   requireLevel0(r, cpu);
   r.giveUpIf(differ(and(argument(cpu, 0), constant(0xffff_ffffn)), constant(64)));
@@ -235,7 +235,7 @@ function writeSysret(r: Routine, cpu: Value): void {
   loadFlat(words, "cs", selector(16), FLAT.code64 | 0x60);
   loadFlat(words, "ss", selector(8), FLAT.data | 0x60);
   words.set("cpl", constant(3));
-  words.updateLevel(true);
+  words.updateLevel(true, constant(3));
   stopForNewFlags(words);
 }
 
@@ -265,14 +265,14 @@ function loadFlat(
   attributes: number,
 ): void {
   const { usable, readable, writable } = SegmentAccess;
-  words.set(`${segment}Selector`, selector);
-  words.set(`${segment}Attributes`, constant(attributes));
-  words.set(`${segment}Base`, constant(0));
-  words.set(`${segment}First`, constant(0));
-  words.set(`${segment}Last`, constant(0xffff_ffffn));
-  words.set(`${segment}Limit`, constant(0xffff_ffffn));
-  words.set(
-    `${segment}Access`,
-    constant(usable | readable | (segment === "ss" ? writable : 0)),
-  );
+  const limit = constant(0xffff_ffffn);
+  words.setSegment(segment, {
+    selector,
+    attributes: constant(attributes),
+    base: constant(0),
+    first: 0,
+    last: limit,
+    limit,
+    access: constant(usable | readable | (segment === "ss" ? writable : 0)),
+  });
 }
