@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { test } from "../lib/testing.ts";
-import { array, defineStruct } from "./struct_layout.ts";
+import { array, defineStruct, only } from "./struct_layout.ts";
 
 const INNER = defineStruct("inner", { lp64: 16, ilp32: 8 }, { ref: "frame", domid: "u16" });
 const OUTER = defineStruct("outer", { lp64: 48, ilp32: 32 }, {
@@ -51,4 +51,18 @@ test("a definition whose size differs from the header's does not load", () => {
 
 test("a structure that reaches past the bytes is a RangeError", () => {
   assertThrows(() => OUTER.read(new Uint8Array(10)), RangeError);
+});
+
+test("a field that one model has takes no room in the other, and reads as zero", () => {
+  const layout = defineStruct("callback", { lp64: 16, ilp32: 12 }, {
+    type: "u16",
+    cs: only("ilp32", "ulong"),
+    address: "ulong",
+  });
+  const offsets = (["lp64", "ilp32"] as const).map((model) => layout.offsetOf("address", model));
+  assertEquals(offsets, [8, 8]);
+  const value = { type: 1, cs: 9n, address: 5n };
+  const back = (model: "lp64" | "ilp32") => layout.read(layout.toBytes(value, model), 0, model);
+  assertEquals(back("ilp32"), value);
+  assertEquals(back("lp64"), { ...value, cs: 0n });
 });

@@ -3,8 +3,9 @@ import { XEN_ELFNOTE } from "../../core/abi/operations.ts";
 import { SIF, start_info } from "../../core/abi/xen.ts";
 import { test } from "../../core/lib/testing.ts";
 import { BootError } from "./boot_error.ts";
+import { concatBytes, utf8 } from "./layout.ts";
 import { planPv, type PvPlan, type PvRequest } from "./pv_domain.ts";
-import { elfImage, pattern } from "./test_images.ts";
+import { elfImage, elfNote, pattern } from "./test_images.ts";
 
 const VIRT_BASE = 0xffff_ffff_8000_0000n;
 const ENTRY = VIRT_BASE + 0x10_0000n;
@@ -145,4 +146,45 @@ for (const [what, request, message] of MISTAKES) {
   test(`${what} is a BootError that says so`, () => {
     assertThrows(() => plan(request), BootError, message);
   });
+}
+
+test("a 32-bit kernel gets four page-directory pointers, the last one always, and words of four bytes", () => {
+  const base = 0x4000_0000;
+  const narrow = elfImage({
+    bits: 32,
+    entry: base,
+    segments: [
+      { address: 0, virtualAddress: BigInt(base), data: pattern(5000), memoryBytes: 0x3000 },
+      {
+        type: 4,
+        address: 0,
+        data: concatBytes([
+          elfNote("Xen", XEN_ELFNOTE.ENTRY, word(base)),
+          elfNote("Xen", XEN_ELFNOTE.VIRT_BASE, word(base)),
+          elfNote("Xen", XEN_ELFNOTE.PAE_MODE, utf8("yes\0")),
+        ]),
+      },
+    ],
+  });
+  const of = plan({ kernel: narrow });
+  const memory = memoryOf(of);
+  const pointers = Array.from(
+    { length: 5 },
+    (_, i) => memory.getUint32(of.rootPfn * 4096 + 8 * i, true) & 0xfff,
+  );
+  assertEquals(pointers, [0, 1, 0, 1, 0]);
+  const info = start_info.read(
+    new Uint8Array(memory.buffer),
+    (Number(of.startInfo) - base) / 4096 * 4096,
+    "ilp32",
+  );
+  assertEquals(String.fromCharCode(...info.magic.slice(0, 15)), "xen-3.0-x86_32p");
+  // Root, two tables of level 2, one for each 2 MiB of the mapping.
+  assertEquals([info.nr_pages, info.nr_pt_frames], [BigInt(PAGES), 5n]);
+  const list = Number(info.mfn_list) - base;
+  assertEquals(memory.getUint32(list + 4 * (PAGES - 1), true), mfnOf(PAGES - 1));
+});
+
+function word(value: number): Uint8Array {
+  return new Uint8Array(new Uint32Array([value]).buffer);
 }

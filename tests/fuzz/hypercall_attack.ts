@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { auditFrames } from "../../core/hypervisor/memory/audit.ts";
+import type { DataModel } from "../../core/abi/struct_layout.ts";
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import { Digest } from "../../core/trace/trace.ts";
 import { AbiGuest, type Call } from "../conformance/hypervisor/abi_guest.ts";
@@ -23,22 +24,27 @@ export interface Attack {
 }
 
 /**
- * Makes `calls` hypercalls, and fails if a count of any frame is wrong, or the neighbour has changed. Counts are audited
- * after each `auditEvery` calls.
+ * Makes `calls` hypercalls from a guest of a data model, and fails if a count of any frame is wrong, or the neighbour,
+ * which is of the other one, has changed. Counts are audited after each `auditEvery` calls.
  */
-export async function attack(seed: number, calls: number, auditEvery: number): Promise<Attack> {
+export async function attack(
+  seed: number,
+  calls: number,
+  auditEvery: number,
+  model: DataModel = "lp64",
+): Promise<Attack> {
   const random = new Random(seed);
-  const guest = await AbiGuest.start();
-  const neighbour = await AbiGuest.join(guest.host);
+  const guest = await AbiGuest.start({ model });
+  const neighbour = await AbiGuest.join(guest.host, model === "lp64" ? "ilp32" : "lp64");
   const { hypervisor } = guest.host;
   const before = contentsOf(hypervisor, neighbour);
   const succeeded = new Map<string, number>();
   let made = 0;
   for (let audited = 0; made < calls; made += CALLS_PER_BATCH) {
     const batch = Array.from({ length: CALLS_PER_BATCH }, (_, i) => {
-      const { call, scratch } = generateCall(random, guest, scratchOf(i));
+      const { call, given } = generateCall(random, guest, scratchOf(i));
       guest.poke(scratchOf(i), new Uint8Array(CALL_SCRATCH_BYTES));
-      guest.poke64(scratchOf(i), ...scratch);
+      guest.poke(scratchOf(i), given(model));
       return call;
     });
     const results = await guest.calls(batch);

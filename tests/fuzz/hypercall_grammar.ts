@@ -1,22 +1,28 @@
 /**
  * A grammar of hypercalls: mostly sensible, often wrong in one place, sometimes garbage. Frames, addresses and numbers
- * come from what the guest has, so that a good part of the calls succeeds.
+ * come from what the guest has, so that a good part of the calls succeeds. It is the same for guests of either data
+ * model: structures are laid out as the guest's are.
  */
 
-import { GNTTABOP } from "../../core/abi/grant_table.ts";
+import { trap_info } from "../../core/abi/arch_x86.ts";
+import { GNTTAB_STRUCTS, GNTTABOP } from "../../core/abi/grant_table.ts";
 import { EVTCHNOP } from "../../core/abi/event_channel.ts";
-import { XENMEM } from "../../core/abi/operations.ts";
-import { MMUEXT } from "../../core/abi/xen.ts";
+import { xen_memory_exchange, XENMEM } from "../../core/abi/operations.ts";
+import { MMUEXT, mmuext_op } from "../../core/abi/xen.ts";
 import {
   type AbiGuest,
   type Call,
+  type Given,
+  longs,
   SCRATCH,
+  structs,
   VIRT_BASE,
+  words64,
 } from "../conformance/hypervisor/abi_guest.ts";
 import type { Random } from "./softfloat_operands.ts";
 
 const PAGE_BYTES = 4096;
-const SELF = 0x7ff0n;
+const SELF = 0x7ff0;
 /** Bytes of scratch memory that one call has for its structures. */
 export const CALL_SCRATCH_BYTES = 128;
 /** Pseudo-physical frames that the grammar plays with; kernel, calls and scratch stay out of it. */
@@ -30,12 +36,13 @@ const BAD_ADDRESSES: readonly bigint[] = [
   0xffff_8200_0000_0000n,
   0x8000_0000_0000n,
   (1n << 64n) - 8n,
+  0xf580_0000n,
 ];
 
 /** One call of the grammar and what lies in its scratch memory. */
 export interface GeneratedCall {
   readonly call: Call;
-  readonly scratch: readonly bigint[];
+  readonly given: Given;
 }
 
 type Rule = (random: Random, guest: AbiGuest, scratch: number) => GeneratedCall;
@@ -79,25 +86,51 @@ function number(random: Random, limit: number): bigint {
   return random.below(10) === 0 ? BigInt(random.below(0x1_0000_0000)) : BigInt(random.below(limit));
 }
 
+const NOTHING: Given = words64();
+
+/** Extents to give up or to get, and for `XENMEM_exchange` those that come in their place. */
+function memoryOperation(random: Random, guest: AbiGuest, scratch: number): Given {
+  const source = {
+    extent_start: BigInt(scratch + 96),
+    nr_extents: number(random, 2),
+    extent_order: Number(number(random, 1)),
+    mem_flags: 0,
+    domid: SELF,
+  };
+  const out = { ...source, extent_start: BigInt(scratch + 104), nr_extents: 1n, extent_order: 0 };
+  const lists = [longs(aFrame(random, guest)), longs(number(random, 4096))] as const;
+  return (model) => {
+    const bytes = new Uint8Array(CALL_SCRATCH_BYTES);
+    bytes.set(xen_memory_exchange.toBytes({ in: source, out }, model));
+    lists.forEach((list, i) => bytes.set(list(model), 96 + 8 * i));
+    return bytes;
+  };
+}
+
 const RULES: readonly Rule[] = [
   (random, guest) => ({
     call: ["update_va_mapping", anAddress(random), anEntry(random, guest), number(random, 8)],
-    scratch: [],
+    given: NOTHING,
   }),
   (random, guest, scratch) => ({
     call: ["mmu_update", place(random, scratch), 1 + random.below(3), 0, SELF],
-    scratch: Array.from(
-      { length: 3 },
-      () => [aFrame(random, guest) << 12n | number(random, 4096), anEntry(random, guest)],
-    ).flat(),
+    given: words64(
+      ...Array.from(
+        { length: 3 },
+        () => [aFrame(random, guest) << 12n | number(random, 4096), anEntry(random, guest)],
+      ).flat(),
+    ),
   }),
   (random, guest, scratch) => ({
     call: ["mmuext_op", place(random, scratch), 1 + random.below(3), 0, SELF],
-    scratch: Array.from({ length: 3 }, () => [
-      anOperation(random),
-      aFrame(random, guest),
-      random.below(2) === 0 ? number(random, 64) : aFrame(random, guest),
-    ]).flat(),
+    given: structs(
+      mmuext_op,
+      ...Array.from({ length: 3 }, () => ({
+        cmd: anOperation(random),
+        mfn: aFrame(random, guest),
+        nr_ents: random.below(2) === 0 ? number(random, 64) : aFrame(random, guest),
+      })),
+    ),
   }),
   (random, guest, scratch) => ({
     call: [
@@ -112,43 +145,28 @@ const RULES: readonly Rule[] = [
       ]),
       place(random, scratch),
     ],
-    scratch: [
-      BigInt(scratch + 96),
-      number(random, 2),
-      number(random, 1),
-      SELF,
-      BigInt(scratch + 104),
-      1n,
-      0n,
-      SELF,
-      0n,
-      0n,
-      0n,
-      0n,
-      aFrame(random, guest),
-      number(random, 4096),
-    ],
+    given: memoryOperation(random, guest, scratch),
   }),
-  (random, guest, scratch) => ({
+  (random, guest) => ({
     call: [
       "update_descriptor",
       aFrame(random, guest) << 12n | number(random, 4096),
       number(random, 1),
     ],
-    scratch: [BigInt(scratch)],
+    given: NOTHING,
   }),
   (random, guest, scratch) => ({
     call: ["set_gdt", place(random, scratch), number(random, 3) * 300n],
-    scratch: [aFrame(random, guest), aFrame(random, guest)],
+    given: longs(aFrame(random, guest), aFrame(random, guest)),
   }),
   (random, _, scratch) => ({
     call: ["event_channel_op", aSubOperation(random, EVTCHNOP), place(random, scratch)],
     // A port, or domains and a port.
-    scratch: [
-      random.below(2) === 0 ? number(random, 40) : number(random, 2) | SELF << 16n,
+    given: words64(
+      random.below(2) === 0 ? number(random, 40) : number(random, 2) | BigInt(SELF) << 16n,
       number(random, 16),
       number(random, 4),
-    ],
+    ),
   }),
   (random, guest, scratch) => ({
     call: [
@@ -163,12 +181,13 @@ const RULES: readonly Rule[] = [
       place(random, scratch),
       number(random, 3),
     ],
-    scratch: [
-      SELF | number(random, 3) << 32n,
-      number(random, 8),
-      BigInt(scratch + 96),
-      aFrame(random, guest),
-    ],
+    // What other operations find there are references and handles.
+    given: structs(GNTTAB_STRUCTS.setup_table, {
+      dom: SELF,
+      nr_frames: Number(number(random, 3)),
+      status: random.below(8),
+      frame_list: BigInt(scratch + 96),
+    }),
   }),
   (random, _, scratch) => ({
     call: [
@@ -178,37 +197,35 @@ const RULES: readonly Rule[] = [
       number(random, 2),
       place(random, scratch),
     ],
-    scratch: [number(random, 4096) * 1_000_000n, number(random, 2)],
+    given: words64(number(random, 4096) * 1_000_000n, number(random, 2)),
   }),
   (random, _, scratch) => ({
     call: ["xen_version", random.below(12), place(random, scratch)],
-    scratch: [0n],
+    given: words64(0n),
   }),
   // Without DR7: no breakpoint becomes a trap of the kernel that makes the calls.
-  (random) => ({ call: ["set_debugreg", random.below(7), number(random, 4096)], scratch: [] }),
-  (random) => ({ call: ["get_debugreg", random.below(9)], scratch: [] }),
-  (random) => ({ call: ["set_segment_base", random.below(4), number(random, 4)], scratch: [] }),
-  (random) => ({ call: ["fpu_taskswitch", random.below(2)], scratch: [] }),
-  (random) => ({ call: ["stack_switch", 0, anAddress(random)], scratch: [] }),
-  (random) => ({ call: ["vm_assist", random.below(3), random.below(8)], scratch: [] }),
+  (random) => ({ call: ["set_debugreg", random.below(7), number(random, 4096)], given: NOTHING }),
+  (random) => ({ call: ["get_debugreg", random.below(9)], given: NOTHING }),
+  (random) => ({ call: ["set_segment_base", random.below(4), number(random, 4)], given: NOTHING }),
+  (random) => ({ call: ["fpu_taskswitch", random.below(2)], given: NOTHING }),
+  (random) => ({ call: ["stack_switch", 0, anAddress(random)], given: NOTHING }),
+  (random) => ({ call: ["vm_assist", random.below(3), random.below(8)], given: NOTHING }),
   (random, _, scratch) => ({
     call: ["set_trap_table", random.below(8) === 0 ? 0 : place(random, scratch)],
-    scratch: [number(random, 256), anAddress(random), 0n, 0n],
+    given: structs(trap_info, { vector: random.below(256), address: anAddress(random) }, {}),
   }),
-  (random) => ({ call: ["set_timer_op", number(random, 2)], scratch: [] }),
+  (random) => ({ call: ["set_timer_op", number(random, 2)], given: NOTHING }),
   (random, _, scratch) => ({
     call: ["physdev_op", pick(random, [6, 6, random.below(32)]), place(random, scratch)],
-    scratch: [number(random, 5)],
+    given: words64(number(random, 5)),
   }),
 ];
 
-function anOperation(random: Random): bigint {
-  const usual = [0n, 0n, 1n, 4n, 4n, 6n, BigInt(MMUEXT.CLEAR_PAGE), BigInt(MMUEXT.COPY_PAGE)];
-  const other = number(random, 24);
+function anOperation(random: Random): number {
+  const usual = [0, 0, 1, 4, 4, 6, MMUEXT.CLEAR_PAGE, MMUEXT.COPY_PAGE];
+  const other = Number(number(random, 24));
   // An empty table is a valid one, but the kernel that makes the calls is not in it.
-  return random.below(2) === 0 || other === BigInt(MMUEXT.NEW_BASEPTR)
-    ? pick(random, usual)
-    : other;
+  return random.below(2) === 0 || other === MMUEXT.NEW_BASEPTR ? pick(random, usual) : other;
 }
 
 function aSubOperation(random: Random, table: Readonly<Record<string, number>>): number {

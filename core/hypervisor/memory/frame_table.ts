@@ -178,6 +178,8 @@ export class FrameTable implements Snapshot {
   transfer(frame: MachineFrame, to: DomainId): boolean {
     if (!this.isUnused(frame)) return false;
     this.#owner[frame] = to;
+    // What was checked for a guest of one data model was not for another's.
+    this.flags[frame] &= ~FrameFlag.validated;
     return true;
   }
 

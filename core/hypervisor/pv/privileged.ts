@@ -77,6 +77,7 @@ const IGNORED_MSRS: ReadonlySet<number> = new Set([
 function readMsr(cpu: Cpu, vcpu: Vcpu): boolean {
   const { state } = cpu;
   const number = state.u32[RCX >> 2];
+  if (vcpu.domain.model === "ilp32" && BASES.has(number)) return false;
   let low = 0;
   let high = 0;
   if (number === APIC_BASE.number) low = APIC_BASE.low | (vcpu.id === 0 ? APIC_BASE_BSP : 0);
@@ -90,14 +91,15 @@ function readMsr(cpu: Cpu, vcpu: Vcpu): boolean {
   return true;
 }
 
-function writeMsr(cpu: Cpu): boolean {
+function writeMsr(cpu: Cpu, { domain }: Vcpu): boolean {
   const { state } = cpu;
   const number = state.u32[RCX >> 2];
   const low = state.low(RAX);
   const high = state.low(RDX);
   const base = BASES.get(number);
   if (base !== undefined) {
-    if (!isCanonical(high)) return false;
+    // A 32-bit kernel has descriptors for that.
+    if (domain.model === "ilp32" || !isCanonical(high)) return false;
     state.setHalves(base, low, high);
     return true;
   }

@@ -263,9 +263,9 @@ export class PvCpu implements Ring0Owner {
   }
 }
 
-/** A 32-bit guest's kernel is whatever runs outside ring 3: it may return to its programs by its own IRET. */
+/** A 32-bit guest's kernel is whatever runs in ring 1: it may return to its programs by its own IRET. */
 function noteRing({ state }: Cpu, vcpu: Vcpu): void {
-  if (vcpu.domain.model === "ilp32") vcpu.kernelMode = state.cpl !== 3;
+  if (vcpu.domain.model === "ilp32") vcpu.kernelMode = state.cpl === 1;
 }
 
 /** A program's system call that goes to its kernel without the hypervisor; see the class. */
