@@ -6,8 +6,9 @@
  * before it suspended, and opens new ones when it wakes.
  */
 
-import { start_info } from "../../abi/xen.ts";
-import { SHARED_INFO, VCPU_INFO, VCPU_INFO_BYTES } from "../../abi/xen.ts";
+import { TWO_LEVEL } from "../../abi/event_channel.ts";
+import type { DataModel } from "../../abi/struct_layout.ts";
+import { SHARED_INFO, start_info, VCPU_INFO, VCPU_INFO_BYTES } from "../../abi/xen.ts";
 import { isErrno } from "../../abi/errno.ts";
 import type { EventPort, MachineFrame } from "../../abi/ids.ts";
 import { invariant } from "../../lib/assert.ts";
@@ -26,14 +27,21 @@ import {
 import { GUEST_SPACES } from "../memory/guest_space.ts";
 import { lastLevelEntry } from "../memory/table_walk.ts";
 import type { Callback, CallbackName, TrapHandler, Vcpu } from "../vcpu.ts";
+import { linearNumber } from "../memory/guest_access.ts";
+import { frameOfPaeCr3 } from "./guest_context.ts";
 import type { ImageParts } from "./image_parts.ts";
 
 const PAGE_BYTES = 4096;
-const SHARED = SHARED_INFO.lp64;
-const INFO = VCPU_INFO.lp64;
-/** Where `arch_shared_info` names the guest's list: a root table and a linear address. */
-const P2M_CR3 = SHARED.max_pfn + 24;
-const P2M_VADDR = SHARED.max_pfn + 32;
+/** How a guest keeps its list, by its data model: `arch_shared_info` names a root table and a linear address behind `max_pfn`. */
+const LISTS = {
+  lp64: { cr3: 24, address: 32, entryBytes: 8, frameOfCr3: (cr3: bigint) => Number(cr3 >> 12n) },
+  ilp32: {
+    cr3: 12,
+    address: 16,
+    entryBytes: 4,
+    frameOfCr3: (cr3: bigint) => frameOfPaeCr3(Number(cr3)),
+  },
+} as const;
 /** Stands for the shared page in a table of the record: no domain has so many frames. */
 const SHARED_PFN = 0xff_ffff_ffff;
 /** Bits of a list entry that is no frame: invalid, foreign, or an identity. */
@@ -41,8 +49,6 @@ const NO_FRAME_HIGH = 0xc000_0000;
 /** Frames that a record may have, 256 GiB of memory. */
 const PFN_LIMIT = 2 ** 26;
 const CR3_SHIFT = 12n;
-/** Channels that are masked until the guest binds them again: all. */
-const EVENT_BYTES = 512;
 
 interface SavedFrame {
   readonly pfn: number;
@@ -64,6 +70,7 @@ interface SavedVcpu {
   readonly traps: readonly TrapHandler[];
   readonly callbacks: Readonly<Record<CallbackName, Callback>>;
   readonly kernelStack: number;
+  readonly kernelStackSelector: number;
   readonly kernelMode: boolean;
   readonly ldt: { readonly address: number; readonly entries: number };
   readonly taskSwitched: boolean;
@@ -72,6 +79,7 @@ interface SavedVcpu {
 }
 
 interface SavedImage {
+  readonly model: DataModel;
   readonly name: string;
   readonly maxPages: number;
   readonly vmAssist: bigint;
@@ -98,6 +106,7 @@ export interface RestoredFrames {
 
 /** What a record says that a domain must be made with. */
 export interface ImageSummary {
+  readonly model: DataModel;
   readonly name: string;
   readonly vcpus: number;
   readonly maxPages: number;
@@ -105,16 +114,13 @@ export interface ImageSummary {
 
 /** Name and size of the domain in a record; throws `SnapshotError` if it is none. */
 export function imageSummary(record: SnapshotRecord): ImageSummary {
-  const { name, vcpus, maxPages } = imageOf(record);
-  return { name, vcpus: vcpus.length, maxPages };
+  const { model, name, vcpus, maxPages } = imageOf(record);
+  return { model, name, vcpus: vcpus.length, maxPages };
 }
 
 /** The record of a domain that shut down with reason `suspend`. Its virtual CPUs must be off the physical ones. */
 export function saveImage(parts: ImageParts, domain: Domain): SnapshotRecord {
   invariant(domain.shutdown === "suspend", `${domain.name} has not suspended itself`);
-  if (domain.model !== "lp64") {
-    throw new TypeError(`${domain.name} is a 32-bit domain, expected a 64-bit one to save`);
-  }
   const { frames, memory, map } = parts;
   const pfns = new Map<number, number>();
   for (const frame of frames.framesOf(domain.id)) {
@@ -133,22 +139,23 @@ export function saveImage(parts: ImageParts, domain: Domain): SnapshotRecord {
     memory.readBytes(frame, 0, bytes);
     const type = frames.typeCount[frame] > 0 ? frames.type[frame] : FrameType.none;
     const level = levelOf(type);
-    if (level > 0) translate(bytes, level, (each) => pfns.get(each) ?? null);
+    if (level > 0) translate(bytes, (each) => pfns.get(each) ?? null);
     saved.push({ pfn, level, pinned: (frames.flags[frame] & FrameFlag.pinned) !== 0, bytes });
   }
   const [first] = domain.vcpus;
   const startInfo = Number(openCpuState(first.registers.buffer as ArrayBuffer, 0).rdx);
   const state: SavedImage = {
+    model: domain.model,
     name: domain.name,
     maxPages: domain.maxPages,
     vmAssist: domain.vmAssist,
     sharedInfo,
     startInfo: pfns.get(startInfo) ?? 0,
-    p2m: listPlace(sharedInfo, pfns),
+    p2m: listPlace(domain.model, sharedInfo, pfns),
     frames: saved,
     vcpus: domain.vcpus.map((vcpu) => saveVcpu(vcpu, domain.sharedInfo, pfnOf)),
   };
-  return { kind: "pvDomain", version: 1, state: state as unknown as SnapshotRecord["state"] };
+  return { kind: "pvDomain", version: 2, state: state as unknown as SnapshotRecord["state"] };
 }
 
 /** Fills `domain`, new and without memory, from a record; it is ready to be unpaused. Throws `RangeError` for lack of memory. */
@@ -173,7 +180,7 @@ export function loadImage(
   }
   for (const { pfn, level, bytes } of image.frames) {
     const copy = bytes.slice();
-    if (level > 0) translate(copy, level, (each) => frames.get(each) ?? null);
+    if (level > 0) translate(copy, (each) => frames.get(each) ?? null);
     memory.writeBytes(frames.get(pfn)!, 0, copy);
   }
   writeList(parts, image, frames);
@@ -189,61 +196,69 @@ export function loadImage(
 }
 
 function imageOf(record: SnapshotRecord): SavedImage {
-  return expectRecord(record, "pvDomain", 1) as unknown as SavedImage;
+  return expectRecord(record, "pvDomain", 2) as unknown as SavedImage;
 }
 
 /** Replaces the frame of each present entry of a table; an entry without replacement becomes absent. */
-function translate(
-  bytes: Uint8Array,
-  level: FrameType,
-  of: (frame: number) => number | null,
-): void {
+function translate(bytes: Uint8Array, of: (frame: number) => number | null): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let index = 0; index < TABLE_ENTRIES; index++) {
     const at = index * ENTRY_BYTES;
     const low = view.getUint32(at, true);
     if ((low & Pte.P) === 0) continue;
     const high = view.getUint32(at + 4, true);
-    const frame = !GUEST_SPACES.lp64.isGuestSlot(level, index) ? null : of(frameOf(low, high));
+    // What the hypervisor's own entries name are no frames of the guest's.
+    const frame = of(frameOf(low, high));
     view.setUint32(at, frame === null ? 0 : entryLow(frame, low & 0xfff), true);
     view.setUint32(at + 4, frame === null ? 0 : entryHigh(frame, high & 0xfff0_0000), true);
   }
 }
 
 /** Where the guest keeps its list of machine frames, if it said so. */
-function listPlace(sharedInfo: Uint8Array, pfns: ReadonlyMap<number, number>): SavedImage["p2m"] {
-  const view = new DataView(sharedInfo.buffer);
-  const root = pfns.get(Number(view.getBigUint64(P2M_CR3, true) >> CR3_SHIFT));
+function listPlace(
+  model: DataModel,
+  sharedInfo: Uint8Array,
+  pfns: ReadonlyMap<number, number>,
+): SavedImage["p2m"] {
+  const list = LISTS[model];
+  const { max_pfn } = SHARED_INFO[model];
+  const view = new DataView(sharedInfo.buffer, sharedInfo.byteOffset);
+  const long = (at: number) =>
+    model === "lp64" ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
+  const root = pfns.get(list.frameOfCr3(long(max_pfn + list.cr3)));
   if (root === undefined) return null;
   return {
     root,
-    address: Number(view.getBigInt64(P2M_VADDR, true)),
-    entries: Number(view.getBigUint64(SHARED.max_pfn, true)),
+    address: linearNumber(long(max_pfn + list.address)),
+    entries: Number(long(max_pfn)),
   };
 }
 
 /** Writes the new machine frames into the guest's own list. */
 function writeList(
   { memory }: ImageParts,
-  { p2m }: SavedImage,
+  { p2m, model }: SavedImage,
   frames: ReadonlyMap<number, MachineFrame>,
 ): void {
   if (p2m === null) return;
   const root = frames.get(p2m.root)!;
-  const perPage = PAGE_BYTES / 8;
+  const space = GUEST_SPACES[model];
+  const { entryBytes } = LISTS[model];
+  const perPage = PAGE_BYTES / entryBytes;
   for (let first = 0; first < Math.min(p2m.entries, PFN_LIMIT); first += perPage) {
-    const place = lastLevelEntry(memory, GUEST_SPACES.lp64, root, p2m.address + 8 * first);
+    const place = lastLevelEntry(memory, space, root, p2m.address + entryBytes * first);
     if (place === null) continue;
     const at = place.index * ENTRY_BYTES;
     const low = memory.read32(place.table, at);
     if ((low & Pte.P) === 0) continue;
     const page = frameOf(low, memory.read32(place.table, at + 4)) as MachineFrame;
     for (let i = 0; i < perPage && first + i < p2m.entries; i++) {
-      const high = memory.read32(page, 8 * i + 4);
+      // Flags are an entry's highest bits.
+      const high = memory.read32(page, entryBytes * (i + 1) - 4);
       const frame = frames.get(first + i);
       if ((high & NO_FRAME_HIGH) !== 0 || frame === undefined) continue;
-      memory.write32(page, 8 * i, frame);
-      memory.write32(page, 8 * i + 4, 0);
+      memory.write32(page, entryBytes * i, frame);
+      if (entryBytes === 8) memory.write32(page, entryBytes * i + 4, 0);
     }
   }
 }
@@ -257,14 +272,20 @@ function restoreSharedInfo(
   const fresh = new Uint8Array(PAGE_BYTES);
   memory.readBytes(domain.sharedInfo, 0, fresh);
   const bytes = sharedInfo.slice();
-  bytes.fill(0, SHARED.evtchn_pending, SHARED.evtchn_pending + EVENT_BYTES);
-  bytes.fill(0xff, SHARED.evtchn_mask, SHARED.evtchn_mask + EVENT_BYTES);
-  bytes.fill(0, SHARED.pfn_to_mfn_frame_list_list, SHARED.pfn_to_mfn_frame_list_list + 8);
-  bytes.set(fresh.subarray(SHARED.wc_version, SHARED.max_pfn), SHARED.wc_version);
+  const places = SHARED_INFO[domain.model];
+  const { pending_sel, time } = VCPU_INFO[domain.model];
+  const longBytes = TWO_LEVEL[domain.model].wordBits / 8;
+  const clear = (at: number, count: number, value = 0) => bytes.fill(value, at, at + count);
+  const renew = (from: number, to: number) => bytes.set(fresh.subarray(from, to), from);
+  clear(places.evtchn_pending, places.evtchn_mask - places.evtchn_pending);
+  clear(places.evtchn_mask, places.wc_version - places.evtchn_mask, 0xff);
+  clear(places.pfn_to_mfn_frame_list_list, longBytes);
+  renew(places.wc_version, places.wc_nsec + 4);
+  renew(places.wc_sec_hi, places.wc_sec_hi + 4);
   domain.vcpus.forEach((_, i) => {
-    const at = SHARED.vcpu_info + i * VCPU_INFO_BYTES;
-    bytes.fill(0, at + INFO.pending_sel, at + INFO.pending_sel + 8);
-    bytes.set(fresh.subarray(at + INFO.time, at + VCPU_INFO_BYTES), at + INFO.time);
+    const at = places.vcpu_info + i * VCPU_INFO_BYTES;
+    clear(at + pending_sel, longBytes);
+    renew(at + time, at + VCPU_INFO_BYTES);
   });
   memory.writeBytes(domain.sharedInfo, 0, bytes);
 }
@@ -278,22 +299,28 @@ function restoreStartInfo(
 ): RestoredFrames {
   const at = frames.get(image.startInfo);
   invariant(at !== undefined, `${image.name} suspended without its start information`);
-  const bytes = new Uint8Array(start_info.sizeBytes());
+  const { model } = image;
+  const bytes = new Uint8Array(start_info.sizeBytes(model));
   memory.readBytes(at, 0, bytes);
   // The guest left pseudo-physical numbers there.
-  const { console_mfn, store_mfn } = start_info.read(bytes);
+  const { console_mfn, store_mfn } = start_info.read(bytes, 0, model);
   const consoleFrame = frames.get(console_mfn);
   const storeFrame = frames.get(store_mfn);
   invariant(consoleFrame && storeFrame, `${image.name} does not say where its rings are`);
-  start_info.write(bytes, {
-    nr_pages: BigInt(image.frames.length),
-    shared_info: BigInt(domain.sharedInfo) << CR3_SHIFT,
-    flags: 0,
-    console_mfn: consoleFrame,
-    console_evtchn: consolePort,
-    store_mfn: storeFrame,
-    store_evtchn: storePort,
-  });
+  start_info.write(
+    bytes,
+    {
+      nr_pages: BigInt(image.frames.length),
+      shared_info: BigInt(domain.sharedInfo) << CR3_SHIFT,
+      flags: 0,
+      console_mfn: consoleFrame,
+      console_evtchn: consolePort,
+      store_mfn: storeFrame,
+      store_evtchn: storePort,
+    },
+    0,
+    model,
+  );
   memory.writeBytes(at, 0, bytes);
   const first = openCpuState(domain.vcpus[0].registers.buffer as ArrayBuffer, 0);
   first.rdx = BigInt(at);
@@ -305,7 +332,8 @@ function saveVcpu(
   sharedInfo: MachineFrame,
   pfnOf: (frame: MachineFrame | null) => number | null,
 ): SavedVcpu {
-  const { info, traps, callbacks, kernelStack, kernelMode, ldt, taskSwitched, cr4, iopl } = vcpu;
+  const { info, traps, callbacks, ldt, taskSwitched, cr4, iopl } = vcpu;
+  const { kernelStack, kernelStackSelector, kernelMode } = vcpu;
   return {
     up: vcpu.up,
     initialised: vcpu.initialised,
@@ -317,6 +345,7 @@ function saveVcpu(
     traps: [...traps],
     callbacks: { ...callbacks },
     kernelStack,
+    kernelStackSelector,
     kernelMode,
     ldt: { ...ldt },
     taskSwitched,
@@ -332,8 +361,10 @@ function loadVcpu(
   frames: ReadonlyMap<number, MachineFrame>,
 ): void {
   const { tables } = parts;
-  const { kernelStack, kernelMode, taskSwitched, cr4, iopl, initialised } = saved;
-  Object.assign(vcpu, { kernelStack, kernelMode, taskSwitched, cr4, iopl, initialised });
+  const { kernelStack, kernelStackSelector, kernelMode } = saved;
+  const { taskSwitched, cr4, iopl, initialised } = saved;
+  Object.assign(vcpu, { kernelStack, kernelStackSelector, kernelMode });
+  Object.assign(vcpu, { taskSwitched, cr4, iopl, initialised });
   vcpu.traps.splice(0, vcpu.traps.length, ...saved.traps);
   Object.assign(vcpu.callbacks, saved.callbacks);
   vcpu.registers.set(saved.registers);
@@ -345,9 +376,10 @@ function loadVcpu(
     tables.setLdt(vcpu, saved.ldt.address, saved.ldt.entries),
   ];
   invariant(done.every((each) => each === 0), `${vcpu.name} does not fit: ${done.join(", ")}`);
-  const root = kernelMode ? vcpu.root : vcpu.userRoot;
+  // A 32-bit guest has one root for kernel and programs.
+  const root = kernelMode || vcpu.domain.model === "ilp32" ? vcpu.root : vcpu.userRoot;
   const state = openCpuState(vcpu.registers.buffer as ArrayBuffer, 0);
-  if (root !== null) state.cr3 = BigInt(root) << CR3_SHIFT;
+  if (root !== null) state.cr3 = BigInt(tables.baseOf(vcpu, root)) << CR3_SHIFT;
   // A guest that had its words elsewhere registers them again; until then nothing must disturb it.
   if (saved.ownInfo) parts.upcalls.mask(vcpu, true);
   if (saved.up) parts.bringUp(vcpu);

@@ -121,12 +121,14 @@ export class AbiGuest {
   /** The guest goes to sleep, and what it was goes into a record. */
   async suspend(): Promise<SnapshotRecord> {
     const { hypervisor } = this.host;
-    const address = Number(BigInt.asIntN(64, this.peek64(START)));
+    const address = Number(this.peekLong(START));
     // As a kernel does before it sleeps: its rings by pseudo-physical numbers.
-    const bytes = this.peek(address, start_info.sizeBytes());
-    const { console_mfn, store_mfn } = start_info.read(bytes);
+    const { model } = this;
+    const bytes = this.peek(address, start_info.sizeBytes(model));
+    const { console_mfn, store_mfn } = start_info.read(bytes, 0, model);
     const pfn = (frame: number) => hypervisor.map.pfnOf(frame);
-    start_info.write(bytes, { console_mfn: pfn(console_mfn), store_mfn: pfn(store_mfn) });
+    const rings = { console_mfn: pfn(console_mfn), store_mfn: pfn(store_mfn) };
+    start_info.write(bytes, rings, 0, model);
     this.poke(address, bytes);
     this.poke64(SCRATCH, BigInt(SHUTDOWN.suspend));
     const frame = BigInt(this.frameAt(address));
