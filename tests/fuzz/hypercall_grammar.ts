@@ -168,7 +168,7 @@ const RULES: readonly Rule[] = [
       number(random, 4),
     ),
   }),
-  (random, guest, scratch) => ({
+  (random, _, scratch) => ({
     call: [
       "grant_table_op",
       pick(random, [
