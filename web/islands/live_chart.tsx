@@ -2,12 +2,16 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { drawInTurn, leaveTurns } from "./frame_turns.ts";
 import { COLOURS, dashOf, type Palette } from "./palette.ts";
+import { linesOver, type Quantity, type RateRow } from "./rates.ts";
 import { useWidth } from "./use_width.ts";
 
 /** One domain's line. */
 export interface ChartLine {
   readonly name: string;
+  /** The domain's id. */
+  readonly domain: number;
   /** Its place among all domains, which decides its colour and dashes. */
   readonly index: number;
   readonly shown: boolean;
@@ -22,9 +26,9 @@ export interface ChartProps {
   /** Distances of the axis' ticks, smallest first; default: round decimal numbers. */
   readonly steps?: readonly number[];
   readonly lines: readonly ChartLine[];
-  readonly seconds: readonly number[];
-  /** By line, then by instant. */
-  readonly values: readonly (readonly (number | null)[])[];
+  readonly quantity: Quantity;
+  /** Where the lines go through, oldest first. */
+  readonly rows: readonly RateRow[];
   readonly palette: Palette | null;
 }
 
@@ -35,18 +39,22 @@ const FONT = "12px system-ui, sans-serif";
 export function LiveChart(props: ChartProps) {
   const [element, width] = useWidth<HTMLDivElement>();
   const plot = useRef<uPlot | null>(null);
-  const { title, unit, lines, palette, seconds, values } = props;
+  const { title, unit, lines, palette, rows } = props;
   const shape = JSON.stringify(lines);
   useEffect(() => {
     if (!element.current || !palette || width === 0) return;
     const made = new uPlot(optionsOf(props, palette, width), dataOf(props), element.current);
     plot.current = made;
     return () => {
+      leaveTurns(made);
       made.destroy();
       plot.current = null;
     };
   }, [shape, palette, width]);
-  useEffect(() => plot.current?.setData(dataOf(props)), [seconds, values]);
+  useEffect(() => {
+    const { current } = plot;
+    if (current) drawInTurn(current, () => current.setData(dataOf(props)));
+  }, [rows]);
   return (
     <section class="chart" aria-label={`${title}, ${unit}`}>
       <h3>
@@ -98,6 +106,7 @@ function optionsOf(
   };
 }
 
-function dataOf({ seconds, values }: ChartProps): uPlot.AlignedData {
+function dataOf({ rows, lines, quantity }: ChartProps): uPlot.AlignedData {
+  const { seconds, values } = linesOver(rows, lines.map(({ domain }) => domain), quantity);
   return [seconds, ...values] as uPlot.AlignedData;
 }

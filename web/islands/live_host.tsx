@@ -1,6 +1,6 @@
 /** One host: its domains as a table, and their quantities over time. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { DomainSample, HostSample } from "../../mod.ts";
 import { Scroll } from "../components/run_parts.tsx";
 import { formatBytes, formatNs, formatNumber, formatRate } from "../format.ts";
@@ -10,7 +10,7 @@ import { LiveNetwork } from "./live_network.tsx";
 import type { HostHistory } from "./live_store.ts";
 import { LiveTimeline } from "./live_timeline.tsx";
 import { COLOURS, type Palette } from "./palette.ts";
-import { linesOver, QUANTITIES, type Quantity, type Rates } from "./rates.ts";
+import { QUANTITIES, type Quantity, type Rates } from "./rates.ts";
 
 /** Steps of an axis of sizes: 1 KiB to 1 TiB. */
 const POWERS_OF_TWO = Array.from({ length: 31 }, (_, i) => 2 ** (i + 10));
@@ -58,13 +58,10 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
   const domains = latest.domains.map(({ id }) => id);
   const lines = latest.domains.map(({ id, name }, index) => ({
     name,
+    domain: id,
     index,
     shown: !hidden.has(id) && index < MAX_SHOWN_AT_FIRST,
   }));
-  const data = useMemo(
-    () => QUANTITIES.map((quantity) => linesOver(host.rows, domains, quantity)),
-    [host.rows],
-  );
   const toggle = (id: number) => {
     const next = new Set(hidden);
     if (!next.delete(id)) next.add(id);
@@ -74,18 +71,16 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
     <section class="host">
       <Domains {...{ channel, host, hidden, toggle, consoles }} />
       <div class="charts">
-        {QUANTITIES.map((quantity, i) =>
-          isSeen(quantity, data[i].values) && (
-            <LiveChart
-              key={quantity}
-              {...CHARTS[quantity]}
-              lines={lines}
-              seconds={data[i].seconds}
-              values={data[i].values}
-              palette={palette}
-            />
-          )
-        )}
+        {QUANTITIES.filter((quantity) => host.seen.has(quantity)).map((quantity) => (
+          <LiveChart
+            key={quantity}
+            {...CHARTS[quantity]}
+            quantity={quantity}
+            lines={lines}
+            rows={host.rows}
+            palette={palette}
+          />
+        ))}
       </div>
       <LiveTimeline
         cpus={latest.cpus.length}
@@ -97,12 +92,6 @@ export function LiveHost({ channel, host, consoles, palette }: LiveHostProps) {
       <LiveNetwork sample={latest} before={before} />
     </section>
   );
-}
-
-/** Whether a plot would show anything; CPU time always matters. */
-function isSeen(quantity: Quantity, values: readonly (readonly (number | null)[])[]): boolean {
-  return quantity === "cpu" ||
-    values.some((line) => line.some((value) => value !== null && value > 0));
 }
 
 function Domains({ channel, host, hidden, toggle, consoles }: {

@@ -2,7 +2,7 @@
 
 import type { HostSample, RunSpan } from "../../mod.ts";
 import type { LiveMessage, LiveState } from "../live/messages.ts";
-import { type RateRow, ratesBetween } from "./rates.ts";
+import { QUANTITIES, type Quantity, type RateRow, ratesBetween } from "./rates.ts";
 import { unreachable } from "../unreachable.ts";
 
 /** Figures of a host (a row for each sample, one of each domain in it) that a page keeps. */
@@ -22,6 +22,8 @@ export interface HostHistory {
   /** Oldest first. */
   readonly rows: readonly RateRow[];
   readonly schedule: readonly RunSpan[];
+  /** The quantities that any domain had any of, so that a plot shows something; CPU time always matters. */
+  readonly seen: ReadonlySet<Quantity>;
 }
 
 /** See the module comment. */
@@ -66,7 +68,8 @@ function withSample(hosts: readonly HostHistory[], sample: HostSample): readonly
   const known = hosts.find(({ name }) => name === sample.host);
   const { schedule } = sample;
   if (!known) {
-    const made = { name: sample.host, latest: sample, before: undefined, rows: [], schedule };
+    const seen: ReadonlySet<Quantity> = new Set(["cpu"]);
+    const made = { name: sample.host, latest: sample, before: undefined, rows: [], schedule, seen };
     return [...hosts, made].slice(-MAX_HOSTS);
   }
   const row = ratesBetween(known.latest, sample);
@@ -77,6 +80,14 @@ function withSample(hosts: readonly HostHistory[], sample: HostSample): readonly
     before: known.latest,
     rows: row ? [...known.rows, row].slice(-kept) : known.rows,
     schedule: [...known.schedule, ...schedule].slice(-MAX_SPANS),
+    seen: row ? seenAfter(known.seen, row) : known.seen,
   };
   return hosts.map((host) => host === known ? updated : host);
+}
+
+function seenAfter(seen: ReadonlySet<Quantity>, { domains }: RateRow): ReadonlySet<Quantity> {
+  const fresh = QUANTITIES.filter((quantity) =>
+    !seen.has(quantity) && domains.values().some((rates) => rates[quantity] > 0)
+  );
+  return fresh.length === 0 ? seen : new Set([...seen, ...fresh]);
 }

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunSpan } from "../../mod.ts";
 import { formatNs } from "../format.ts";
+import { drawInTurn, leaveTurns } from "./frame_turns.ts";
 import { COLOURS, type Palette } from "./palette.ts";
 import { useWidth } from "./use_width.ts";
 
@@ -29,10 +30,11 @@ export function LiveTimeline(props: TimelineProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const height = cpus * ROW + AXIS;
   useEffect(() => {
-    if (canvas.current && palette && width > 0) {
-      draw(canvas.current, props, palette, windowMs, width, height);
-    }
+    const { current } = canvas;
+    if (!current || !palette || width === 0) return;
+    drawInTurn(canvas, () => draw(current, props, palette, windowMs, width, height));
   }, [spans, nowNs, windowMs, width, palette]);
+  useEffect(() => () => leaveTurns(canvas), []);
   return (
     <section class="chart">
       <div class="heading">
