@@ -185,6 +185,7 @@ export type {
 export {
   accepted,
   checkSettings,
+  commandLineOf,
   DEFAULT_SEED,
   defineScenario,
   MAX_SEED,

@@ -186,5 +186,5 @@ async function listScenarios(shelf: ScenarioShelf, what: string): Promise<string
   const rows = await Promise.all(
     names.map(async (name) => [name, (await shelf.load(name)).scenario.summary]),
   );
-  return rows.length === 0 ? `no ${what}s` : table([what, ""], rows);
+  return rows.length === 0 ? `no ${what}s` : table([what, "what it tells"], rows);
 }

@@ -7,13 +7,13 @@ import { table } from "../tables.ts";
 /** Numbers are shown with so many significant digits. */
 const DIGITS = 5;
 
-/** The results: tables, comparisons, conclusions. */
+/** The results: tables, comparisons, conclusions; what an interrupted run did not come to is left out. */
 export function resultsText({ tables, comparisons, conclusions }: RunRecord): string {
   const parts = [
-    ...tables.map(({ title, columns, rows, notes }) =>
+    ...tables.filter(({ rows }) => rows.length > 0).map(({ title, columns, rows, notes }) =>
       [title, table(columns.map(heading), rows.map((row) => row.map(shown))), ...notes].join("\n")
     ),
-    ...comparisons.map(({ title, source, cells }) =>
+    ...comparisons.filter(({ cells }) => cells.length > 0).map(({ title, source, cells }) =>
       [
         `${title}, beside ${source}`,
         table(COMPARISON_HEAD, cells.map(comparedRow)),

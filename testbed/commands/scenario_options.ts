@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { invariant } from "../../core/lib/assert.ts";
 import type { ParameterValue } from "../runs/run_record.ts";
+import { optionName } from "../scenarios/command_line.ts";
 import { DEFAULT_SEED, MAX_SEED } from "../scenarios/new_run.ts";
 import {
   accepted,
@@ -40,10 +41,11 @@ export function scenarioCommand(
   run: (settings: Settings, choices: RunChoices) => Promise<void>,
 ): CommandUnknownOpts {
   const command: Command = new Command(name).description(scenario.summary);
-  const options = Object.entries(scenario.parameters ?? {}).map(([parameter, declared]) => {
-    const option = optionOf(parameter, declared);
-    return [parameter, option.attributeName(), option] as const;
-  });
+  const options = Object.entries(scenario.parameters ?? {}).flatMap(([parameter, declared]) =>
+    optionsOf(parameter, declared).map((option) =>
+      [parameter, option.attributeName(), option] as const
+    )
+  );
   for (const [, , option] of options) command.addOption(option);
   const reserved = command.options.map(({ long }) => long);
   for (const make of COMMON) {
@@ -63,15 +65,18 @@ export function scenarioCommand(
   });
 }
 
-/** `sliceLength` is `--slice-length`; a flag that is on by default is switched off by `--no-…`. */
-function optionOf(name: string, parameter: Parameter): Option {
-  const long = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** A flag is switched on by its name and off by `--no-…`; help shows what differs from the default. */
+function optionsOf(name: string, parameter: Parameter): Option[] {
+  const long = optionName(name);
   if (parameter.kind === "flag") {
-    return new Option(parameter.default ? `--no-${long}` : `--${long}`, parameter.help)
-      .default(parameter.default);
+    const { help, default: isOn } = parameter;
+    return [
+      new Option(`--${long}`, help).default(isOn).hideHelp(isOn),
+      new Option(`--no-${long}`, help).hideHelp(!isOn),
+    ];
   }
   const unit = "unit" in parameter && parameter.unit ? ` ${parameter.unit}` : "";
-  return new Option(
+  const option = new Option(
     `--${long} <${unit.trim() || "value"}>`,
     `${parameter.help}: ${accepted(parameter)}`,
   )
@@ -83,4 +88,5 @@ function optionOf(name: string, parameter: Parameter): Option {
         throw new InvalidArgumentError((error as Error).message);
       }
     });
+  return [option];
 }

@@ -18,6 +18,7 @@ export {
   settingText,
   type ValuesOf,
 } from "./parameters.ts";
+export { commandLineOf } from "./command_line.ts";
 export { DEFAULT_SEED, MAX_SEED } from "./new_run.ts";
 export { PROGRAM_VERSION } from "./program_version.ts";
 export * from "./scenario.ts";

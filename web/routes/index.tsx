@@ -168,12 +168,12 @@ function RunRow({ run, now }: { readonly run: RunSummary; readonly now: number }
           <div class="soft">{Math.floor(run.progress.fraction * 100)} %</div>
         )}
       </td>
-      <td data-label="Started">
+      <td data-label="Started" class="short">
         <time dateTime={new Date(run.startedMs).toISOString()} title={formatInstant(run.startedMs)}>
           {formatAgo(run.startedMs, now)}
         </time>
       </td>
-      <td data-label="Took">
+      <td data-label="Took" class="short">
         {run.finishedMs === null ? "–" : formatElapsed(run.finishedMs - run.startedMs)}
       </td>
       <td data-label="Parameters" class="soft">

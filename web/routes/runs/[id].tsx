@@ -1,6 +1,6 @@
 /** One run: what came out, beside what was published; what was asked, and how to get the data. */
 
-import type { RunRecord } from "../../../mod.ts";
+import { commandLineOf, type RunRecord } from "../../../mod.ts";
 import { Hatch } from "../../components/bars.tsx";
 import {
   ComparisonView,
@@ -128,12 +128,6 @@ function Results({ run }: { readonly run: RunRecord }) {
 
 function About({ run }: { readonly run: RunRecord }) {
   const parameters = Object.entries(run.parameters);
-  const repeat = [
-    "xenarium run",
-    run.scenario,
-    `--seed ${run.seed}`,
-    ...parameters.map(([name, value]) => `--${name} ${shellWord(parameterText(value))}`),
-  ].join(" ");
   return (
     <section class="card">
       <h2>What was asked</h2>
@@ -152,7 +146,7 @@ function About({ run }: { readonly run: RunRecord }) {
         long
         of={[
           ["Trace hash", run.traceHash ?? "none yet"],
-          ["The same again", repeat],
+          ["The same again", commandLineOf(run)],
           ...run.images.map(({ name, sha256 }) => [`sha256 of ${name}`, sha256] as const),
         ]}
       />
@@ -177,9 +171,4 @@ function statusText({ status, startedMs, finishedMs, progress }: RunRecord): str
     case "incomplete":
       return "its process ended without a word; what was measured until then is kept";
   }
-}
-
-/** A word of a shell's command line that means just `text`. */
-function shellWord(text: string): string {
-  return /^[\w.,:/+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
