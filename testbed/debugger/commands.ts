@@ -130,7 +130,7 @@ export const DEBUG_COMMANDS: Readonly<Record<string, DebugCommand>> = {
     usage: ".sym expression",
     help: "the value of an expression of registers and symbols, and what is named there",
     run: (words, machine) => {
-      const value = evaluator(words.join(" "), machine)(machine.cpus[0]);
+      const value = valueIn(words.join(" "), machine);
       const name = machine.debugger.symbols.nameAt(value, true);
       return `0x${value.toString(16)}${name === null ? "" : ` ${name}`}`;
     },
@@ -180,6 +180,11 @@ function splitCondition(
 }
 
 /** The value of an expression on a CPU. */
+/** The value of an expression on CPU 0; throws an error that says what is wrong with it. */
+export function valueIn(text: string, machine: Machine): bigint {
+  return evaluator(text, machine)(machine.cpus[0]);
+}
+
 function evaluator(text: string, machine: Machine): (cpu: CpuView) => bigint {
   const expression: Expression = parseExpression(text);
   const { symbols } = machine.debugger;

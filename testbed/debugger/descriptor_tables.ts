@@ -81,9 +81,11 @@ export function descriptorTables({ state }: Cpu, read: ReadLinear): DescriptorTa
     limit,
     entries: segmentDescriptors(read(base, limit + 1), selectorBits, wide),
   });
+  // After reset LDTR is null and yet has a limit, over memory that nobody made a table of.
+  const hasLdt = state.ldtrAccess !== 0 && state.ldtr >> 2 !== 0;
   return {
     gdt: segments(state.gdtrBase, state.gdtrLimit, 0),
-    ldt: segments(state.ldtrBase, state.ldtrAccess === 0 ? -1 : state.ldtrLimit, LDT_SELECTOR),
+    ldt: segments(state.ldtrBase, hasLdt ? state.ldtrLimit : -1, LDT_SELECTOR),
     idt: {
       base: BigInt.asUintN(64, state.idtrBase),
       limit: state.idtrLimit,

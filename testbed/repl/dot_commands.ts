@@ -1,7 +1,7 @@
 /** The REPL's commands for machines: what each takes, what it prints. */
 
 import { physical } from "../../core/lib/brand.ts";
-import { DEBUG_COMMANDS } from "../debugger/commands.ts";
+import { DEBUG_COMMANDS, valueIn } from "../debugger/commands.ts";
 import type { Machine } from "../machine_api.ts";
 import type { MachineRegistry } from "../machine_registry.ts";
 import { type GuestProfile, listFunctions } from "../profile/guest_profile.ts";
@@ -77,13 +77,11 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
   disas: {
     usage: ".disas [address] [count]",
     help: "list instructions, from RIP or from a linear address",
-    run: async ([address, count], context) =>
-      listInstructions(
-        await chosen(context).disassemble(
-          address === undefined ? undefined : addressOf(address),
-          countOf(count, DEFAULT_LINES),
-        ),
-      ),
+    run: async ([address, count], context) => {
+      const machine = chosen(context);
+      const from = address === undefined ? undefined : addressOf(address, machine);
+      return listInstructions(await machine.disassemble(from, countOf(count, DEFAULT_LINES)));
+    },
   },
   regs: {
     usage: ".regs [cpu]",
@@ -101,9 +99,10 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     help: "dump memory at a linear address of CPU 0; phys:address for a physical one",
     run: ([address, length], context) => {
       if (address === undefined) throw new SyntaxError("expected an address: .mem 0x1000 64");
-      const { memory } = chosen(context);
+      const machine = chosen(context);
+      const { memory } = machine;
       const count = countOf(length, DEFAULT_DUMP_BYTES);
-      const at = addressOf(address.replace(/^phys:/, ""));
+      const at = addressOf(address.replace(/^phys:/, ""), machine);
       const bytes = address.startsWith("phys:")
         ? memory.readBytes(physical(Number(at)), count)
         : memory.readLinear(0, at, count);
@@ -137,11 +136,12 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     usage: ".regions [address]",
     help: "list the most executed regions of translated code, or print those at a linear address",
     run: async ([address], context) => {
-      const { translations } = chosen(context);
+      const machine = chosen(context);
+      const { translations } = machine;
       if (address === undefined) {
         return listRegions(translations.list().slice(0, 2 * DEFAULT_LINES));
       }
-      const found = translations.find(addressOf(address));
+      const found = translations.find(addressOf(address, machine));
       if (found.length === 0) return `no code is translated at ${address}`;
       return (await Promise.all(found.map((region) => region.text()))).join("\n\n");
     },
@@ -222,7 +222,8 @@ function countOf(text: string | undefined, otherwise: number): number {
   throw new SyntaxError(`expected a whole number up to ${MAX_COUNT}, found ${text}`);
 }
 
-function addressOf(text: string): bigint {
+/** Bare digits are hexadecimal; whatever else is an expression, as the debugger's commands take it. */
+function addressOf(text: string, machine: Machine): bigint {
   if (/^(?:0x)?[0-9a-f]{1,16}$/i.test(text)) return BigInt(text.replace(/^(?:0x)?/i, "0x"));
-  throw new SyntaxError(`expected an address in hexadecimal such as 0x1000, found ${text}`);
+  return valueIn(text, machine);
 }

@@ -51,6 +51,9 @@ Deno.test("dot commands look at a real machine, and step it", () =>
     const at = entry.replaceAll("'", "").trim();
     assertStringIncludes(await line(session, ".disas"), `0x${at}`);
     assertStringIncludes(await line(session, ".mem phys:100000 16"), "0x100000");
+    assertStringIncludes(await line(session, ".mem rip 4"), `0x${at}`);
+    assertStringIncludes(await line(session, ".disas rip+0 1"), `0x${at}`);
+    assertStringIncludes(await line(session, ".mem xyz"), "xyz");
     await line(session, ".step 3");
     assertStringIncludes(await line(session, "Number(m.now)"), "3");
     assertStringIncludes(await line(session, "(await m.run()).kind"), "exit");

@@ -46,6 +46,10 @@ Deno.test("a walk ends at the entry that is not present", () => {
   assert(walk.failure!.endsWith("is not present"), walk.failure!);
 });
 
+Deno.test("a CPU whose LDTR is null has no LDT, whatever limit the reset left there", () => {
+  assertEquals(shown.descriptorTables().ldt.entries, []);
+});
+
 Deno.test("the GDT has the segments that the CPU has loaded", () => {
   const { gdt, idt } = shown.descriptorTables();
   const of = (selector: bigint) =>
