@@ -74,10 +74,19 @@ block_front_gone:
         ret
 
 transfer:                     ; operation EAX, with sector R12 and block_page; CF: it failed
-        cmp dword [block_front + FRONT_STATE], FRONT_CONNECTED
-        jne .failed
         push rbx
+        push rax
         mov ebx, block_front
+.disk:  cmp dword [rbx + FRONT_STATE], FRONT_NONE
+        je .gone
+        cmp dword [rbx + FRONT_STATE], FRONT_CONNECTED
+        je .submit
+        mov qword [deadline], 0
+        call nap              ; the disk is on its way
+        call turn
+        jmp .disk
+.submit:
+        mov eax, [rsp]
         mov ecx, [block_prod]
         and ecx, ${MASK}
         imul ecx, ecx, ${ENTRY_BYTES}
@@ -92,28 +101,31 @@ transfer:                     ; operation EAX, with sector R12 and block_page; C
         mov [rcx + ${request("sector_number")}], r12
         mov dword [rcx + ${segment("gref")}], ${GREF.PAGE}
         mov word [rcx + ${segment("first_sect")}], 0 ; and the last one
-        push rcx
+        mov [request], rcx
         inc dword [block_prod]
         mov eax, [block_prod]
         mov esi, block_ring
         mov [rsi + ${SRING.rspEvent}], eax
         call offer_requests
         mov qword [deadline], 0
-.wait:  call turn             ; it may turn out that the disk is gone
-        cmp dword [block_front + FRONT_STATE], FRONT_CONNECTED
-        jne .gone
+.wait:  call turn             ; it may turn out that the disk is gone, or another one that knows of no request
+        cmp dword [rbx + FRONT_STATE], FRONT_CONNECTED
+        jne .disk
         mov eax, [block_prod]
+        test eax, eax
+        jz .disk
         cmp eax, [block_ring + ${SRING.rspProd}]
         je .done
         call nap
         jmp .wait
-.done:  pop rcx
+.done:  pop rax
         pop rbx
+        mov rcx, [request]
         cmp word [rcx + ${STATUS}], 0
         jne .failed
         clc
         ret
-.gone:  pop rcx
+.gone:  pop rax
         pop rbx
 .failed:
         stc
@@ -140,5 +152,6 @@ is_filled:                    ; CF: block_page is not what belongs to sector R12
         ret
 ${frontRecord("block_front", "vbd", 4 * PORTS.block)}
 sectors: dq 0
+request: dq 0
 block_prod: dd 0
 `;

@@ -27,10 +27,7 @@ const names = Object.keys(COMMANDS).map((name) => `.name_${name}: db "${name}", 
 const help = Object.entries(COMMANDS).map(([name, text]) => `        db "  ${name} ${text}", 10`);
 
 export const COMMANDS_SOURCE = `
-main:   call store_watch
-        db "control/shutdown", 0
-        call store_watch
-        db "device", 0
+main:   call watch
         call look_at_devices
 .devices:                     ; those that there are come up first
         call turn

@@ -5,7 +5,7 @@
  */
 
 import { DHCP } from "./dhcp_source.ts";
-import { FRAME, swapped } from "./packets_source.ts";
+import { FRAME } from "./packets_source.ts";
 
 /** How long an answer is waited for, in nanoseconds, and how often it is asked for. */
 const PATIENCE = 1_000_000_000;
@@ -94,6 +94,8 @@ command_udp:
 take_peer:                    ; of the argument: the address that is asked, and R14, how often; CF: it was found fault with
         cmp dword [net_front + FRONT_STATE], FRONT_CONNECTED
         jne no_card
+        cmp dword [own_address], 0
+        je .no_address
         call take_address
         jc misused
         mov [asked_address], eax
@@ -102,6 +104,11 @@ take_peer:                    ; of the argument: the address that is asked, and 
         mov eax, 1
 .often: mov r14, rax
         clc
+        ret
+.no_address:
+        call say
+        db "there is no address: ip gives one", 10, 0
+        stc
         ret
 
 no_card:
@@ -119,7 +126,15 @@ ask:                          ; R14 times by routine RBP, with frames of R15 byt
         xor r13d, r13d        ; answered
 .next:  cmp r12, r14
         jae .all
-        inc r12
+.card:  cmp dword [net_front + FRONT_STATE], FRONT_CONNECTED
+        je .ask
+        cmp dword [net_front + FRONT_STATE], FRONT_NONE
+        je .all
+        mov qword [deadline], 0
+        call nap              ; the card is on its way
+        call turn
+        jmp .card
+.ask:   inc r12
         mov [asked], r12w
         mov byte [answered], 0
         mov ecx, r15d
@@ -129,8 +144,8 @@ ask:                          ; R14 times by routine RBP, with frames of R15 byt
 .wait:  call turn
         cmp byte [answered], 0
         jne .answered
-        cmp dword [net_front + FRONT_STATE], FRONT_CONNECTED
-        jne .all              ; nobody will answer any more
+        cmp dword [net_front + FRONT_STATE], FRONT_NONE
+        je .all               ; nobody will answer any more
         call is_late
         jc .next
         call nap
@@ -177,7 +192,7 @@ find_neighbour:               ; whose address is asked_address; CF: nobody's
         cmp eax, [rdx]
         je .known
         mov r10d, eax
-        mov ecx, ${swapped(1)}
+        mov ecx, ARP_REQUEST
         call send_arp
         mov eax, ${PATIENCE}
         call wait_limit

@@ -91,7 +91,12 @@ net_front_offer:              ; RBX: the back end waits for rings
 net_front_up:
         call say
         db "tiny: a network card", 10, 0
-        ret
+        mov r10d, [own_address]
+        test r10d, r10d
+        jz .end
+        mov ecx, ARP_REQUEST  ; for itself: everybody hears where it is now
+        jmp send_arp
+.end:   ret
 
 net_front_gone:
         mov edi, ${GREF.TX_RING}

@@ -50,6 +50,8 @@ const ICMP_ID = swapped(0x7e11);
 const TTL = 64;
 
 export const PACKETS_SOURCE = `
+ARP_REQUEST equ ${swapped(1)}
+
 take_frame:                   ; ECX bytes at RSI
         cmp ecx, ${FRAME.ARP_END}
         jb .end               ; the shortest of what is understood
@@ -90,7 +92,7 @@ take_arp:
         mov [rdx + 4], eax
         mov ax, [rsi + ${FRAME.ARP_SENDER_MAC + 4}]
         mov [rdx + 8], ax
-        cmp word [rsi + ${FRAME.ARP_OPERATION}], ${swapped(1)}
+        cmp word [rsi + ${FRAME.ARP_OPERATION}], ARP_REQUEST
         jne .end
         mov eax, [own_address]
         test eax, eax
@@ -115,7 +117,7 @@ send_arp:                     ; operation CX about address R10; a request goes t
         push rdi
         mov eax, -1
         mov edx, -1
-        cmp ecx, ${swapped(1)}
+        cmp ecx, ARP_REQUEST
         je .to
         mov eax, r10d
         call neighbour

@@ -12,9 +12,10 @@ import { EVTCHN_STRUCTS, EVTCHNOP, TWO_LEVEL } from "../../../core/abi/event_cha
 import { GNTTABOP, GTF } from "../../../core/abi/grant_table.ts";
 import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
 import { DOMID } from "../../../core/abi/ids.ts";
-import { sched_poll, SCHEDOP } from "../../../core/abi/operations.ts";
+import { sched_poll, SCHEDOP, SHUTDOWN } from "../../../core/abi/operations.ts";
 import {
   HYPERVISOR_VIRT_START,
+  SHARED_INFO,
   start_info,
   UVMF,
   VCPU_INFO,
@@ -26,11 +27,25 @@ export const PORTS = { store: 0, console: 1, net: 2, block: 3 } as const;
 
 const at = (field: keyof typeof start_info.fields) => start_info.offsetOf(field);
 const time = (field: keyof typeof vcpu_time_info.fields) => vcpu_time_info.offsetOf(field);
+/** Where `arch_shared_info` names the list of frames: the table that maps it, its linear address. */
+const P2M = { CR3: SHARED_INFO.lp64.max_pfn + 24, VADDR: SHARED_INFO.lp64.max_pfn + 32 } as const;
 /** Present, writable, for ring 3: where the kernel runs too. */
 const PAGE_FLAGS = 7;
 
 export const START_SOURCE = `
 entry:  mov [start], rsi      ; start_info
+        call connect
+        call say
+        db "tiny: a domain of ", 0
+        mov rsi, [start]
+        mov rax, [rsi + ${at("nr_pages")}]
+        call say_number
+        call say
+        db " pages", 10, 0
+        jmp main
+
+connect:                      ; to what the start information names
+        mov rsi, [start]
         mov rsi, [rsi + ${at("shared_info")}]
         mov edi, shared_info
         call map_page
@@ -58,17 +73,59 @@ entry:  mov [start], rsi      ; start_info
         mov rax, [rsi + ${at("console_mfn")}]
         call frame_address
         mov [console], rax
-        call say
-        db "tiny: a domain of ", 0
-        mov rsi, [start]
+        mov rsi, [start]      ; where tools find the list of frames
         mov rax, [rsi + ${at("nr_pages")}]
-        call say_number
-        call say
-        db " pages", 10, 0
-        jmp main
+        mov [shared_info + ${SHARED_INFO.lp64.max_pfn}], rax
+        mov rax, [rsi + ${at("mfn_list")}]
+        mov [shared_info + ${P2M.VADDR}], rax
+        mov rax, [rsi + ${at("pt_base")}]
+        call frame_at
+        shl rax, 12
+        mov [shared_info + ${P2M.CR3}], rax
+        ret
+
+suspend:                      ; until tools have the domain go on, here or elsewhere, with new devices
+        cmp qword [deadline], 0
+        je .alone
+        call system_time
+        sub [deadline], rax
+.alone: mov dword [net_front + FRONT_STATE], FRONT_NONE
+        mov dword [block_front + FRONT_STATE], FRONT_NONE
+        mov edi, shared_info
+        xor esi, esi
+        call set_page
+        mov edi, grant_table
+        xor esi, esi
+        call set_page
+        mov rax, [store]      ; pages that are made known anew, by their pseudo-physical numbers
+        shr rax, 12
+        mov rsi, [start]
+        mov [rsi + ${at("store_mfn")}], rax
+        mov rax, [console]
+        shr rax, 12
+        mov [rsi + ${at("console_mfn")}], rax
+        mov rax, rsi
+        call frame_at
+        mov rdx, rax
+        mov dword [event_op], ${SHUTDOWN.suspend}
+        mov eax, ${HYPERCALL.sched_op}
+        mov edi, ${SCHEDOP.shutdown}
+        mov esi, event_op
+        syscall
+        call connect
+        cmp qword [deadline], 0
+        je .awake
+        call system_time
+        add [deadline], rax
+.awake: mov rdx, [store]      ; what was told before means nothing now
+        mov eax, [rdx + RESPONSES_MADE]
+        mov [rdx + RESPONSES_TAKEN], eax
+        mov dword [store_got], 0
+        jmp watch
 
 map_page:                     ; RSI, a machine address, is seen at RDI from now on
         or rsi, ${PAGE_FLAGS}
+set_page:
         mov edx, ${UVMF.INVLPG}
         mov eax, ${HYPERCALL.update_va_mapping}
         syscall
@@ -80,11 +137,15 @@ frame_address:                ; RAX: a machine frame of ours; its linear address
         shl rax, 12
         ret
 
-grant:                        ; the back end of RBX may use the page RAX by reference EDI
+frame_at:                     ; RAX: a linear address; its machine frame; keeps all but RDX
         shr rax, 12
         mov rdx, [start]
         mov rdx, [rdx + ${at("mfn_list")}]
         mov rax, [rdx + rax * 8]
+        ret
+
+grant:                        ; the back end of RBX may use the page RAX by reference EDI
+        call frame_at
         mov [grant_table + rdi * 8 + 4], eax
         mov eax, [rbx + FRONT_DOMAIN]
         mov [grant_table + rdi * 8 + 2], ax

@@ -17,6 +17,9 @@ const HEADER_BYTES = XSD_SOCKMSG.sizeBytes();
 const LENGTH = XSD_SOCKMSG.offsetOf("len");
 
 export const STORE_SOURCE = `
+RESPONSES_TAKEN equ ${at("rsp_cons")}
+RESPONSES_MADE equ ${at("rsp_prod")}
+
 store_begin:                  ; a request of type AL; RDI: where its payload goes
         movzx eax, al
         mov [store_message], eax
@@ -123,6 +126,13 @@ end_watch:                    ; the token of all watches is the same
         stosw
         jmp store_read
 
+watch:                        ; all that tools may want to tell
+        call store_watch
+        db "control/shutdown", 0
+        call store_watch
+        db "device", 0
+        ret
+
 look_at_control:              ; what tools ask the domain to do
         mov al, ${XS.READ}
         call store_begin
@@ -146,6 +156,8 @@ look_at_control:              ; what tools ask the domain to do
         je power_off
         cmp al, 'r'           ; reboot
         je reboot
+        cmp al, 's'           ; suspend
+        je suspend
 .end:   ret
 power_off:
         mov eax, ${SHUTDOWN.poweroff}
