@@ -32,14 +32,22 @@ import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
-import { type MacAddress, parseMac } from "../../devices/net/mod.ts";
+import { parseMac } from "../../devices/net/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
 import { type BackEndsChoice, DomainZero } from "./domain_zero.ts";
+import {
+  type Backed,
+  type DiskConfig,
+  type DomainConfig,
+  type DomainDevices,
+  DRIVERS,
+  macOf,
+  type VifConfig,
+} from "./domain_config.ts";
 import { createDriverDomain, type DriverDomain } from "./driver_domain.ts";
-import type { DiskChoice, VifChoice } from "./split_devices.ts";
 import type { PlaceParts } from "./back_end_place.ts";
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
@@ -48,7 +56,6 @@ import { kernelImages } from "./kernel_images.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
-const DRIVERS = "drivers";
 const DOM0 = 0 as DomainId;
 /** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
 const QUANTUM_CYCLES = 20_011;
@@ -56,8 +63,8 @@ const QUANTUM_CYCLES = 20_011;
 const SLICE_CYCLES = 2_000_000;
 /** 2026-01-01, in seconds since 1970: what the wall clock shows at cycle 0. */
 const WALL_CLOCK_SECONDS = 1_767_225_600;
-/** Xen's part of the MAC addresses; the rest is a domain's id and a card's number. */
-const XEN_MAC = 0x00163e000000;
+
+export type { DiskConfig, DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
 
 /** What a host is made of. */
 export interface HostOptions {
@@ -77,25 +84,6 @@ export interface HostOptions {
   readonly backEnds?: BackEndsChoice;
 }
 
-/** A domain to create; words of `xl.cfg`. */
-export interface DomainConfig extends DomainDevices {
-  readonly name: string;
-  /**
-   * `debian`, the name of another image, `tiny` for a small kernel of our own, `drivers` for a modelled one that runs back
-   * ends of other domains' devices, or an ELF kernel with Xen notes.
-   */
-  readonly kernel: string | Uint8Array;
-  readonly ramdisk?: Uint8Array;
-  readonly memory: string;
-  /** How far it may balloon; default: `memory`. */
-  readonly maxmem?: string;
-  readonly vcpus?: number;
-  /** Virtual CPUs that it has, though only the first `vcpus` of them are to be brought up; default: `vcpus`. */
-  readonly maxvcpus?: number;
-  /** The kernel's command line. */
-  readonly extra?: string;
-}
-
 /** What a domain is made with before it is filled. */
 interface StartedDomain {
   readonly name: string;
@@ -105,25 +93,6 @@ interface StartedDomain {
   /** How wide its kernel's words are; default: 64 bits. */
   readonly model?: DataModel;
 }
-
-/** Devices of a domain. */
-export interface DomainDevices {
-  readonly disk?: readonly DiskConfig[];
-  /** Network cards; a MAC address that is left out follows from the domain's id. */
-  readonly vif?: readonly VifConfig[];
-}
-
-/** Where a device's back end is. */
-interface Backed {
-  /** The name or the number of a driver domain, or `Domain-0`; default: as the host's option `backEnds` says. */
-  readonly backend?: string | number;
-}
-
-/** A disk to plug in. */
-export type DiskConfig = Omit<DiskChoice, "backend"> & Backed;
-
-/** A network card to create. */
-export type VifConfig = Omit<VifChoice, "mac" | "backend"> & Backed & { readonly mac?: string };
 
 /** One running domain. */
 export class HostDomain {
@@ -480,9 +449,4 @@ export class Host {
     for (const byte of bytes) console?.transmit(byte);
     this.dispatcher.stop();
   }
-}
-
-/** The MAC address of a domain's card that was given none. */
-function macOf(domain: DomainId, index: number): MacAddress {
-  return XEN_MAC + (domain & 0x7fff) * 0x100 + (index & 0xff) as MacAddress;
 }

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Cycles } from "../../core/clock/clock.ts";
-import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
+import { DiskImage, memoryBase, zeroBase } from "../../devices/disk/mod.ts";
 import { parseIpv4, parseMac } from "../../devices/net/mod.ts";
 import { UserNetwork } from "../../devices/usernet/mod.ts";
 import { Host } from "../../testbed/host/host.ts";
@@ -126,4 +126,59 @@ Deno.test("Debian amd64 as a paravirtual domain: DHCP, names, ping, TCP both way
   domain.console.send("poweroff -f\n");
   await host.run({ forCycles: END_CYCLES });
   assertEquals(domain.domain.shutdown, "poweroff");
+});
+
+Deno.test("Debian's front ends close when their driver domain goes, and those of another one serve it", async () => {
+  const guest = await pvGuest({
+    "look.sh": `ls /sys/bus/xen/devices`,
+    "net.sh": `ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; ping -c 2 10.0.0.1; true`,
+    "disk.sh": `dd if=/dev/xvda bs=64k count=4 2>/dev/null | wc -c`,
+  });
+  if (!guest) return;
+  const host = await Host.boot({ memory: "512MiB", profile: "xeon-2003" });
+  const drivers = { kernel: "drivers", memory: "8MiB" };
+  let driver = await host.create({ name: "first", ...drivers });
+  await host.create({
+    name: "echo",
+    kernel: "tiny",
+    memory: "4MiB",
+    extra: "ip 10.0.0.1",
+    vif: [{}],
+  });
+  const disk = () => ({
+    vdev: "xvda",
+    image: new DiskImage(zeroBase(1 << 20)),
+    backend: driver.id,
+  });
+  const domain = await host.create({
+    name: "web1",
+    kernel: guest.vmlinux,
+    ramdisk: guest.initrd,
+    memory: "128MiB",
+    extra: "console=hvc0 quiet",
+    disk: [disk()],
+    vif: [{ backend: driver.id }],
+  });
+  await expectPrompt(host, domain);
+  const works = async () => {
+    const [net, read] = [
+      await shell(host, domain, "sh net.sh"),
+      await shell(host, domain, "sh disk.sh"),
+    ];
+    assert(net.some((line) => line.includes("2 packets received")), net.join("\n"));
+    assertEquals(read, ["262144"]);
+    assert(host.dispatcher.domainCycles(driver.id) > 0);
+  };
+  await works();
+  const free = host.hypervisor.frames.freeFrames;
+  host.destroy(driver);
+  await host.run({ forCycles: 1e9 as Cycles });
+  assertEquals(await shell(host, domain, "sh look.sh"), []);
+  assertEquals([...host.zero.store.list(`/local/domain/${driver.id}`)], []);
+  driver = await host.create({ name: "second", ...drivers });
+  assertEquals(host.hypervisor.frames.freeFrames, free);
+  host.plugDisk(domain, disk());
+  host.plugVif(domain, 0, { backend: driver.id });
+  await host.run({ forCycles: 1e9 as Cycles });
+  await works();
 });

@@ -65,8 +65,14 @@ export const TINY_DOMAIN_SOURCE: string = [
   }),
 ].join("\n");
 
-/** Its ELF image, with Xen's notes. */
+/** Its ELF image, with Xen's notes; it is assembled when it is first asked for. */
 export function tinyDomain(): Uint8Array<ArrayBuffer> {
+  return image ??= assembled();
+}
+
+let image: Uint8Array<ArrayBuffer> | null = null;
+
+function assembled(): Uint8Array<ArrayBuffer> {
   const { bytes, labels } = assemble(TINY_DOMAIN_SOURCE, { bits: 64, origin: LOAD_ADDRESS });
   const entry = Number(labels.entry);
   return writeElf({
