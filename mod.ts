@@ -13,6 +13,7 @@
 export { Host, toolstack } from "./testbed/boot_host.ts";
 export type { DomainSettings, SavedDomain, Toolstack } from "./testbed/toolstack/mod.ts";
 export type {
+  DiskConfig,
   DomainConfig,
   DomainDevices,
   HostDomain,

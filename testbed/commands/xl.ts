@@ -3,6 +3,7 @@
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { profileNamed, PROFILES } from "../../core/clock/profiles/profiles.ts";
 import { type SchedulerName, SCHEDULERS } from "../../core/hypervisor/scheduling/ports.ts";
+import { BACK_ENDS_CHOICES, type BackEndsChoice } from "../host/back_ends_choice.ts";
 import type { HostDomain } from "../host/host.ts";
 import type { DomainReference, XlSession } from "../toolstack/mod.ts";
 import type { Bytes } from "../units.ts";
@@ -25,6 +26,7 @@ interface XlOptions {
   cpus: number;
   memory: Bytes;
   scheduler: SchedulerName;
+  backEnds: BackEndsChoice;
   profile: string;
 }
 
@@ -41,6 +43,13 @@ export function xlCommand(services: Services, finish: (code: number) => void): C
     .addOption(
       new Option("--scheduler <name>", "scheduler of the first cpupool")
         .choices(Object.keys(SCHEDULERS) as SchedulerName[]).default("credit2" as SchedulerName),
+    )
+    .addOption(
+      new Option(
+        "--back-ends <place>",
+        "where disks and cards are served that name no domain for it",
+      )
+        .choices(BACK_ENDS_CHOICES).default("domain-0" as BackEndsChoice),
     )
     .addOption(
       new Option("--profile <name>", "what the work of the hypervisor costs")

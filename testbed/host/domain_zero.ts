@@ -27,12 +27,10 @@ import {
   type PlaceParts,
   VcpuPlace,
 } from "./back_end_place.ts";
+import type { BackEndsChoice } from "./back_ends_choice.ts";
 import { DriverControl, type DriverDomain } from "./driver_domain.ts";
 import { type SavedDevice, SplitDevices } from "./split_devices.ts";
 import { writeDriverHome, writeHome } from "./store_nodes.ts";
-
-/** Where back ends run that no driver domain is named for. */
-export type BackEndsChoice = "domain-0" | "hypervisor";
 
 /** What domain 0 works with. */
 export interface DomainZeroOptions extends PlaceParts {
@@ -67,6 +65,7 @@ interface Line {
 }
 
 const DOM0 = 0 as DomainId;
+const PAGE_KIB = 4;
 const MAX_PORT = 4095;
 const MAX_HANDLES = 1 << 16;
 
@@ -130,8 +129,9 @@ export class DomainZero extends SplitDevices implements Snapshot {
     { domain, place }: DriverDomain,
     end: (reason: ShutdownReason) => void,
   ): void {
-    const { id, name, pages } = domain;
-    writeDriverHome(this.tools, { domain: id, name, memoryKib: pages * 4 });
+    const { id, name, pages, maxPages } = domain;
+    const [memoryKib, maxmemKib] = [pages, maxPages].map((count) => count * PAGE_KIB);
+    writeDriverHome(this.tools, { domain: id, name, memoryKib, maxmemKib });
     const control = `control.${id}`;
     const session = this.store.open(id, { onEvent: () => place.service.wake(control) });
     place.service.add(control, new DriverControl(session, end));

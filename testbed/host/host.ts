@@ -37,7 +37,8 @@ import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
-import { type BackEndsChoice, DomainZero } from "./domain_zero.ts";
+import { BACK_ENDS_CHOICES, type BackEndsChoice } from "./back_ends_choice.ts";
+import { DomainZero } from "./domain_zero.ts";
 import {
   type Backed,
   type DiskConfig,
@@ -153,6 +154,10 @@ export class Host {
   private constructor(options: HostOptions) {
     const cpus = options.cpus ?? 1;
     const memoryBytes = parseSize(options.memory);
+    const { backEnds = "domain-0" } = options;
+    if (!BACK_ENDS_CHOICES.includes(backEnds)) {
+      throw new RangeError(`backEnds is one of ${BACK_ENDS_CHOICES.join(", ")}, found ${backEnds}`);
+    }
     this.hardware = new HostHardware({ ...options, cpus, memoryBytes });
     const { clock, memory, processors } = this.hardware;
     const costs = new CostTable(profileNamed(options.profile ?? "free"), clock.frequencyHz);
@@ -185,7 +190,7 @@ export class Host {
     executor.attach(this.hypervisor);
     const { hypervisor, dispatcher } = this;
     this.#parts = { hypervisor, dispatcher, clock };
-    this.zero = new DomainZero({ ...this.#parts, backEnds: options.backEnds ?? "domain-0" });
+    this.zero = new DomainZero({ ...this.#parts, backEnds });
     this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs });
   }
 

@@ -70,7 +70,7 @@ export function writeHome(tools: StoreSession, home: DomainHome): void {
 }
 
 /** What a driver domain's home says of it. */
-export type DriverHome = Pick<DomainHome, "domain" | "name" | "memoryKib">;
+export type DriverHome = Pick<DomainHome, "domain" | "name" | "memoryKib" | "maxmemKib">;
 
 /** Writes the home of a driver domain, which has back ends below it. */
 export function writeDriverHome(tools: StoreSession, home: DriverHome): void {
@@ -80,6 +80,7 @@ export function writeDriverHome(tools: StoreSession, home: DriverHome): void {
   writeAll(tools, path, {
     "name": home.name,
     "domid": String(domain),
+    "memory/static-max": String(home.maxmemKib),
     "memory/target": String(home.memoryKib),
   });
   for (const name of ["control", "control/shutdown", "backend"]) {

@@ -213,6 +213,8 @@ Deno.test("a host with driver domains goes back to a snapshot, and on from there
 });
 
 Deno.test("what is no driver domain is refused", async () => {
+  const nowhere = { memory: "32MiB", backEnds: "nowhere" as "hypervisor" };
+  await assertRejects(async () => await Host.boot(nowhere), RangeError, "domain-0, hypervisor");
   const host = await Host.boot({ memory: "32MiB" });
   const drivers: DomainConfig = { name: "d", kernel: "drivers", memory: "4MiB" };
   for (
