@@ -15,7 +15,7 @@ import { cells, quantile, TARGETS } from "./validation_targets.ts";
 /** Where the page is. */
 const PAGE = "docs/validation.md";
 
-/** The page that `records` (the latest of each scenario) make. */
+/** The page that `records` (those of {@link neededRuns}) make. */
 export function validationPage(records: readonly RunRecord[]): string {
   const compared = records.filter(({ comparisons }) => comparisons.length > 0);
   return [
@@ -30,11 +30,12 @@ export function validationPage(records: readonly RunRecord[]): string {
     ...markdownTable(
       ["figure", "asked", "found", "met"],
       TARGETS.map((target) => {
-        const record = records.find(({ scenario }) => scenario === target.scenario);
-        if (record === undefined) {
+        const [latest, ...others] = records.filter(({ scenario }) => scenario === target.scenario);
+        if (latest === undefined) {
           return [target.what, target.asked, `no run of \`${target.scenario}\``, "no"];
         }
-        const { found, met } = target.judge(record);
+        const comparisons = [latest, ...others].flatMap(({ comparisons }) => comparisons);
+        const { found, met } = target.judge({ ...latest, comparisons });
         return [target.what, target.asked, found, met ? "yes" : "**no**"];
       }),
     ),
@@ -104,18 +105,38 @@ function figure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** The latest complete run of each scenario, by the scenarios' names. */
-export function latestRuns(runs: readonly RunSummary[]): RunSummary[] {
-  const latest = new Map<string, RunSummary>();
-  for (const run of runs) {
-    if (run.status === "complete" && !latest.has(run.scenario)) latest.set(run.scenario, run);
+/** The complete runs, the latest first, by the scenarios' names. */
+export function completeRuns(runs: readonly RunSummary[]): RunSummary[] {
+  const complete = runs.filter(({ status }) => status === "complete");
+  const rank = ({ scenario }: RunSummary) => scenario;
+  return complete.toSorted((a, b) => rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0);
+}
+
+/**
+ * Of each scenario's runs the latest, and those before it that measured another part of its figure: cells that no later run
+ * has, under the same version of the program. `records` are in order of {@link completeRuns}.
+ */
+export function neededRuns(records: readonly RunRecord[]): RunRecord[] {
+  const known = new Set<string>();
+  const needed: RunRecord[] = [];
+  for (const record of records) {
+    const latest = needed.find(({ scenario }) => scenario === record.scenario);
+    if (latest && latest.version !== record.version) continue;
+    const comparisons = record.comparisons.map((comparison) => ({
+      ...comparison,
+      cells: comparison.cells.filter(({ row, column }) => {
+        const name = `${record.scenario} ${comparison.name} ${row} ${column}`;
+        return !known.has(name) && known.add(name);
+      }),
+    })).filter(({ cells }) => cells.length > 0);
+    if (!latest || comparisons.length > 0) needed.push({ ...record, comparisons });
   }
-  return [...latest.values()].sort((a, b) => a.scenario < b.scenario ? -1 : 1);
+  return needed;
 }
 
 if (import.meta.main) {
   const store = RunStore.open(Deno.args[0] ?? defaultStorePath(Deno.env));
-  const records = latestRuns(store.list()).map(({ id }) => store.read(id));
+  const records = neededRuns(completeRuns(store.list()).map(({ id }) => store.read(id)));
   store.close();
   Deno.writeTextFileSync(PAGE, validationPage(records));
   console.log(`${PAGE}: ${records.map(({ scenario }) => scenario).join(", ") || "no runs"}`);

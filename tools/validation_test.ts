@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { newRecord, type RunRecord } from "../testbed/runs/mod.ts";
-import { latestRuns, validationPage } from "./validation.ts";
+import { completeRuns, neededRuns, validationPage } from "./validation.ts";
 import { quantile, TARGETS } from "./validation_targets.ts";
 
 type Row = readonly [
@@ -75,7 +75,23 @@ Deno.test("the latest complete run of each scenario counts", () => {
     run("b", "complete", 3),
     run("a", "complete", 4),
   ];
-  assertEquals(latestRuns(runs).map(({ seed }) => seed), [4, 2]);
+  const complete = completeRuns(runs) as RunRecord[];
+  assertEquals(complete.map(({ seed }) => seed), [4, 2, 3]);
+  assertEquals(neededRuns(complete).map(({ seed }) => seed), [4, 2]);
+});
+
+Deno.test("an earlier run adds the cells that no later one has", () => {
+  const later = recordOf("specweb_scaling", "figure4", [["Xen", "1 servers", 550, 554]]);
+  const earlier = recordOf("specweb_scaling", "figure4", [
+    ["Linux", "1 servers", 660, 662],
+    ["Xen", "1 servers", 400, 554],
+  ]);
+  const needed = neededRuns([later, earlier, earlier]);
+  assertEquals(
+    needed.map(({ comparisons: [{ cells }] }) => cells.map(({ row, measured }) => [row, measured])),
+    [[["Xen", 550]], [["Linux", 660]]],
+  );
+  assertStringIncludes(validationPage(needed), "| Figure 4 | each within 5 % | 2 of 2 within");
 });
 
 Deno.test("a quantile is the value that so many do not exceed", () => {

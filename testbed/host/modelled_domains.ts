@@ -176,7 +176,12 @@ export class ModelledDomains implements Snapshot {
     const place: ModelPlace = {
       name: config.name,
       domain: domain.id,
-      machine: { now: () => dispatcher.now, frequencyHz, cpus: ports },
+      machine: {
+        now: () => dispatcher.now,
+        frequencyHz,
+        cpus: ports,
+        othersWork: () => dispatcher.heldCpus > 1,
+      },
       clock,
       platform: PLATFORMS["xen-pv"](costs, domain.vcpus.length),
       memoryBytes: frames.length * PAGE_BYTES,

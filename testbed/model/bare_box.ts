@@ -46,7 +46,13 @@ export class BareBox {
         },
       };
     });
-    this.kernel = kernel({ now: () => dispatcher.now, frequencyHz, cpus: ports }, clock);
+    const machine = {
+      now: () => dispatcher.now,
+      frequencyHz,
+      cpus: ports,
+      othersWork: () => dispatcher.heldCpus > 1,
+    };
+    this.kernel = kernel(machine, clock);
     vcpus.forEach((vcpu, id) => {
       executor.adopt(vcpu, this.kernel.cpus[id]);
       dispatcher.online(vcpu);

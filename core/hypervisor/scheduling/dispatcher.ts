@@ -167,6 +167,13 @@ export class CpuDispatcher implements Dispatcher {
     return () => this.#observers.delete(observer);
   }
 
+  /** How many physical CPUs somebody holds. */
+  get heldCpus(): number {
+    let held = 0;
+    for (const { current } of this.cpus) if (current) held++;
+    return held;
+  }
+
   /** Cycles during which `cpu` was held by somebody. */
   busyCycles(cpu: PhysicalCpuId): Cycles {
     const { busyCycles, current, at } = this.cpus[cpu];

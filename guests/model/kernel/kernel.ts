@@ -200,6 +200,12 @@ export class Kernel {
     this.#cost += each >= 0 ? each * count : this.platform.price(primitive, count);
   }
 
+  /** The work at hand fetches so many cache lines from memory, over a bus that another CPU may be using. */
+  fetchLines(count: number): void {
+    this.charge("lineRefills", count);
+    if (this.#machine.othersWork?.()) this.charge("contendedRefills", count);
+  }
+
   /** The work at hand takes so many cycles of plain kernel instructions. */
   work(cycles: number): void {
     this.charge("work", cycles);

@@ -18,4 +18,6 @@ export interface MachinePort {
   now(): Cycle;
   readonly frequencyHz: number;
   readonly cpus: readonly VirtualCpuPort[];
+  /** Whether another physical CPU works at present, and uses the memory's one bus; absent: never. */
+  othersWork?(): boolean;
 }

@@ -41,6 +41,7 @@ export const PRIMITIVES = {
   clearedPages: "a page filled with zeroes",
   copiedPages: "a page copied",
   lineRefills: "a cache line fetched from memory",
+  contendedRefills: "such a line, fetched while another CPU works",
   translationRefills: "a page's translation found again after it was dropped",
   // Devices
   deviceAccess: "a register of a device read or written",

@@ -57,13 +57,13 @@ export class WorkingSets {
     for (let page = 0; page < shared; page++) {
       missing += cache.touch(KERNEL_FRAMES + page, linesOf(PAGE_BYTES));
     }
-    if (missing > 0) this.kernel.charge("lineRefills", missing);
+    if (missing > 0) this.kernel.fetchLines(missing);
   }
 
   /** So many bytes of a page of an area are used. */
   use(cpu: KernelCpu, area: Area, index: number, bytes: number): void {
     const missing = this.#view(cpu.id).cache.touch(area.frames[index], linesOf(bytes));
-    if (missing > 0) this.kernel.charge("lineRefills", missing);
+    if (missing > 0) this.kernel.fetchLines(missing);
   }
 
   /** So many pages of an area are about to be used: the first time since the switch their translations are looked up. */

@@ -38,6 +38,7 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     clearedPages: costs.each("clearedPage"),
     copiedPages: costs.each("copiedPage"),
     lineRefills: costs.each("lineRefill"),
+    contendedRefills: costs.each("contendedLine"),
     translationRefills: costs.each("translationRefill"),
     deviceAccess: costs.each("deviceRegister"),
     doorbells: costs.each("deviceRegister"),
