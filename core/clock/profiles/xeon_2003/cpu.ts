@@ -28,8 +28,8 @@ export const XEON_2003_CPU: Prices<typeof CPU_COSTS> = {
     "Table 4, L-UP: 16p/64K beyond 2p/64K is 87700 cycles for some 1100 lines of 64 bytes",
   ),
   contendedLine: fitted(
-    36,
-    "Figure 4, native Linux, 4 servers on two CPUs: 887 connections, where caches overflow, beside 1001 with 2",
+    12,
+    "Figure 4, native Linux, 4 to 16 servers on two CPUs, whose data no cache holds, beside 2",
   ),
   deviceRegister: assumed(1000, "a posted write and what it holds up"),
   interProcessorInterrupt: assumed(400, "the local APIC's command register written"),
