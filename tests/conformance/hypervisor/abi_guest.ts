@@ -79,6 +79,8 @@ export interface AbiGuestOptions {
   readonly model?: DataModel;
   /** The cost profile of a new host; default: `free`. */
   readonly profile?: string;
+  /** Virtual CPUs; the kernel uses the first. Default: 1. */
+  readonly vcpus?: number;
 }
 
 function assertDone(result: number): void {
@@ -101,16 +103,19 @@ export class AbiGuest {
   }
 
   /** A new host with one such guest. */
-  static async start({ model, profile = "free" }: AbiGuestOptions = {}): Promise<AbiGuest> {
-    return await AbiGuest.join(await Host.boot({ memory: "32MiB", profile }), model);
+  static async start(
+    { model, profile = "free", vcpus }: AbiGuestOptions = {},
+  ): Promise<AbiGuest> {
+    return await AbiGuest.join(await Host.boot({ memory: "32MiB", profile }), model, vcpus);
   }
 
   /** Another such guest on a host. */
-  static async join(host: Host, model: DataModel = "lp64"): Promise<AbiGuest> {
+  static async join(host: Host, model: DataModel = "lp64", vcpus = 1): Promise<AbiGuest> {
     const domain = await host.create({
       name: "abi",
       kernel: pvKernel(ABI_KERNELS[model].bytes, model),
       memory: "8MiB",
+      vcpus,
     });
     const guest = new AbiGuest(host, domain);
     guest.poke64(CALLS, BigInt(END));

@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { trap_info } from "../../../core/abi/arch_x86.ts";
+import {
+  CPU_USER_REGS_32,
+  CPU_USER_REGS_64,
+  trap_info,
+  VCPU_GUEST_CONTEXT,
+} from "../../../core/abi/arch_x86.ts";
 import { ERRNO, errnoName } from "../../../core/abi/errno.ts";
 import {
   callback_register,
@@ -10,13 +15,17 @@ import {
 } from "../../../core/abi/operations.ts";
 import type { DataModel } from "../../../core/abi/struct_layout.ts";
 import { MMUEXT, mmuext_op, multicall_entry } from "../../../core/abi/xen.ts";
+import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
+import { assemble } from "../../../core/x86/assembler/mod.ts";
 import { FrameType } from "../../../core/hypervisor/memory/frame_table.ts";
 import {
   AbiGuest,
   DATA_MODELS,
   type Given,
+  KERNEL_STACK,
   longs,
   SCRATCH,
+  SNIPPETS,
   structs,
   words64,
 } from "./abi_guest.ts";
@@ -399,3 +408,47 @@ forEither(
     );
   },
 );
+
+/** A second virtual CPU's code: leaves a word, and takes itself down. */
+const SECOND: Readonly<Record<DataModel, string>> = {
+  lp64: `
+        mov qword [${SCRATCH + 0x3000}], 0x77
+        mov eax, ${HYPERCALL.vcpu_op}
+        mov edi, 2
+        mov esi, 1
+        xor edx, edx
+        syscall`,
+  ilp32: `
+        mov dword [${SCRATCH + 0x3000}], 0x77
+        mov eax, ${HYPERCALL.vcpu_op}
+        mov ebx, 2
+        mov ecx, 1
+        xor edx, edx
+        int 0x82`,
+};
+
+forEither("a second virtual CPU starts from its context, once", async (model) => {
+  const guest = await AbiGuest.start({ model, vcpus: 2 });
+  const bits = model === "lp64" ? 64 : 32;
+  guest.poke(SNIPPETS, assemble(SECOND[model], { bits, origin: SNIPPETS }).bytes);
+  const root = BigInt(guest.domain.domain.vcpus[0].root!) << 12n;
+  const context = VCPU_GUEST_CONTEXT.toBytes({
+    user_regs: { ...CPU_USER_REGS_64.zero(), rip: BigInt(SNIPPETS), rsp: BigInt(KERNEL_STACK) },
+    user_regs_32: {
+      ...CPU_USER_REGS_32.zero(),
+      ...{ eip: SNIPPETS, esp: KERNEL_STACK, cs: 0xe019, ss: 0xe021, ds: 0xe021 },
+    },
+    ctrlreg: [0n, 0n, 0n, root, 0n, 0n, 0n, 0n],
+  }, model);
+  const initialise = () => guest.call("vcpu_op", 0, 1, SCRATCH);
+  assertEquals(await guest.call("vcpu_op", 1, 1, 0), ERRNO.EINVAL);
+  assertEquals(await initialise(), ERRNO.EINVAL);
+  guest.poke(SCRATCH, context);
+  assertEquals([await initialise(), await initialise()], [0, ERRNO.EEXIST]);
+  assertEquals(await guest.call("vcpu_op", 1, 1, 0), 0);
+  for (let i = 0; i < 8; i++) await guest.call("sched_op", 0);
+  assertEquals([guest.peekLong(SCRATCH + 0x3000), await guest.call("vcpu_op", 3, 1, 0)], [
+    0x77n,
+    0,
+  ]);
+});

@@ -3,10 +3,14 @@
 import { assertEquals } from "@std/assert";
 import { ERRNO } from "../../../core/abi/errno.ts";
 import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
-import { MMUEXT, mmuext_op, VCPU_INFO } from "../../../core/abi/xen.ts";
+import { MMUEXT, mmuext_op, start_info, VCPU_INFO } from "../../../core/abi/xen.ts";
 import { vcpu_set_singleshot_timer } from "../../../core/abi/operations.ts";
 import { FrameType } from "../../../core/hypervisor/memory/frame_table.ts";
 import { auditFrames } from "../../../core/hypervisor/memory/audit.ts";
+import type { Cycles } from "../../../core/clock/clock.ts";
+import { assemble } from "../../../core/x86/assembler/mod.ts";
+import { Host } from "../../../testbed/host/host.ts";
+import { CODE, pvKernel } from "./pv_kernel.ts";
 import { AbiGuest, KERNEL_STACK, SCRATCH, SNIPPETS, structs, VIRT_BASE } from "./abi_guest.ts";
 
 const KERNEL_CS = 0xe019n;
@@ -383,4 +387,37 @@ there:  mov ecx, cs
         or eax, ecx
         ret`;
   assertEquals(await guest.run(code), 0x9_5555n);
+});
+
+/** Finds its console's page by the machine-to-physical table, and writes into the ring (`io/console.h`). */
+const HELLO = `
+        mov eax, [esi + ${start_info.offsetOf("console_mfn", "ilp32")}]
+        mov edi, [${MACHINE_MAP} + eax * 4]
+        shl edi, 12
+        add edi, ${VIRT_BASE}
+        mov ebp, edi
+        add edi, 1024         ; out
+        mov ebx, esi
+        mov esi, text
+        mov ecx, 18
+        rep movsb
+        mov dword [ebp + 3084], 18 ; out_prod
+        lea ecx, [ebx + ${start_info.offsetOf("console_evtchn", "ilp32")}]
+        mov eax, ${HYPERCALL.event_channel_op}
+        mov ebx, 4            ; EVTCHNOP_send
+        int 0x82
+wait:   mov eax, ${HYPERCALL.sched_op}
+        mov ebx, 1            ; SCHEDOP_block
+        int 0x82
+        jmp wait
+text:   db "hello from ring 1", 10
+`;
+
+Deno.test("a small 32-bit kernel of ours prints through its console's ring", async () => {
+  const host = await Host.boot({ memory: "32MiB" });
+  const kernel = pvKernel(assemble(HELLO, { bits: 32, origin: CODE }).bytes, "ilp32");
+  const { console } = await host.create({ name: "hello", kernel, memory: "4MiB" });
+  const forCycles = 10_000_000 as Cycles;
+  const stop = await host.run({ forCycles, console, untilText: "ring 1\n" });
+  assertEquals([stop.kind, console.text], ["marker", "hello from ring 1\n"]);
 });
