@@ -128,11 +128,22 @@ function ofDomain(caller: Caller, at: number, value: (pages: number, max: number
   return value(meant.pages, meant.maxPages);
 }
 
+/** `XENMEM_machphys_mapping`: where the machine-to-physical table could lie, and how long it could be. */
+function machineMapping(caller: Caller, at: number): number {
+  const { start, end, entries } = caller.domain.space.machineMap;
+  const place = {
+    v_start: BigInt.asUintN(64, BigInt(start)),
+    v_end: BigInt.asUintN(64, BigInt(end)),
+    max_mfn: BigInt(entries - 1),
+  };
+  return writeStruct(caller, xen_machphys_mapping, at, place) ? 0 : ERRNO.EFAULT;
+}
+
 /** `memory_op`: command with a continuation above it, argument. */
 export const memoryOp: Hypercall = (caller, args) => {
   const command = args.u32(0) & (2 ** MEMOP_EXTENT_SHIFT - 1);
   const at = args.number(1);
-  const { frames, map } = caller.hypervisor;
+  const { frames } = caller.hypervisor;
   switch (command) {
     case XENMEM.increase_reservation:
     case XENMEM.decrease_reservation:
@@ -151,13 +162,7 @@ export const memoryOp: Hypercall = (caller, args) => {
     case XENMEM.memory_map:
       return memoryMap(caller, at);
     case XENMEM.machphys_mapping:
-      return writeStruct(caller, xen_machphys_mapping, at, {
-          v_start: BigInt.asUintN(64, BigInt(caller.domain.space.machineMap.start)),
-          v_end: BigInt.asUintN(64, BigInt(caller.domain.space.machineMap.end)),
-          max_mfn: BigInt(map.entries - 1),
-        })
-        ? 0
-        : ERRNO.EFAULT;
+      return machineMapping(caller, at);
     case XENMEM.machine_memory_map:
     case XENMEM.set_memory_map:
       return ERRNO.EPERM;

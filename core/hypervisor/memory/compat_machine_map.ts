@@ -10,9 +10,8 @@
  */
 
 import type { MachineFrame } from "../../abi/ids.ts";
-import { HYPERVISOR_VIRT_START_PAE, MACH2PHYS_VIRT_END_PAE } from "../../abi/xen.ts";
 import type { FrameMemory } from "../frame_memory.ts";
-import { PAE_L2_FIRST_XEN_SLOT } from "./guest_space.ts";
+import { GUEST_SPACES, PAE_L2_FIRST_XEN_SLOT } from "./guest_space.ts";
 import { ENTRY_BYTES, entryHigh, entryLow, NX, Pte, TABLE_ENTRIES } from "./page_table_entry.ts";
 
 const FRAME_BYTES = 4096;
@@ -22,10 +21,6 @@ const WORDS_PER_FRAME = FRAME_BYTES / WORD_BYTES;
 const FRAMES_PER_SLOT = TABLE_ENTRIES * WORDS_PER_FRAME;
 /** A kernel in ring 1 counts as supervisor: its programs cannot read this. */
 const KERNEL_READS = Pte.P | Pte.A;
-
-/** How many frame numbers the table has room for. */
-export const COMPAT_MAP_ENTRIES: number = (MACH2PHYS_VIRT_END_PAE - HYPERVISOR_VIRT_START_PAE) /
-  WORD_BYTES;
 
 /** See the module comment. */
 export class CompatMachineMap {
@@ -39,7 +34,7 @@ export class CompatMachineMap {
     newFrame: () => MachineFrame,
     pfnOf: (frame: number) => number,
   ) {
-    const count = Math.min(frames, COMPAT_MAP_ENTRIES);
+    const count = Math.min(frames, GUEST_SPACES.ilp32.machineMap.entries);
     for (let first = 0; first < count; first += FRAMES_PER_SLOT) this.#level1.push(newFrame());
     for (let first = 0; first < count; first += WORDS_PER_FRAME) {
       const page = newFrame();

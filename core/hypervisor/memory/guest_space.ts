@@ -32,6 +32,14 @@ export const PAE_L2_FIRST_XEN_SLOT: number = (HYPERVISOR_VIRT_START_PAE - 0xc000
 /** Room for the machine-to-physical table of 64-bit guests (`MACH2PHYS_VIRT_END`). */
 const MACHINE_MAP_BYTES = 0x40_0000_0000;
 
+/** Where the machine-to-physical table lies, or could: linear addresses. */
+export interface MachineMapPlace {
+  readonly start: number;
+  readonly end: number;
+  /** How many frame numbers there is room for: the same on every machine, since a guest asks once and may go on elsewhere. */
+  readonly entries: number;
+}
+
 /** See the module comment. */
 export interface GuestSpace {
   readonly model: DataModel;
@@ -40,9 +48,9 @@ export interface GuestSpace {
   readonly rootType: TableType;
   /** The view of memory (`View`) that its kernel has. */
   readonly kernelView: number;
-  /** Where the hypervisor's part begins, and where the machine-to-physical table lies, or could: linear addresses. */
+  /** The linear address where the hypervisor's part begins. */
   readonly hypervisorStart: number;
-  readonly machineMap: { readonly start: number; readonly end: number };
+  readonly machineMap: MachineMapPlace;
   /** Whether a guest may have a page of its own at linear address `address`. */
   contains(address: number): boolean;
   /** Whether a hypercall may name `address`; what is there is for the page tables to say. */
@@ -61,7 +69,7 @@ const LONG: GuestSpace = {
   rootType: FrameType.l4,
   kernelView: View.user,
   hypervisorStart: HYPERVISOR_VIRT_START,
-  machineMap: { start: HYPERVISOR_VIRT_START, end: HYPERVISOR_VIRT_START + MACHINE_MAP_BYTES },
+  machineMap: machineMapPlace(HYPERVISOR_VIRT_START, HYPERVISOR_VIRT_START + MACHINE_MAP_BYTES, 8),
   contains: (address) =>
     isCanonical(address) && (address < HYPERVISOR_VIRT_START || address >= HYPERVISOR_VIRT_END),
   mayName: isCanonical,
@@ -76,7 +84,7 @@ const PAE: GuestSpace = {
   rootType: FrameType.l3,
   kernelView: View.supervisor,
   hypervisorStart: HYPERVISOR_VIRT_START_PAE,
-  machineMap: { start: HYPERVISOR_VIRT_START_PAE, end: MACH2PHYS_VIRT_END_PAE },
+  machineMap: machineMapPlace(HYPERVISOR_VIRT_START_PAE, MACH2PHYS_VIRT_END_PAE, 4),
   contains: isBelowXen,
   mayName: isBelowXen,
   isGuestSlot: isPaeSlot,
@@ -114,4 +122,8 @@ function isPaeSlot(type: FrameType, index: number): boolean {
     default:
       return true;
   }
+}
+
+function machineMapPlace(start: number, end: number, entryBytes: number): MachineMapPlace {
+  return { start, end, entries: (end - start) / entryBytes };
 }

@@ -110,11 +110,6 @@ export class MachineMap {
     this.#flatPages = { lp64: this.#flatPage("lp64"), ilp32: this.#flatPage("ilp32") };
   }
 
-  /** How many frame numbers the machine-to-physical table has. */
-  get entries(): number {
-    return this.frames.frames;
-  }
-
   /** Notes that `frame` is its owner's pseudo-physical frame `pfn`. */
   setPfn(frame: number, pfnLow: number, pfnHigh = 0): void {
     const { page, at } = this.#place(frame);
@@ -148,7 +143,7 @@ export class MachineMap {
     if (model === "ilp32") {
       this.#compat ??= new CompatMachineMap(
         this.memory,
-        this.entries,
+        this.frames.frames,
         () => this.#newFrame(),
         (frame) => this.pfnOf(frame),
       );

@@ -309,6 +309,19 @@ forEither(
 );
 
 forEither(
+  "the machine-to-physical table is said to be as long on any machine: a guest asks once and may go on elsewhere",
+  async (model) => {
+    const guest = await AbiGuest.start({ model });
+    assertEquals(await guest.call("memory_op", 12, SCRATCH), 0);
+    const bytes = guest.peek(SCRATCH, xen_machphys_mapping.sizeBytes(model));
+    const expected = model === "lp64"
+      ? { v_start: 0xffff_8000_0000_0000n, v_end: 0xffff_8040_0000_0000n, max_mfn: 2n ** 35n - 1n }
+      : { v_start: 0xf580_0000n, v_end: 0xffe0_0000n, max_mfn: 0x298_0000n - 1n };
+    assertEquals(xen_machphys_mapping.read(bytes, 0, model), expected);
+  },
+);
+
+forEither(
   "a page becomes a table only after its last writable mapping went, and is memory again after it",
   async (model) => {
     const guest = await AbiGuest.start({ model });
