@@ -113,7 +113,12 @@ export class Hypervisor implements Snapshot {
       map.clearPfn(frame);
     };
     this.tables = new GuestTables(this);
-    this.logDirty = new LogDirty(machine, frames, map);
+    this.logDirty = new LogDirty(
+      machine,
+      frames,
+      map,
+      () => this.dispatcher.current?.domain ?? null,
+    );
     this.reservations = new Reservations(memory, frames, this.types, map, this.logDirty);
     const allows = (check: PolicyCheck) => ports.policy?.allows(check) ?? true;
     this.events = new EventChannels({

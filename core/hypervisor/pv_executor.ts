@@ -2,8 +2,8 @@
 
 import { vcpu_runstate_info, XEN_RUNSTATE_UPDATE } from "../abi/operations.ts";
 import { VMASST_TYPE } from "../abi/xen.ts";
-import type { Cycle } from "../clock/clock.ts";
-import type { PhysicalCpuId } from "../lib/brand.ts";
+import type { Cycle, Cycles } from "../clock/clock.ts";
+import type { DomainId, PhysicalCpuId } from "../lib/brand.ts";
 import { expectRecord, type SnapshotRecord } from "../lib/snapshot.ts";
 import { offsetOf } from "../x86/state/layout.ts";
 import type { Processors } from "../x86/processors.ts";
@@ -99,7 +99,18 @@ export class PvExecutor implements Executor {
     if (until <= from) return from;
     pv.deliverUpcall(this.processors.cpus[cpu], vcpu);
     if (sched.state !== "running") return from;
-    return this.processors.runAlone(cpu, from, until) as Cycle;
+    const reached = this.processors.runAlone(cpu, from, until);
+    return reached + this.#billDirtyFaults(sched.domain) as Cycle;
+  }
+
+  /**
+   * Bills the faults that logged stores of a stretch would have been; returns how long they take. All come at its end,
+   * on every engine alike: one that fills a page at a stroke meets them earlier than one that goes byte by byte.
+   */
+  #billDirtyFaults(domain: DomainId): Cycles {
+    const { logDirty, ports: { ledger } } = this.#hypervisor;
+    const faults = logDirty.takeFaults(domain);
+    return faults === 0 ? 0 as Cycles : ledger.charge(domain, "dirtyFault", faults);
   }
 
   interrupt(): void {

@@ -4,7 +4,8 @@
  *
  * Xen 4.17 finds out by shadow page tables (`XEN_DOMCTL_SHADOW_OP_*` in `domctl.h`); here the barrier of machine memory
  * tells the first store to each frame, whoever it comes from: the guest, the hypervisor, a back end. The guest's page
- * tables stay in place, and after its first store to a frame it runs as fast as before.
+ * tables stay in place, and after its first store to a frame it runs as fast as before. What each such store would have
+ * been under shadow tables, a fault of the guest, is counted for whoever bills it.
  */
 
 import { ERRNO, type Errno } from "../../abi/errno.ts";
@@ -17,6 +18,8 @@ import type { MachineMap } from "./machine_map.ts";
 export interface LogDirtyStats {
   /** Frames found dirty since the log was switched on. */
   readonly dirtyCount: number;
+  /** Stores of the domain itself among those that made them dirty: faults under shadow tables. */
+  readonly faultCount: number;
   /** Times that the log was read and cleared. */
   readonly cleans: number;
 }
@@ -25,7 +28,10 @@ interface Log {
   /** Machine frames stored to since the last {@link LogDirty.clean}. */
   readonly dirty: Set<number>;
   dirtyCount: number;
+  faultCount: number;
   cleans: number;
+  /** Of the faults, those that nobody has taken. */
+  unbilled: number;
 }
 
 /** The first frame above 4 GiB. */
@@ -35,10 +41,12 @@ const HIGH_FRAME = 0x10_0000;
 export class LogDirty {
   readonly #logs = new Map<DomainId, Log>();
 
+  /** `running` tells whose virtual CPU is at work: a store that a back end or domain 0 makes is no fault of the guest. */
   constructor(
     private readonly memory: MachineMemory,
     private readonly frames: FrameTable,
     private readonly map: MachineMap,
+    private readonly running: () => DomainId | null,
   ) {
     memory.observe({
       beforeStore: (page, watch) => {
@@ -50,7 +58,13 @@ export class LogDirty {
   /** Switches the log of a domain on, with nothing dirty; -EINVAL if it is on. */
   enable(domain: DomainId): 0 | Errno {
     if (this.#logs.has(domain)) return ERRNO.EINVAL;
-    this.#logs.set(domain, { dirty: new Set(), dirtyCount: 0, cleans: 0 });
+    this.#logs.set(domain, {
+      dirty: new Set(),
+      dirtyCount: 0,
+      faultCount: 0,
+      cleans: 0,
+      unbilled: 0,
+    });
     this.#watch(this.frames.framesOf(domain));
     return 0;
   }
@@ -87,7 +101,18 @@ export class LogDirty {
   /** `null` if the log is not on. */
   stats(domain: DomainId): LogDirtyStats | null {
     const log = this.#logs.get(domain);
-    return log ? { dirtyCount: log.dirtyCount, cleans: log.cleans } : null;
+    if (!log) return null;
+    const { dirtyCount, faultCount, cleans } = log;
+    return { dirtyCount, faultCount, cleans };
+  }
+
+  /** How many faults of `domain` there were since this was last asked. */
+  takeFaults(domain: DomainId): number {
+    const log = this.#logs.get(domain);
+    if (!log) return 0;
+    const { unbilled } = log;
+    log.unbilled = 0;
+    return unbilled;
   }
 
   /** A domain was given a frame: nobody has a copy of it. */
@@ -107,14 +132,19 @@ export class LogDirty {
     const low = lowRamBytes / FRAME_BYTES;
     const frame = index < low ? index : index - low + HIGH_FRAME;
     const owner = this.frames.ownerOf(frame);
-    if (owner !== null) this.#note(owner, frame);
+    const log = owner === null ? null : this.#note(owner, frame);
+    if (!log || this.running() !== owner) return;
+    log.faultCount++;
+    log.unbilled++;
   }
 
-  #note(domain: DomainId, frame: number): void {
+  /** The log that has a frame which it did not have; `null` if there is none. */
+  #note(domain: DomainId, frame: number): Log | null {
     const log = this.#logs.get(domain);
-    if (!log || log.dirty.has(frame)) return;
+    if (!log || log.dirty.has(frame)) return null;
     log.dirty.add(frame);
     log.dirtyCount++;
+    return log;
   }
 
   #watch(frames: Iterable<number>): void {

@@ -8,6 +8,8 @@ export const HYPERVISOR_COSTS = {
   pageTableUpdate: "a page-table entry validated and written on behalf of a guest",
   batchedUpdate: "a page-table entry validated and written, one of many in a hypercall",
   tableValidation: "a page of entries validated as a page table, or released from being one",
+  dirtyFault:
+    "a guest's first store to a page while its stores are logged: the page is noted, its entry made writable, and the store made again",
   addressSpaceSwitch: "what a guest's change of address space costs beyond a native one",
   domainSwitch: "a physical CPU goes from one virtual CPU to another: registers, address space",
   cacheRefill: "a virtual CPU finds nothing of its own in the caches any more",

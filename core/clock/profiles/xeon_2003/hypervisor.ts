@@ -17,6 +17,7 @@ export const XEON_2003_HYPERVISOR: Prices<typeof HYPERVISOR_COSTS> = {
     11800,
     "Table 3, Xen, fork: what 198 - 110 us leave when all else is paid",
   ),
+  dirtyFault: derived(2328, "a hypercall, for the entry and the return, and a pageTableUpdate"),
   addressSpaceSwitch: fitted(
     2921,
     "Table 4, Xen, 2p/0K: 1.97 us, of which the model's native switch takes 0.75",
