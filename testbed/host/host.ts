@@ -50,6 +50,7 @@ import {
 } from "./domain_config.ts";
 import { createDriverDomain, type DriverDomain } from "./driver_domain.ts";
 import type { PlaceParts } from "./back_end_place.ts";
+import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced } from "../run_slices.ts";
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostHardware } from "./host_hardware.ts";
@@ -58,10 +59,6 @@ import { ModelledDomains } from "./modelled_domains.ts";
 
 const PAGE_BYTES = 4096;
 const DOM0 = 0 as DomainId;
-/** By how much physical CPUs may run apart, in cycles; prime, as a machine's own quantum is. */
-const QUANTUM_CYCLES = 20_011;
-/** Longest stretch between two looks at the abort signal, in cycles. */
-const SLICE_CYCLES = 2_000_000;
 /** 2026-01-01, in seconds since 1970: what the wall clock shows at cycle 0. */
 const WALL_CLOCK_SECONDS = 1_767_225_600;
 
@@ -377,10 +374,15 @@ export class Host {
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
   async run(options: HostRunOptions = {}): Promise<StopReason> {
-    const interrupted = this.#interrupted = new AbortController();
-    const signals = [interrupted.signal, options.signal].filter((signal) => signal !== undefined);
+    const { signal } = this.#interrupted = new AbortController();
+    const sliced: Sliced = {
+      now: () => this.hardware.clock.now,
+      isInterrupted: () => signal.aborted,
+      slice: (limit) => this.#slice(limit, options),
+      flush: () => this.#flushConsoles(),
+    };
     try {
-      return await this.#run({ ...options, signal: AbortSignal.any(signals) });
+      return await runSlices(sliced, options, options.console ?? null);
     } finally {
       this.#interrupted = null;
       this.#flushConsoles();
@@ -397,32 +399,14 @@ export class Host {
     this.#interrupted?.abort();
   }
 
-  async #run(options: HostRunOptions): Promise<StopReason> {
+  /** Advances by one slice; returns why a run with `options` must end, or `null`. */
+  async #slice(limit: number, { untilShutdown }: HostRunOptions): Promise<StopReason | null> {
     const { clock } = this.hardware;
-    const limit = options.untilCycle ??
-      (options.forCycles === undefined ? Infinity : clock.now + options.forCycles);
-    const from = options.console?.text.length ?? 0;
-    let breathe = performance.now();
-    for (;;) {
-      if (options.signal?.aborted) return { kind: "aborted" };
-      const before = clock.now;
-      this.dispatcher.advance(Math.min(limit, before + SLICE_CYCLES) as Cycle);
-      await this.#tellEnded();
-      if (
-        options.untilText !== undefined && options.console?.text.includes(options.untilText, from)
-      ) {
-        return { kind: "marker", text: options.untilText };
-      }
-      if (clock.now >= limit) return { kind: "limit" };
-      if (options.untilShutdown && options.untilShutdown.domain.shutdown !== null) {
-        return { kind: "powerOff" };
-      }
-      if (this.#isOver()) return { kind: "powerOff" };
-      if (performance.now() - breathe <= 30) continue;
-      this.#flushConsoles();
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      breathe = performance.now();
-    }
+    this.dispatcher.advance(Math.min(limit, clock.now + SLICE_CYCLES) as Cycle);
+    await this.#tellEnded();
+    if (clock.now >= limit) return { kind: "limit" };
+    const ended = untilShutdown !== undefined && untilShutdown.domain.shutdown !== null;
+    return ended || this.#isOver() ? { kind: "powerOff" } : null;
   }
 
   async #tellEnded(): Promise<void> {

@@ -45,6 +45,7 @@ import { Recorder } from "../replay/recorder.ts";
 import { writeSnapshotFile } from "../snapshot/snapshot_file.ts";
 import { TimeMachine } from "../time_travel/time_machine.ts";
 import { Timeline } from "../time_travel/timeline.ts";
+import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced } from "../run_slices.ts";
 import { printAs } from "../tables.ts";
 import { describeMachine } from "../views.ts";
 import { wasmHost } from "../wasm_host.ts";
@@ -65,13 +66,6 @@ import { registersDigest } from "./state_digest.ts";
 import { TraceWindow } from "./trace_window.ts";
 import { TranslationsWindow } from "./translations_window.ts";
 
-/**
- * By how much the CPUs of one machine may run ahead of each other unless it is told, in cycles. A prime: a spin
- * loop whose length divides the quantum could otherwise end each turn with its lock held.
- */
-const DEFAULT_QUANTUM_CYCLES = 20_011;
-/** Longest stretch between two looks at the abort signal, in cycles. */
-const SLICE_CYCLES = 2_000_000;
 /** A digest of all registers enters the trace each time so many cycles have passed. */
 const STATE_DIGEST_CYCLES = 10_000_000;
 
@@ -99,6 +93,12 @@ export class PcMachine implements Machine {
   readonly #state: MachineState;
   readonly #inputs: InputDoor;
   readonly #travel: TimeMachine;
+  readonly #sliced: Sliced = {
+    now: () => this.now,
+    isInterrupted: () => this.#interrupted,
+    slice: (limit) => this.#slice(limit),
+    flush: () => this.#console.flush(),
+  };
   readonly #start: (machine: PcMachine) => void;
   readonly #kernelCode: () => KernelCode | null;
   #running = false;
@@ -187,7 +187,7 @@ export class PcMachine implements Machine {
     const [memory, trace, console] = [this.#memory, this.#trace, this.#console];
     const state = this.#state = new MachineState(
       { name, clock, memory, processors, board, network, trace, console },
-      options.quantumCycles ?? DEFAULT_QUANTUM_CYCLES,
+      options.quantumCycles ?? QUANTUM_CYCLES,
     );
     const restored = () => this.#restored();
     const timeline = this.timeline = new Timeline(
@@ -387,24 +387,7 @@ export class PcMachine implements Machine {
   }
 
   async #run(options: RunOptions): Promise<StopReason> {
-    const { untilText, signal } = options;
-    const limit = options.untilCycle ??
-      (options.forCycles === undefined ? Infinity : this.now + options.forCycles);
-    const from = this.#console.text.length;
-    let breathe = performance.now();
-    for (;;) {
-      if (signal?.aborted || this.#interrupted) return { kind: "aborted" };
-      const stop = this.#slice(limit);
-      if (untilText !== undefined && this.#console.text.includes(untilText, from)) {
-        return { kind: "marker", text: untilText };
-      }
-      if (stop) return stop;
-      if (performance.now() - breathe > 30) {
-        this.#console.flush();
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        breathe = performance.now();
-      }
-    }
+    return await runSlices(this.#sliced, options, this.#console);
   }
 
   /** Advances by one slice; returns why the run must end, or `null`. */
