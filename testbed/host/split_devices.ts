@@ -32,6 +32,8 @@ export interface DiskChoice extends DeviceChoice {
   readonly vdev: string;
   readonly image: DiskImage;
   readonly readonly?: boolean;
+  /** Called when its guest has let it go, as tools asked, and nobody uses `image` any more. */
+  readonly onDetached?: () => void;
 }
 
 /** A network card of a domain. */
@@ -124,14 +126,16 @@ export class SplitDevices {
   }
 
   /** Plugs a disk in. Throws `SyntaxError` for a name that is no virtual device's. */
-  plugDisk(id: DomainId, { vdev, image, readonly = false, backend }: DiskChoice): void {
+  plugDisk(id: DomainId, choice: DiskChoice): void {
+    const { vdev, image, readonly = false, backend, onDetached } = choice;
     const number = vdevNumber(vdev);
     const name = `blkback.${id}.${number}`;
     const { place, wake } = this.#placement(name, id, backend);
     const { host } = place();
     const driver = new BlockBackEnd({ host, frontDomain: id, name, disk: image, readonly, wake });
     const mode = readonly ? "r" : "w";
-    this.#plug(id, { kind: "vbd", number, driver, backend: host.domain }, { name, place }, {
+    const about = { kind: "vbd", number, driver, backend: host.domain } as const;
+    this.#plug(id, about, { name, place, onDetached }, {
       back: { "dev": vdev, "mode": mode, "type": "phy", "removable": "0", "bootable": "1" },
       front: { "virtual-device": String(number), "device-type": "disk" },
     });
@@ -247,7 +251,7 @@ export class SplitDevices {
   #plug(
     id: DomainId,
     about: Omit<PluggedDisk, "path"> | Omit<PluggedCard, "path">,
-    { name, place }: { readonly name: string; readonly place: Placement["place"] },
+    { name, place, onDetached }: PlugAbout,
     nodes: Parameters<typeof writeDevice>[3],
     unplugged: () => void = () => {},
   ): void {
@@ -257,7 +261,10 @@ export class SplitDevices {
     writeDevice(tools, id, paths, nodes);
     const path = paths.back;
     const wake = () => place().service.wake(name);
-    const onUnplugged = () => this.unplug(id, path);
+    const onUnplugged = () => {
+      this.unplug(id, path);
+      onDetached?.();
+    };
     const device = new XenbusDevice({ store, domain: backend, path, driver, wake, onUnplugged });
     place().service.add(name, device);
     wake();
@@ -276,6 +283,13 @@ export class SplitDevices {
     if (!devices) this.#devices.set(id, devices = new Map());
     devices.set(path, { ...about, path, device, unplug, lose });
   }
+}
+
+/** What a device's back end is called, where it runs, and who is told that its guest has let it go. */
+interface PlugAbout {
+  readonly name: string;
+  readonly place: Placement["place"];
+  readonly onDetached?: () => void;
 }
 
 /** Where a back end runs: asked, or moved. */

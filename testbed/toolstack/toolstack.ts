@@ -165,17 +165,16 @@ export class Toolstack extends DomainControls {
     if (this.host.zero.disksOf(domain.id).some((each) => each.number === number)) {
       throw new RangeError(`${domain.name} has a disk ${spec.vdev} already`);
     }
-    const file = this.#open(spec);
+    disks.set(spec.vdev, this.#open(spec));
     try {
-      this.host.plugDisk(domain, diskConfig(spec, file));
+      this.host.plugDisk(domain, diskConfig(spec, disks));
     } catch (error) {
-      file.close();
+      letGo(disks, spec.vdev);
       throw error;
     }
-    disks.set(spec.vdev, file);
   }
 
-  /** Asks the guest to let a disk go. */
+  /** Asks the guest to let a disk go; when it has, the disk's file is closed. */
   blockDetach(reference: DomainReference, vdev: string): void {
     const domain = this.domain(reference);
     const number = vdevNumber(vdev);
@@ -294,13 +293,24 @@ export class Toolstack extends DomainControls {
   }
 }
 
-/** The devices of settings whose disks are open. */
-function devicesOf(settings: DomainSettings, files: ReadonlyMap<string, FileDisk>): DomainDevices {
-  const disk = settings.disks.map((spec) => diskConfig(spec, files.get(spec.vdev)!));
+/** The devices of settings, without disks whose files are open no more: the domain let them go before it started again. */
+function devicesOf(settings: DomainSettings, files: Map<string, FileDisk>): DomainDevices {
+  const disk = settings.disks.filter(({ vdev }) => files.has(vdev))
+    .map((spec) => diskConfig(spec, files));
   return { disk, vif: settings.vifs.map(vifConfig) };
 }
 
-/** A disk as a host takes it. */
-function diskConfig({ vdev, readonly, backend }: DiskSpec, { image }: FileDisk): DiskConfig {
-  return { vdev, readonly, backend, image };
+/** A disk as a host takes it, made of its file among `files`. */
+function diskConfig(
+  { vdev, readonly, backend }: DiskSpec,
+  files: Map<string, FileDisk>,
+): DiskConfig {
+  const { image } = files.get(vdev)!;
+  return { vdev, readonly, backend, image, onDetached: () => letGo(files, vdev) };
+}
+
+/** Nobody uses a disk's file any more. */
+function letGo(files: Map<string, FileDisk>, vdev: string): void {
+  files.get(vdev)?.close();
+  files.delete(vdev);
 }

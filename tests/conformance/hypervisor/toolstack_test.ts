@@ -1,6 +1,7 @@
 /** The toolstack over real domains of small kernels: files, lives and ends, listings, what is refused. */
 
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { dirname } from "node:path";
 import { HYPERCALL } from "../../../core/abi/hypercalls.ts";
 import { SHUTDOWN } from "../../../core/abi/operations.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
@@ -240,6 +241,27 @@ Deno.test("disks and cards are listed, attached and committed", () =>
       RangeError,
       "has a disk xvda already",
     );
+  }));
+
+Deno.test("a disk that its guest has let go is nobody's any more, and another may take its name", () =>
+  withTools(async ({ tools, session, file }) => {
+    const { host } = tools;
+    const path = file(config("endless", "disk = [ 'disk.img,raw,xvda,w' ]"));
+    const domain = await tools.create(path);
+    const disk = `${dirname(path)}/disk.img,raw,xvda,w`;
+    for (let round = 0; round < 2; round++) {
+      await host.run({ forCycles: 1_000_000 as Cycles });
+      await runVerb(session, ["block-detach", "1", "xvda"]);
+      tools.blockCommit(domain, "xvda");
+      // The guest's half, which this kernel does not have.
+      host.zero.tools.write("/local/domain/1/device/vbd/51712/state", "6");
+      await host.run({ forCycles: 1_000_000 as Cycles });
+      assertEquals(host.zero.disksOf(domain.id), []);
+      assertThrows(() => tools.blockCommit(domain, "xvda"), RangeError, "no disk xvda that is");
+      if (round === 0) await runVerb(session, ["block-attach", "1", disk]);
+    }
+    tools.destroy(domain);
+    assertEquals(host.domains.length, 0);
   }));
 
 Deno.test("what becomes of one domain on another host", () =>
