@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import type { DomainId } from "../../core/lib/brand.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
 import { debugKey } from "./debug_keys.ts";
 import type { DomainReference } from "./domain_controls.ts";
@@ -68,13 +69,13 @@ function onDomain(help: string, act: (tools: Toolstack, domain: string) => void)
 }
 
 /** A verb that lists one domain or all. */
-function listing(help: string, show: (tools: Toolstack, only?: never) => string): Verb {
+function listing(help: string, show: (tools: Toolstack, only?: DomainId) => string): Verb {
   return {
     usage: "[Domain]",
     words: [0, 1],
     help,
     run: ({ tools }, [domain]) =>
-      show(tools, (domain === undefined ? undefined : tools.domainId(domain)) as never),
+      show(tools, domain === undefined ? undefined : tools.domainId(domain)),
   };
 }
 
