@@ -4,7 +4,6 @@
  * a few million cycles, so that a host whose load changes is fair to all.
  */
 
-import process from "node:process";
 import type { Cycle, Cycles } from "../core/clock/clock.ts";
 import {
   createMachine,
@@ -13,6 +12,7 @@ import {
   type Machine,
   type MachineOptions,
 } from "../mod.ts";
+import { ratio, type Spent, timed } from "./measuring/spent.ts";
 
 const PROMPT = "xenarium# ";
 const DEBIAN: MachineOptions = { kernel: "debian", append: "console=ttyS0", memory: "256MiB" };
@@ -25,14 +25,6 @@ const REVERSED_CYCLES = 1_000_000_000;
 const EARLY_FUNCTION = "start_kernel";
 /** No kernel comes here. */
 const NOWHERE = 0xffff_ffff_ffff_f000n;
-
-/** What something took, in seconds. */
-interface Spent {
-  /** As the clock on the wall has it. */
-  readonly wall: number;
-  /** Of all threads of this process. */
-  readonly cpu: number;
-}
 
 type Tell = (what: string, spent: Spent, wanted?: string) => void;
 
@@ -126,17 +118,4 @@ async function reverse(tell: Tell): Promise<void> {
   machine.debugger.clear();
   machine.debugger.stopAt({ kind: "trap", vector: 14 });
   await back("the last of many page faults");
-}
-
-async function timed(body: () => unknown): Promise<Spent> {
-  const { user, system } = process.cpuUsage();
-  const from = performance.now();
-  await body();
-  const wall = (performance.now() - from) / 1000;
-  const after = process.cpuUsage();
-  return { wall, cpu: (after.user + after.system - user - system) / 1e6 };
-}
-
-function ratio(one: Spent, other: Spent): string {
-  return `wall x ${(one.wall / other.wall).toFixed(3)}, CPU x ${(one.cpu / other.cpu).toFixed(3)}`;
 }
