@@ -11,6 +11,7 @@
  */
 
 export { Host, toolstack } from "./testbed/boot_host.ts";
+export { loadAll, saveAll, type WholeProcess } from "./testbed/whole_process.ts";
 export type { DomainSettings, SavedDomain, Toolstack } from "./testbed/toolstack/mod.ts";
 export type {
   DiskConfig,

@@ -24,6 +24,29 @@ export const Host = {
     hosts.add(host);
     return host;
   },
+  /**
+   * A host as `Host.save` found it, with its domains. Rejects with a `SnapshotError` that says what is wrong with
+   * a file that is cut short, altered, of another version, or not a host's.
+   */
+  load: async (path: string): Promise<Host> => {
+    const { hostOf, savedHost } = await import("./host/host_file.ts");
+    const { readSections } = await import("./snapshot/section_file.ts");
+    const host = await readSections(
+      path,
+      async ({ sections }) => await hostOf(savedHost(sections)),
+    );
+    hosts.add(host);
+    return host;
+  },
+  /**
+   * Writes a host to a file, in one step; resolves with the file's digest. Rejects with a `TypeError` that says why if its
+   * domains cannot be made again from their configurations.
+   */
+  save: async (host: Host, path: string): Promise<string> => {
+    const { hostSections } = await import("./host/host_file.ts");
+    const { writeSections } = await import("./snapshot/section_file.ts");
+    return await writeSections(path, hostSections(host));
+  },
 } as const;
 
 /**

@@ -5,7 +5,7 @@ import type { CreateMachine, LoadMachine, Machine, MachineOptions } from "./mach
 import { PcMachine } from "./machine/machine.ts";
 import { gatherParts } from "./machine/parts.ts";
 import type { LoggedInput } from "./replay/input_journal.ts";
-import { readSnapshotFile } from "./snapshot/snapshot_file.ts";
+import { readSnapshotFile, type SavedMachine } from "./snapshot/snapshot_file.ts";
 
 /** Builds a machine; rejects with an error that names the option, the value and what is accepted. */
 export const createMachine: CreateMachine = async (options: MachineOptions): Promise<Machine> => {
@@ -19,15 +19,22 @@ export const createMachine: CreateMachine = async (options: MachineOptions): Pro
 };
 
 /** Builds the machine that `path` holds, as it stood when it was saved; see {@link LoadMachine}. */
-export const loadMachine: LoadMachine = async (path, { name } = {}) => {
-  const { images, options, record, inputs, ...saved } = await readSnapshotFile(path);
+export const loadMachine: LoadMachine = async (path, { name } = {}) =>
+  await machineOf(await readSnapshotFile(path), name);
+
+/** The machine that a file tells of, under its own name if that is free. */
+export async function machineOf(
+  saved: Omit<SavedMachine, "digest">,
+  name?: string,
+): Promise<Machine> {
+  const { images, options, record, ram, inputs } = saved;
   if (name !== undefined && machines.get(name)) {
     throw new RangeError(`option name: there is a machine named ${name} already`);
   }
   const free = name ?? (machines.get(saved.name) ? machines.nextName() : saved.name);
   const machine = new PcMachine(await gatherParts(options, free, images));
-  machine.restore(record);
+  machine.restore(record, ram);
   machine.expectInputs(inputs as unknown as readonly LoggedInput[]);
   machines.add(machine);
   return machine;
-};
+}

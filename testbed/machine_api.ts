@@ -262,8 +262,11 @@ export interface TimeTravel {
   checkpoint(): CheckpointView;
   /** Brings the machine to a cycle. Rejects with a `RangeError` if it is before the oldest checkpoint. */
   seek(cycle: Cycle): Promise<void>;
-  /** Goes back by `count` (default 1) instructions, deliveries of interrupts, or waits. Rejects as {@link seek}. */
-  reverseStep(count?: number): Promise<void>;
+  /**
+   * Goes back by `count` (default 1) instructions, deliveries of interrupts, or waits of one CPU (default 0), the others to where
+   * they were then. Rejects as {@link seek}.
+   */
+  reverseStep(count?: number, cpu?: number): Promise<void>;
   /**
    * Goes back to the last instant at which a run would have hit a breakpoint; without one to the oldest checkpoint,
    * and resolves with `limit`. Rejects with a `RangeError` if there is no checkpoint.
@@ -281,10 +284,10 @@ export interface WriteRecord {
   /** The instant behind it. */
   readonly cycle: Cycle;
   readonly cpu: number;
-  /** The linear address of the instruction during which it was; of a machine with several CPUs not known: `null`. */
-  readonly address: bigint | null;
-  /** What the bytes were before that instruction, where it is known, and after it. */
-  readonly before: Uint8Array | null;
+  /** The linear address of the instruction during which it was. */
+  readonly address: bigint;
+  /** What the bytes were before that instruction, and after it. */
+  readonly before: Uint8Array;
   readonly after: Uint8Array;
 }
 

@@ -16,7 +16,7 @@ export const replay: ReplayMachine = async (path, options = {}) => {
   const { checkpoints } = options;
   const all = checkpoints === undefined ? origin.options : { ...origin.options, checkpoints };
   const machine = new PcMachine(await gatherParts(all, freeName(log, options), origin.images));
-  if (saved) machine.restore(saved.record);
+  if (saved) machine.restore(saved.record, saved.ram);
   const { hash } = machine.trace;
   if (machine.now !== log.start.cycle || hash !== log.start.hash) {
     throw new SnapshotError(`log ${path} does not begin from this machine: its start differs`);

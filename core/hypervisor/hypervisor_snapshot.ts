@@ -134,6 +134,7 @@ export function saveHypervisor(hypervisor: Hypervisor): SnapshotRecord {
       frames: { ...frames.save() },
       events: { ...events.save() },
       grants: { ...grants.save() },
+      checkedEntries: hypervisor.types.checked,
     },
   };
 }
@@ -162,5 +163,6 @@ export function restoreHypervisor(hypervisor: Hypervisor, record: SnapshotRecord
   hypervisor.events.restore(part("events"));
   hypervisor.grants.restore(part("grants"));
   domains.forEach((domain, i) => restoreDomain(domain, saved[i]));
+  hypervisor.types.checked = state.checkedEntries as number;
   hypervisor.flushes.all();
 }

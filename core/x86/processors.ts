@@ -47,7 +47,6 @@ const BUDGET = offsetOf("budget") >> 2;
 const CYCLE_BASE = offsetOf("cycleBase");
 /** Longest slice, so that budgets stay 31-bit numbers. */
 const MAX_SLICE = 0x4000_0000;
-
 /** One CPU's own time. */
 interface Slot {
   readonly cpu: Cpu;
@@ -195,6 +194,17 @@ export class Processors implements Snapshot {
     return Math.max(...this.#slots.map(({ cycle }) => cycle));
   }
 
+  /** The cycle that one CPU has run to by itself. */
+  cycleOf(index: number): number {
+    return this.#slots[index].cycle;
+  }
+
+  /** The first cycle that a run from here stops at as a run from further back does. */
+  get firstEnd(): number {
+    const { end = 0 } = this.#stopped ?? {};
+    return this.#slots[0].cycle >= end ? end : this.cycleNow();
+  }
+
   /** Makes the running slice end after the current instruction. */
   requestStop(): void {
     this.#stopAll = true;
@@ -294,8 +304,8 @@ export class Processors implements Snapshot {
       apic: { ...cpu.apic.save() },
     }));
     for (const cpu of this.cpus) cpu.mmu.flushEverything();
-    const turn = this.#stopped && { ...this.#stopped };
-    return { kind: "x86.processors", version: 3, state: { cpus, turn } };
+    const state = { cpus, turn: this.#stopped && { ...this.#stopped } };
+    return { kind: "x86.processors", version: 3, state };
   }
 
   restore(record: SnapshotRecord): void {

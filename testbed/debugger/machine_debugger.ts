@@ -87,12 +87,7 @@ export class MachineDebugger implements Debugger {
 
   async stepInto(cpu = 0, options?: RunOptions): Promise<StopReason> {
     this.cpu(cpu);
-    this.list.stepped = cpu;
-    try {
-      return await this.#parts.machine.run(options);
-    } finally {
-      this.list.stepped = -1;
-    }
+    return await this.list.whileAwaiting(cpu, 0, () => this.#parts.machine.run(options));
   }
 
   async stepOver(cpu = 0, options?: RunOptions): Promise<StopReason> {

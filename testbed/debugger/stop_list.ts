@@ -81,7 +81,8 @@ export class StopList implements DebugPort {
   /** Whether nobody is told, and nothing is counted: what happens has happened before. */
   muted = false;
   #nextId = 1;
-  #stepped = -1;
+  /** The next boundary of a CPU at or after a cycle of its own at which to stop, besides all stops. */
+  #awaited: { readonly cpu: number; readonly cycle: number } | null = null;
   /** Stops that were met since the last boundary. */
   readonly #noted = new Set<number>();
   readonly #met: MetStop[] = [];
@@ -157,14 +158,24 @@ export class StopList implements DebugPort {
     return ids;
   }
 
-  get stepped(): number {
-    return this.#stepped;
+  /** Lets `body` run the machine until CPU `cpu` is between two instructions or events, at or after its cycle `cycle`. */
+  async whileAwaiting<Result>(
+    cpu: number,
+    cycle: number,
+    body: () => Promise<Result>,
+  ): Promise<Result> {
+    this.#awaited = { cpu, cycle };
+    this.#attach();
+    try {
+      return await body();
+    } finally {
+      this.#awaited = null;
+      this.#attach();
+    }
   }
 
-  /** Stops when CPU `cpu` has carried out one instruction or event; -1: does not. */
-  set stepped(cpu: number) {
-    this.#stepped = cpu;
-    this.#attach();
+  nextLook(cpu: number, cycle: number): number {
+    return this.#awaited?.cpu === cpu ? Math.max(cycle + 1, this.#awaited.cycle) : Infinity;
   }
 
   get hearsEvents(): boolean {
@@ -253,7 +264,7 @@ export class StopList implements DebugPort {
       this.#tell({ cpu: cpu.index, cycle, ring: level });
       this.#noteAll(({ condition }) => condition.kind === "ring");
     }
-    const isStepped = this.stepped === cpu.index;
+    const isStepped = this.#awaited?.cpu === cpu.index && cycle >= this.#awaited.cycle;
     if (this.#noted.size === 0 && !isStepped) return false;
     return this.#judge(cpu, cycle, [...this.#noted], isStepped);
   }
@@ -353,7 +364,7 @@ export class StopList implements DebugPort {
   }
 
   #attach(): void {
-    const watches = this.#entries.size > 0 || this.#stepped >= 0 || this.#listeners.size > 0;
+    const watches = this.#entries.size > 0 || this.#awaited !== null || this.#listeners.size > 0;
     this.#parts.control.attach(watches ? this : null);
   }
 

@@ -315,14 +315,14 @@ export class GdbSession {
     const undoes = this.#watchedAt === machine.now ? this.#lastStop : null;
     return await this.#run(async () => {
       if (isStep || undoes !== null) {
-        await machine.reverseStep();
+        await machine.reverseStep(1, this.#cpu);
         return this.#stopped(undoes ?? `T${Signal.trap}${this.#thread(this.#cpu)}`);
       }
       const stop = await machine.reverseContinue();
       if (stop.kind === "limit") return this.#stopped(`T${Signal.trap}replaylog:begin;`);
       const reply = this.#stopReply(stop, null);
       // Going back, a store has happened until it is undone.
-      if (this.#watchedAt !== null) await machine.reverseStep();
+      if (this.#watchedAt !== null) await machine.reverseStep(1, this.#cpu);
       this.#watchedAt = null;
       return reply;
     });

@@ -29,12 +29,13 @@ import {
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
-import { expectRecord, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { parseMac } from "../../devices/net/mod.ts";
 import { MachineConsole } from "../machine/serial_console.ts";
 import type { RunOptions, StopReason } from "../machine_api.ts";
+import type { RamSource } from "../snapshot/page_store.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
 import { BACK_ENDS_CHOICES, type BackEndsChoice } from "./back_ends_choice.ts";
@@ -54,6 +55,7 @@ import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced } from "../run_sli
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostHardware } from "./host_hardware.ts";
+import { restoreHost, saveHost } from "./host_snapshot.ts";
 import { kernelImages } from "./kernel_images.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
 
@@ -92,11 +94,20 @@ interface StartedDomain {
   readonly model?: DataModel;
 }
 
+/** A configuration whose images are read. */
+export type ReadConfig = DomainConfig & { readonly kernel: Uint8Array };
+
 /** One running domain. */
 export class HostDomain {
   readonly console: MachineConsole;
 
-  constructor(readonly host: Host, readonly domain: Domain, send: (bytes: Uint8Array) => void) {
+  /** `config` is what it was created from, its images read; `null` if it came otherwise. */
+  constructor(
+    readonly host: Host,
+    readonly domain: Domain,
+    readonly config: ReadConfig | null,
+    send: (bytes: Uint8Array) => void,
+  ) {
     const { clock } = host.hardware;
     this.console = new MachineConsole({
       clock,
@@ -147,8 +158,9 @@ export class Host {
   readonly #parts: PlaceParts;
   readonly #drivers = new Map<HostDomain, DriverDomain>();
   #interrupted: AbortController | null = null;
+  #created = 0;
 
-  private constructor(options: HostOptions) {
+  private constructor(readonly options: HostOptions) {
     const cpus = options.cpus ?? 1;
     const memoryBytes = parseSize(options.memory);
     const { backEnds = "domain-0" } = options;
@@ -210,7 +222,7 @@ export class Host {
     return this.#start({ ...config, vcpus, onlineVcpus, maxPages, model }, (domain, ports) => {
       const image = { kernel, initrd, commandLine, pages, ...ports };
       return buildPvDomain(this.hypervisor, domain, image);
-    });
+    }, { ...config, kernel, ramdisk: initrd });
   }
 
   #createDrivers(
@@ -228,7 +240,7 @@ export class Host {
     });
     const { domain } = driver;
     this.zero.introduceDriver(driver, (reason) => hypervisor.shutDown(domain, reason));
-    const made = new HostDomain(this, domain, () => {});
+    const made = new HostDomain(this, domain, null, () => {});
     this.#drivers.set(made, driver);
     this.domains.push(made);
     hypervisor.unpause(domain);
@@ -266,10 +278,12 @@ export class Host {
   #start(
     config: StartedDomain & DomainDevices,
     fill: (domain: Domain, ports: RestoredPorts) => RestoredFrames,
+    origin: ReadConfig | null = null,
   ): HostDomain {
     const { name, vcpus, onlineVcpus, maxPages, model } = config;
     const { hypervisor } = this;
     const domain = hypervisor.createDomain({ name, vcpus, maxPages, model, privileged: false });
+    this.#created++;
     try {
       const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
       const frames = fill(domain, { consolePort, storePort });
@@ -279,7 +293,7 @@ export class Host {
       const output = (bytes: Uint8Array) => this.#output(domain.id, bytes);
       const send = this.zero.introduce(domain, start, output);
       this.#plugDevices(domain, config);
-      this.domains.push(new HostDomain(this, domain, send));
+      this.domains.push(new HostDomain(this, domain, origin, send));
     } catch (error) {
       this.zero.release(domain.id);
       hypervisor.destroyDomain(domain);
@@ -291,43 +305,24 @@ export class Host {
 
   /** The state of the whole host, between runs. Disks are their owners' to keep. */
   snapshot(): SnapshotRecord {
-    const { clock, trace, memory } = this.hardware;
+    const { memory } = this.hardware;
     const ram = new Uint8Array(memory.plan.ramBytes);
-    const dispatcher = { ...this.dispatcher.save() };
+    const record = saveHost(this);
     memory.readRam(ram);
-    return {
-      kind: "host",
-      version: 1,
-      state: {
-        dispatcher,
-        ram,
-        clock: { ...clock.save() },
-        trace: { ...trace.save() },
-        ledger: { ...this.ledger.save() },
-        hypervisor: { ...this.hypervisor.save() },
-        zero: { ...this.zero.save() },
-        modelled: { ...this.modelled.save() },
-      },
-    };
+    return { ...record, state: { ...record.state, ram } };
   }
 
   /**
    * Goes back to a snapshot, of this host or of one that was booted alike and has the same domains. Throws
-   * `SnapshotError` if it does not fit.
+   * `SnapshotError` if it does not fit. `ram` is where its RAM lies if it is not part of the record.
    */
-  restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "host", 1);
-    const part = (name: string) => state[name] as unknown as SnapshotRecord;
-    const { clock, trace, memory } = this.hardware;
-    this.hypervisor.restore(part("hypervisor"));
-    clock.restore(part("clock"));
-    // A CPU of a modelled kernel finds its processes there.
-    this.modelled.restore(part("modelled"));
-    this.dispatcher.restore(part("dispatcher"));
-    trace.restore(part("trace"));
-    this.ledger.restore(part("ledger"));
-    this.zero.restore(part("zero"));
-    memory.writeRam(state.ram as Uint8Array);
+  restore(record: SnapshotRecord, ram?: RamSource): void {
+    restoreHost(this, record, ram);
+  }
+
+  /** Domains that it has had, modelled ones and those of drivers not counted. */
+  get created(): number {
+    return this.#created;
   }
 
   /** Whether nobody is left who could do anything. */

@@ -17,7 +17,6 @@ import { ApicBus } from "../../core/x86/apic/mod.ts";
 import { cpuModel } from "../../core/x86/model/mod.ts";
 import { Processors } from "../../core/x86/processors.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
-import type { KernelCode } from "../../guests/linux/mod.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
 import type {
   CheckpointView,
@@ -42,7 +41,8 @@ import type {
 import { DEFAULT_SAMPLE_CYCLES, GuestProfile } from "../profile/guest_profile.ts";
 import type { LoggedInput } from "../replay/input_journal.ts";
 import { Recorder } from "../replay/recorder.ts";
-import { writeSnapshotFile } from "../snapshot/snapshot_file.ts";
+import type { RamSource } from "../snapshot/page_store.ts";
+import { type MachineToSave, writeSnapshotFile } from "../snapshot/snapshot_file.ts";
 import { TimeMachine } from "../time_travel/time_machine.ts";
 import { Timeline } from "../time_travel/timeline.ts";
 import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced } from "../run_slices.ts";
@@ -99,8 +99,7 @@ export class PcMachine implements Machine {
     slice: (limit) => this.#slice(limit),
     flush: () => this.#console.flush(),
   };
-  readonly #start: (machine: PcMachine) => void;
-  readonly #kernelCode: () => KernelCode | null;
+  readonly #origin: Pick<MachineParts, "start" | "kernelCode">;
   #running = false;
   #interrupted = false;
   #lastStop: StopReason | null = null;
@@ -118,8 +117,7 @@ export class PcMachine implements Machine {
     this.name = parts.name;
     this.options = options;
     this.images = parts.images;
-    this.#start = parts.start;
-    this.#kernelCode = parts.kernelCode;
+    this.#origin = parts;
     const { plan, linearBytes } = memoryPlan(memoryBytes, cpus);
     const linear = wasmHost.createMemory(linearBytes);
     this.#memory = new MachineMemory(linear.buffer, plan);
@@ -191,7 +189,7 @@ export class PcMachine implements Machine {
     );
     const restored = () => this.#restored();
     const timeline = this.timeline = new Timeline(
-      { clock, memory, state, restored },
+      { clock, processors, memory, state, restored },
       parts.checkpointBytes,
     );
     this.#inputs = new InputDoor({ clock, processors, board, memory, network, trace, timeline });
@@ -210,10 +208,11 @@ export class PcMachine implements Machine {
       exclusively: (body) => this.#exclusively(body),
       tellers: () => [trace, console, this.#counters, this.#profile, this.#debugger?.list],
       advance: (options) => this.#run(options),
+      awaiting: (cpu, at, body) => this.debugger.list.whileAwaiting(cpu, at, body),
       stoppedAt: (hits) => this.#debugger?.list.count(hits),
       withoutStops: (body) => this.#debugger ? this.#debugger.list.whileIgnored(body) : body(),
     });
-    this.#start(this);
+    this.#origin.start(this);
   }
 
   get now(): Cycle {
@@ -246,7 +245,7 @@ export class PcMachine implements Machine {
       views: this.cpus,
       running: () => this.#running,
       now: () => this.now,
-      kernelCode: this.#kernelCode,
+      kernelCode: this.#origin.kernelCode,
     });
   }
 
@@ -292,7 +291,7 @@ export class PcMachine implements Machine {
 
   profile({ everyCycles = DEFAULT_SAMPLE_CYCLES } = {}): GuestProfile {
     const profile = new GuestProfile(
-      this.#kernelCode(),
+      this.#origin.kernelCode(),
       this.clock.frequencyHz,
       everyCycles,
       () => this.processors.unobserve(profile),
@@ -305,22 +304,24 @@ export class PcMachine implements Machine {
     return this.#state.save();
   }
 
-  restore(record: SnapshotRecord): void {
+  restore(record: SnapshotRecord, ram?: RamSource): void {
     if (this.#running) throw new TypeError(`machine ${this.name} is running: interrupt it first`);
     this.#endRecording(this.#recorder);
-    this.#state.restore(record);
+    this.#state.restore(record, ram);
     this.timeline.forget();
     this.#restored();
   }
 
   async save(path: string): Promise<string> {
+    return await this.#exclusively(() => writeSnapshotFile(path, this.toSave()));
+  }
+
+  /** What a file of it is made of. */
+  toSave(): MachineToSave {
     const { name, options, images, timeline: { journal } } = this;
-    return await this.#exclusively(async () => {
-      const state = this.#state.saveWithoutRam();
-      const inputs = journal.since(journal.had) as unknown as SnapshotValue;
-      const memory = this.#memory;
-      return await writeSnapshotFile(path, { name, options, images, memory, state, inputs });
-    });
+    const inputs = journal.since(journal.had) as unknown as SnapshotValue;
+    const [memory, state] = [this.#memory, this.#state.saveWithoutRam()];
+    return { name, options, images, memory, state, inputs };
   }
 
   async record(path: string): Promise<Recording> {
@@ -347,8 +348,8 @@ export class PcMachine implements Machine {
     await this.#travel.seek(cycle);
   }
 
-  async reverseStep(count?: number): Promise<void> {
-    await this.#travel.reverseStep(count);
+  async reverseStep(count?: number, cpu?: number): Promise<void> {
+    await this.#travel.reverseStep(count, cpu);
   }
 
   async reverseContinue(options?: ReverseOptions): Promise<StopReason> {
@@ -452,7 +453,7 @@ export class PcMachine implements Machine {
   #reset(): void {
     this.board.reset();
     this.processors.reset();
-    this.#start(this);
+    this.#origin.start(this);
   }
 
   #setA20(open: boolean): void {

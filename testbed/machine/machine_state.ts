@@ -12,6 +12,7 @@ import type { Trace } from "../../core/trace/trace.ts";
 import type { Processors } from "../../core/x86/processors.ts";
 import type { PcBoard } from "../../devices/board/mod.ts";
 import type { MachineNetwork } from "../machine_api.ts";
+import { type RamSource, ramWithin } from "../snapshot/page_store.ts";
 import type { MachineConsole } from "./serial_console.ts";
 
 const VERSION = 2;
@@ -50,14 +51,15 @@ export class MachineState implements Snapshot {
     return { kind: "machine", version: VERSION, state: this.saveParts() };
   }
 
-  restore(record: SnapshotRecord): void {
+  /** Restores a record; `ram` is where its RAM lies if it is not part of it. */
+  restore(record: SnapshotRecord, ram?: RamSource): void {
     const { name, memory } = this.#parts;
     const state = expectRecord(record, "machine", VERSION);
-    const ram = state.ram as Uint8Array;
+    const source = ram ?? ramWithin(state.ram as Uint8Array);
     const { ramBytes } = memory.plan;
-    if (ram.length !== ramBytes) {
+    if (source.sizeBytes !== ramBytes) {
       throw new SnapshotError(
-        `snapshot of a machine with ${ram.length} bytes of RAM; ${name} has ${ramBytes}`,
+        `snapshot of a machine with ${source.sizeBytes} bytes of RAM; ${name} has ${ramBytes}`,
       );
     }
     const before = this.saveParts();
@@ -70,7 +72,7 @@ export class MachineState implements Snapshot {
       const reason = error instanceof Error ? error.message : String(error);
       throw new SnapshotError(`the snapshot does not fit this build: ${reason}`, { cause: error });
     }
-    memory.writeRam(ram);
+    source.writeTo(memory);
   }
 
   /** Everything but RAM. */

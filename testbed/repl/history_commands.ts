@@ -61,15 +61,15 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
     },
   },
   back: {
-    usage: ".back [count | @cycle | stop]",
+    usage: ".back [count [cpu] | @cycle | stop]",
     help: "go back by instructions, to a cycle, or to the last hit of a break or watch",
-    run: async ([where = "1"], chosen) => {
+    run: async ([where = "1", cpu = "0"], chosen) => {
       const machine = chosen();
       let told = "";
       if (where === "stop") told = `${describeStop(await machine.reverseContinue())}\n`;
       else if (where.startsWith("@")) await machine.seek(wholeNumber(where.slice(1)) as Cycle);
-      else await machine.reverseStep(wholeNumber(where));
-      const lines = listInstructions(await machine.disassemble(undefined, 1));
+      else await machine.reverseStep(wholeNumber(where), wholeNumber(cpu));
+      const lines = listInstructions(await machine.disassemble(undefined, 1, wholeNumber(cpu)));
       return `${told}cycle ${machine.now}\n${lines}`;
     },
   },
@@ -85,10 +85,13 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
 };
 
 function describeWrite({ cycle, cpu, address, before, after }: WriteRecord, at: number): string {
-  const by = address === null ? "" : `, by the instruction at ${hex(address)}`;
-  const lines = [`before cycle ${cycle} on cpu${cpu}${by}`];
-  if (before) lines.push("before:", dumpBytes(before, BigInt(at)));
-  return [...lines, "after:", dumpBytes(after, BigInt(at))].join("\n");
+  return [
+    `before cycle ${cycle} on cpu${cpu}, by the instruction at ${hex(address)}`,
+    "before:",
+    dumpBytes(before, BigInt(at)),
+    "after:",
+    dumpBytes(after, BigInt(at)),
+  ].join("\n");
 }
 
 function expected(word: string | undefined, example: string): string {

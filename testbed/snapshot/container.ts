@@ -67,15 +67,21 @@ export async function packSections(
 
 /** Reads what {@link packSections} made. Throws {@link SnapshotError} that says what is wrong with the file. */
 export async function unpackSections(file: Uint8Array): Promise<Container> {
-  const digest = checkHeader(file);
+  const stated = checkHeader(file);
   const decompress = promisify(zstdDecompress);
-  const packed = [...splitSections(file.subarray(HEADER_BYTES))];
-  try {
-    const sections = await Promise.all(packed.map((section) => decompress(section, UNPACKING)));
-    return { sections: sections.map((section) => plainBytes(section)), digest };
-  } catch (error) {
-    throw new SnapshotError("a part of it cannot be unpacked", { cause: error });
-  }
+  const body = file.subarray(HEADER_BYTES);
+  const packed = splitSections(body);
+  // Other threads unpack it while this one digests it; what is wrong with a part is told after that.
+  const unpacked = Promise.allSettled((packed ?? []).map((part) => decompress(part, UNPACKING)));
+  const digest = createHash("sha256").update(body).digest();
+  const results = await unpacked;
+  if (!digest.equals(stated)) throw new SnapshotError("it was altered: its SHA-256 does not fit");
+  if (packed === null) throw new SnapshotError("a part of it is cut short");
+  const sections = results.map((result) => {
+    if (result.status === "fulfilled") return plainBytes(result.value);
+    throw new SnapshotError("a part of it cannot be unpacked", { cause: result.reason });
+  });
+  return { sections, digest: digest.toString("hex") };
 }
 
 /** A Buffer's bytes as a plain array, aligned as its readers need it. */
@@ -85,8 +91,8 @@ function plainBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array<Arra
     : new Uint8Array(buffer, byteOffset, length).slice();
 }
 
-/** Returns the digest of a file that is whole. */
-function checkHeader(file: Uint8Array): string {
+/** Returns the digest that a file of the right length states. */
+function checkHeader(file: Uint8Array): Uint8Array {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const magic = new TextDecoder().decode(file.subarray(0, Math.min(MAGIC.length, file.length)));
   if (magic !== MAGIC.slice(0, magic.length) || magic.length === 0) {
@@ -105,18 +111,18 @@ function checkHeader(file: Uint8Array): string {
   ];
   if (found < expected) throw new SnapshotError(`it is cut short: ${found} of ${expected} bytes`);
   if (found > expected) throw new SnapshotError(`${found - expected} bytes follow its end`);
-  const stated = file.subarray(DIGEST_AT, DIGEST_AT + DIGEST_BYTES);
-  const digest = createHash("sha256").update(file.subarray(HEADER_BYTES)).digest();
-  if (!digest.equals(stated)) throw new SnapshotError("it was altered: its SHA-256 does not fit");
-  return digest.toString("hex");
+  return file.subarray(DIGEST_AT, DIGEST_AT + DIGEST_BYTES);
 }
 
-function* splitSections(body: Uint8Array): Generator<Uint8Array> {
+/** The sections as they are packed, or `null` if one is cut short. */
+function splitSections(body: Uint8Array): Uint8Array[] | null {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const sections: Uint8Array[] = [];
   for (let at = 0; at < body.length;) {
     const length = at + 4 <= body.length ? view.getUint32(at, true) : Infinity;
-    if (at + 4 + length > body.length) throw new SnapshotError("a part of it is cut short");
-    yield body.subarray(at + 4, at + 4 + length);
+    if (at + 4 + length > body.length) return null;
+    sections.push(body.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
+  return sections;
 }

@@ -1,5 +1,6 @@
 /** RAM as a list of pages of which each content is kept once: most of a young machine's are alike. */
 
+import { SnapshotError } from "../../core/lib/snapshot.ts";
 import { FRAME_BYTES, type MachineMemory } from "../../core/memory/machine_memory.ts";
 
 const PAGE_WORDS = FRAME_BYTES / 4;
@@ -13,6 +14,18 @@ export interface StoredPages {
   readonly index: Uint32Array;
   /** The contents, in chunks of CHUNK_BYTES; the last may be shorter. */
   readonly chunks: readonly Uint8Array<ArrayBuffer>[];
+}
+
+/** All RAM of a machine, wherever it lies. */
+export interface RamSource {
+  readonly sizeBytes: number;
+  /** Replaces the RAM of a machine that has as much. */
+  writeTo(memory: MachineMemory): void;
+}
+
+/** RAM that lies in one piece. */
+export function ramWithin(bytes: Uint8Array): RamSource {
+  return { sizeBytes: bytes.length, writeTo: (memory) => memory.writeRam(bytes) };
 }
 
 /** Takes all RAM of a machine that stands still. */
@@ -45,16 +58,27 @@ export function storePages(memory: MachineMemory): StoredPages {
   return { index, chunks: chunks.map(({ buffer }, i) => new Uint8Array(buffer, 0, used(i))) };
 }
 
-/** The RAM that {@link storePages} took; `null` if the index names a content that there is not. */
-export function ramOf({ index, chunks }: StoredPages): Uint8Array | null {
-  const ram = new Uint8Array(index.length * FRAME_BYTES);
-  for (let i = 0; i < index.length; i++) {
-    const chunk = chunks[Math.floor(index[i] / CHUNK_PAGES)];
-    const at = (index[i] % CHUNK_PAGES) * FRAME_BYTES;
-    if (!chunk || at + FRAME_BYTES > chunk.length) return null;
-    ram.set(chunk.subarray(at, at + FRAME_BYTES), i * FRAME_BYTES);
+/** The index of stored pages as it lies in a file. */
+export function indexOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+/** RAM to be put in place, page by page; throws {@link SnapshotError} if the index names a content that there is not. */
+export function ramOf({ index, chunks }: StoredPages): RamSource {
+  const pageAt = (content: number) => {
+    const at = (content % CHUNK_PAGES) * FRAME_BYTES;
+    return chunks[Math.floor(content / CHUNK_PAGES)]?.subarray(at, at + FRAME_BYTES);
+  };
+  if (index.some((content) => pageAt(content)?.length !== FRAME_BYTES)) {
+    throw new SnapshotError("it names a page that it does not hold");
   }
-  return ram;
+  return {
+    sizeBytes: index.length * FRAME_BYTES,
+    writeTo: (memory) => {
+      const firstPage = memory.plan.ramBase / FRAME_BYTES;
+      for (let i = 0; i < index.length; i++) memory.writePage(firstPage + i, pageAt(index[i])!);
+    },
+  };
 }
 
 /** 53 bits of hash: collisions cost a comparison, no more. */

@@ -10,10 +10,10 @@ import { SnapshotError, type SnapshotRecord, type SnapshotValue } from "../../co
 import type { MachineMemory } from "../../core/memory/machine_memory.ts";
 import type { MachineImages } from "../machine_images.ts";
 import type { ImageSource, MachineOptions } from "../machine_api.ts";
-import { packSections, unpackSections } from "./container.ts";
 import { migrate } from "./migrations.ts";
-import { ramOf, storePages } from "./page_store.ts";
-import { decodeValue, encodeValue } from "./record_codec.ts";
+import { indexOf, ramOf, type RamSource, storePages } from "./page_store.ts";
+import { encodeValue } from "./record_codec.ts";
+import { readManifest, readSections, writeSections } from "./section_file.ts";
 
 /** What is put into a file. */
 export interface MachineToSave {
@@ -32,8 +32,9 @@ export interface SavedMachine {
   readonly name: string;
   readonly options: MachineOptions;
   readonly images: MachineImages;
-  /** The machine's record, RAM included. */
+  /** The machine's record without RAM, and that. */
   readonly record: SnapshotRecord;
+  readonly ram: RamSource;
   /** Inputs to come: of those that waited, and of the future of a machine that was sent back. */
   readonly inputs: SnapshotValue;
   /** What the file is known by. */
@@ -51,6 +52,7 @@ interface ReferredImage {
 
 /** The first section. */
 interface Manifest {
+  readonly kind: "machine";
   readonly name: string;
   readonly options: { readonly [name: string]: SnapshotValue };
   readonly boot: {
@@ -71,10 +73,12 @@ interface Manifest {
 const IMAGE_OPTIONS: readonly string[] = ["kernel", "initrd", "modules", "bios", "disks", "cdrom"];
 
 /** Writes a machine that stands still to `path`, in one step; resolves with the file's digest. */
-export async function writeSnapshotFile(
-  path: string,
-  machine: MachineToSave,
-): Promise<string> {
+export async function writeSnapshotFile(path: string, machine: MachineToSave): Promise<string> {
+  return await writeSections(path, machineSections(machine));
+}
+
+/** What the file of a machine that stands still consists of. */
+export function machineSections(machine: MachineToSave): Uint8Array[] {
   const sections: Uint8Array[] = [];
   const embed = (bytes: Uint8Array): SavedImage => ({ section: sections.push(bytes) });
   const { options, images } = machine;
@@ -88,6 +92,7 @@ export async function writeSnapshotFile(
     : [boot.kernel, ...(boot.initrd ? [boot.initrd] : []), ...boot.modules];
   const { index, chunks } = storePages(machine.memory);
   const manifest: Manifest = {
+    kind: "machine",
     name: machine.name,
     options: plainOptions(options),
     boot: {
@@ -103,30 +108,22 @@ export async function writeSnapshotFile(
     firstChunk: sections.length + 1,
   };
   const first = encodeValue(manifest as unknown as SnapshotValue);
-  const { pieces, digest } = await packSections([first, ...sections, ...chunks]);
-  await replaceFile(path, pieces);
-  return digest;
+  return [first, ...sections, ...chunks];
 }
 
 /** Reads such a file. Rejects with a {@link SnapshotError} that names the file and says what is wrong with it. */
 export async function readSnapshotFile(path: string): Promise<SavedMachine> {
-  const file = await Deno.readFile(path);
-  try {
-    const { sections, digest } = await unpackSections(file);
-    return { ...await savedMachine(sections), digest };
-  } catch (error) {
-    if (error instanceof SnapshotError) {
-      throw new SnapshotError(`snapshot ${path}: ${error.message}`, { cause: error });
-    }
-    throw error;
-  }
+  return await readSections(
+    path,
+    async ({ sections, digest }) => ({ ...await savedMachine(sections), digest }),
+  );
 }
 
-async function savedMachine(
+/** Of the sections that {@link machineSections} gave, the machine. */
+export async function savedMachine(
   sections: readonly Uint8Array<ArrayBuffer>[],
 ): Promise<Omit<SavedMachine, "digest">> {
-  if (sections.length === 0) throw new SnapshotError("it is empty");
-  const manifest = decodeValue(sections[0]) as unknown as Manifest;
+  const manifest = readManifest(sections, "machine") as unknown as Manifest;
   const bytesOf = async (image: SavedImage) => {
     if ("path" in image) return await readReferred(image);
     const found = sections[image.section];
@@ -134,9 +131,7 @@ async function savedMachine(
     return found;
   };
   const { boot, disks, cdrom, firstChunk, pages } = manifest;
-  const index = new Uint32Array(pages.buffer, pages.byteOffset, pages.length / 4);
-  const ram = ramOf({ index, chunks: sections.slice(firstChunk) });
-  if (ram === null) throw new SnapshotError("it names a page that it does not hold");
+  const ram = ramOf({ index: indexOf(pages), chunks: sections.slice(firstChunk) });
   const record = migrate(manifest.record as unknown as SnapshotValue) as unknown as SnapshotRecord;
   const bootImages = await Promise.all(boot.images.map(bytesOf));
   return {
@@ -147,7 +142,8 @@ async function savedMachine(
       disks: await Promise.all(disks.map(bytesOf)),
       cdrom: cdrom && await bytesOf(cdrom),
     },
-    record: { ...record, state: { ...record.state, ram } },
+    record,
+    ram,
     inputs: manifest.inputs,
   };
 }
@@ -199,21 +195,6 @@ function nameless(value: unknown): SnapshotValue {
     );
   }
   return value as SnapshotValue;
-}
-
-/** Replaces a file in one step: whoever reads it finds the old one or the new one. */
-async function replaceFile(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const partial = `${path}.partial`;
-  try {
-    using file = await Deno.open(partial, { write: true, create: true, truncate: true });
-    for (const piece of pieces) {
-      for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
-    }
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw error;
-  }
-  await Deno.rename(partial, path);
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -4,7 +4,8 @@ import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import { FRAME_BYTES } from "../../core/memory/machine_memory.ts";
 import type { CpuView, MemoryView, WriteRecord } from "../machine_api.ts";
 import type { StopCondition } from "../debugger/stop_conditions.ts";
-import { reverseContinue, reverseStep, type TimeTraveller } from "./time_travel.ts";
+import { type CpuTraveller, reverseCpuStep } from "./cpu_steps.ts";
+import { reverseContinue, reverseStep } from "./time_travel.ts";
 
 /** What the search needs of its machine besides its past. */
 export interface WriteSearch {
@@ -21,7 +22,7 @@ export interface WriteSearch {
  * then. `null` if there was none since the oldest checkpoint.
  */
 export async function lastWrite(
-  machine: TimeTraveller,
+  machine: CpuTraveller,
   { cpus, memory, frameOf, withOnlyStop }: WriteSearch,
   address: PhysicalAddress,
   bytes: number,
@@ -44,11 +45,11 @@ export async function lastWrite(
     if (stop.kind !== "breakpoint") return null;
     const { now: cycle } = machine;
     const after = memory.readBytes(address, bytes);
-    if (cpus.length > 1) return { cycle, cpu: stop.cpu, address: null, before: null, after };
-    await reverseStep(machine);
-    const { registers, codeBits } = cpus[0];
+    const { cpu } = stop;
+    await (cpus.length === 1 ? reverseStep(machine) : reverseCpuStep(machine, cpu));
+    const { registers, codeBits } = cpus[cpu];
     const rip = registers.rip + (codeBits === 64 ? 0n : registers["cs.base"]);
-    return { cycle, cpu: 0, address: rip, before: memory.readBytes(address, bytes), after };
+    return { cycle, cpu, address: rip, before: memory.readBytes(address, bytes), after };
   } finally {
     timeline.goTo(present);
     for (const each of [...timeline.checkpoints]) if (!known.has(each)) timeline.drop(each);

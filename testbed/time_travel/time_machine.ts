@@ -14,8 +14,9 @@ import type {
 } from "../machine_api.ts";
 import type { StopHit } from "../debugger/stop_conditions.ts";
 import { frameNumber, lastWrite, type WriteSearch } from "./last_write.ts";
-import { reverseContinue, reverseStep, seek, type TimeTraveller } from "./time_travel.ts";
-import type { Timeline } from "./timeline.ts";
+import { reverseContinue, reverseStep, seek } from "./time_travel.ts";
+import { type CpuTraveller, reverseCpuStep } from "./cpu_steps.ts";
+import { progressOf, type Timeline } from "./timeline.ts";
 
 /** Longest place whose last write is looked for: a page. */
 const MAX_WATCHED_BYTES = 4096;
@@ -42,12 +43,14 @@ export interface TimeMachineParts {
   advance(options: RunOptions): Promise<StopReason>;
   /** Somebody is told that the machine has stopped at these. */
   stoppedAt(hits: readonly StopHit[]): void;
+  /** Lets `body` advance the machine to the next boundary of a CPU at or after a cycle of its own. */
+  awaiting<Result>(cpu: number, cycle: number, body: () => Promise<Result>): Promise<Result>;
   /** Lets `body` advance the machine over all stops of its debugger. */
   withoutStops<Result>(body: () => Promise<Result>): Promise<Result>;
 }
 
 /** See the module comment. */
-export class TimeMachine implements TimeTravel, TimeTraveller {
+export class TimeMachine implements TimeTravel, CpuTraveller {
   readonly #parts: TimeMachineParts;
 
   constructor(parts: TimeMachineParts) {
@@ -64,6 +67,14 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
 
   get now(): Cycle {
     return this.#parts.clock.reached;
+  }
+
+  get progress(): number {
+    return progressOf(this.#parts.processors);
+  }
+
+  get furthestCycle(): number {
+    return this.#parts.processors.furthestCycle;
   }
 
   get waitingSince(): number | null {
@@ -86,9 +97,13 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
     await this.#quietly(() => seek(this, cycle));
   }
 
-  async reverseStep(count = 1): Promise<void> {
+  async reverseStep(count = 1, cpu = 0): Promise<void> {
+    const { name, processors: { cpus } } = this.#parts;
+    if (!cpus[cpu]) throw new RangeError(`machine ${name} has no CPU ${cpu}`);
     await this.#quietly(async () => {
-      for (let i = 0; i < count; i++) await reverseStep(this);
+      for (let i = 0; i < count; i++) {
+        await (cpus.length === 1 ? reverseStep(this) : reverseCpuStep(this, cpu));
+      }
     });
   }
 
@@ -114,6 +129,18 @@ export class TimeMachine implements TimeTravel, TimeTraveller {
 
   async rerun(untilCycle: Cycle): Promise<StopReason> {
     return await this.#parts.withoutStops(() => this.#parts.advance({ untilCycle }));
+  }
+
+  cycleOf(cpu: number): number {
+    return this.#parts.processors.cycleOf(cpu);
+  }
+
+  async rerunCpu(cpu: number, cycle: number, limit: Cycle): Promise<void> {
+    const { awaiting } = this.#parts;
+    for (let before = -1; this.cycleOf(cpu) < cycle && this.progress > before;) {
+      before = this.progress;
+      await awaiting(cpu, cycle, () => this.rerun(limit));
+    }
   }
 
   async rerunToHit(options: ReverseOptions, untilCycle: Cycle): Promise<StopReason> {

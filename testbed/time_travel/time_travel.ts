@@ -12,6 +12,10 @@ export interface TimeTraveller {
   readonly name: string;
   readonly now: Cycle;
   readonly timeline: Timeline;
+  /** Grows with whatever a CPU does: tells instants of a turn apart that have one cycle. */
+  readonly progress: number;
+  /** The cycle of the CPU that has run furthest. */
+  readonly furthestCycle: number;
   /** Since when the first CPU has done nothing but wait, as far as was seen; `null` if it does not wait. */
   readonly waitingSince: number | null;
   /** The first cycle by which one more instruction has begun. */
@@ -105,36 +109,59 @@ export async function reverseContinue(
   options: RunOptions,
   mayHit: (from: Checkpoint, next: Checkpoint | null) => boolean = () => true,
 ): Promise<StopReason> {
-  const { timeline, now } = machine;
-  let from = checkpointBefore(machine, now - 1);
+  const { timeline } = machine;
+  let end = instantOf(machine);
+  let from = checkpointBefore(machine, machine.now - 1);
   let next: Checkpoint | null = null;
-  // A hit at the cycle of a checkpoint is found by the run that ends there: that which begins there passes it.
-  for (let end = now - 1;;) {
+  // A hit at the instant of a checkpoint is found by the run that ends there: that which begins there passes it.
+  for (let counts = (hit: Instant) => isBefore(hit, end);;) {
     timeline.goTo(from);
-    const hits = mayHit(from, next) ? await hitsUntil(machine, options, end) : 0;
+    const start = instantOf(machine);
+    const limit = end.furthest + 1 as Cycle;
+    const hits = mayHit(from, next) ? await hitsWhile(machine, options, counts, limit) : 0;
     if (hits === "aborted") return { kind: "aborted" };
     timeline.goTo(from);
-    if (hits > 0) return await runToHit(machine, options, hits, now);
+    if (hits > 0) return await runToHit(machine, options, hits, limit);
     if (from === timeline.checkpoints[0]) return { kind: "limit" };
-    end = from.cycle;
-    [from, next] = [checkpointBefore(machine, end - 1), from];
+    end = start;
+    counts = (hit) => !isBefore(start, hit);
+    [from, next] = [checkpointBefore(machine, from.cycle - 1), from];
   }
 }
 
-/** How many hits there are between the present and cycle `end`, this included. */
-async function hitsUntil(
+/** An instant of a machine's past: of several CPUs, those within a turn have cycles that overlap. */
+interface Instant {
+  readonly progress: number;
+  readonly now: number;
+  /** The cycle by which all of it has happened. */
+  readonly furthest: number;
+}
+
+function instantOf({ progress, now, furthestCycle }: TimeTraveller): Instant {
+  return { progress, now, furthest: Math.max(now, furthestCycle) };
+}
+
+/** Machines that wait come to later cycles without progress. */
+function isBefore(one: Instant, other: Instant): boolean {
+  return one.progress < other.progress || (one.progress === other.progress && one.now < other.now);
+}
+
+/** How many hits there are from the present on for which `counts` holds, as it does for all instants up to some. */
+async function hitsWhile(
   machine: TimeTraveller,
   options: RunOptions,
-  end: number,
+  counts: (hit: Instant) => boolean,
+  limit: Cycle,
 ): Promise<number | "aborted"> {
   let hits = 0;
-  while (machine.now <= end) {
-    const from = machine.now;
-    const stop = await machine.rerunToHit(options, end + 1 as Cycle);
+  for (let at = instantOf(machine); counts(at);) {
+    const from = at;
+    const stop = await machine.rerunToHit(options, limit);
     if (stop.kind === "aborted") return "aborted";
+    at = instantOf(machine);
     if (isHit(stop)) {
-      if (machine.now <= end) hits++;
-    } else if (machine.now === from) break;
+      if (counts(at)) hits++;
+    } else if (!isBefore(from, at)) break;
   }
   return hits;
 }
@@ -147,8 +174,7 @@ async function runToHit(
 ): Promise<StopReason> {
   for (let left = hits;;) {
     const stop = await machine.rerunToHit(options, limit);
-    if (isHit(stop) && --left === 0) return stop;
-    if (stop.kind === "aborted" || machine.now >= limit) return stop;
+    if (isHit(stop) ? --left === 0 : stop.kind === "aborted" || machine.now >= limit) return stop;
   }
 }
 

@@ -9,11 +9,18 @@ import type { Cycle } from "../../core/clock/clock.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { FrameHistory, type FrameTable } from "../../core/memory/frame_history.ts";
 import type { MachineMemory } from "../../core/memory/machine_memory.ts";
+import type { Processors } from "../../core/x86/processors.ts";
 import { InputJournal } from "../replay/input_journal.ts";
+
+/** How far CPUs have come, each by itself. */
+export interface CpuProgress extends Pick<Processors, "cycleOf"> {
+  readonly cpus: readonly { readonly index: number }[];
+}
 
 /** What a timeline needs of its machine. */
 export interface TimelineParts {
   readonly clock: { readonly reached: Cycle };
+  readonly processors: CpuProgress & Pick<Processors, "firstEnd">;
   readonly memory: MachineMemory;
   readonly state: {
     /** Everything but RAM. */
@@ -34,6 +41,10 @@ interface SavedInstant extends Checkpoint {
   readonly frames: FrameTable;
   /** Inputs that the machine had had. */
   readonly had: number;
+  /** How far all its CPUs together had come: within a turn, cycles alone do not tell instants apart. */
+  readonly progress: number;
+  /** The first cycle that can be sought from here. */
+  readonly firstEnd: number;
 }
 
 /** Distance of two automatic checkpoints, in cycles. */
@@ -84,18 +95,25 @@ export class Timeline {
 
   /** Makes the present an instant to go back to, unless it is one already. */
   take(): Checkpoint {
-    const { memory, state, clock: { reached: now } } = this.#machine;
-    const before = this.latest(now);
-    if (before?.cycle === now && before.had === this.journal.had) return before;
+    const { memory, state, processors, clock: { reached: now } } = this.#machine;
+    const { firstEnd } = processors;
+    const progress = progressOf(processors);
+    const { had } = this.journal;
+    const same = this.#instants.find((instant) =>
+      instant.cycle === now && instant.progress === progress && instant.had === had
+    );
+    if (same) return same;
     const history = this.#history ??= new FrameHistory(memory);
     const instant = {
       cycle: now,
       state: state.saveParts(),
       frames: history.take(),
-      had: this.journal.had,
+      had,
+      progress,
+      firstEnd,
     };
     this.#instants.splice(
-      this.#instants.findLastIndex(({ cycle }) => cycle <= now) + 1,
+      this.#instants.findLastIndex((each) => this.#isPast(each)) + 1,
       0,
       instant,
     );
@@ -112,9 +130,11 @@ export class Timeline {
     return this.#working = taken;
   }
 
-  /** The latest checkpoint at or before `cycle`. */
+  /** The latest checkpoint from which `cycle` can be sought. */
   latest(cycle: number): SavedInstant | undefined {
-    return this.#instants.findLast((instant) => instant.cycle <= cycle);
+    return this.#instants.findLast((instant) =>
+      instant.cycle <= cycle && instant.firstEnd <= cycle
+    );
   }
 
   /** The machine becomes what it was then; later checkpoints and inputs stay. */
@@ -143,8 +163,7 @@ export class Timeline {
   fork(): void {
     if (!this.journal.hasFuture && this.#isLatest()) return;
     this.journal.forgetFuture();
-    const { reached: now } = this.#machine.clock;
-    while (this.#instants.length > 0 && !this.#isPast(this.#instants.at(-1)!, now)) {
+    while (!this.#isLatest()) {
       this.#release(this.#instants.length - 1);
     }
     if (this.#budgetBytes > 0) this.#nextCycle = this.#endOfSteps();
@@ -159,11 +178,14 @@ export class Timeline {
 
   #isLatest(): boolean {
     const last = this.#instants.at(-1);
-    return last === undefined || this.#isPast(last, this.#machine.clock.reached);
+    return last === undefined || (this.#isPast(last) && last.had <= this.journal.had);
   }
 
-  #isPast({ cycle, had }: SavedInstant, now: Cycle): boolean {
-    return cycle <= now && had <= this.journal.had;
+  /** Whether an instant is the present one or before it. */
+  #isPast({ progress, cycle }: SavedInstant): boolean {
+    const { clock, processors } = this.#machine;
+    const present = progressOf(processors);
+    return progress < present || (progress === present && cycle <= clock.reached);
   }
 
   /** Where the next automatic checkpoint is due: after all that are there. */
@@ -187,4 +209,14 @@ export class Timeline {
     const [instant] = this.#instants.splice(index, 1);
     this.#history!.release(instant.frames);
   }
+}
+
+/**
+ * Grows with whatever one of several CPUs does or waits, and so orders the instants of a turn, whose cycles overlap. Those
+ * of a machine with one CPU are in the order of their cycles.
+ */
+export function progressOf(processors: CpuProgress): number {
+  const { cpus } = processors;
+  if (cpus.length === 1) return 0;
+  return cpus.reduce((sum, { index }) => sum + processors.cycleOf(index), 0);
 }

@@ -26,6 +26,8 @@ class Box implements TimelineParts {
     restoreParts: ({ now }: SnapshotRecord["state"]) => void (this.clock.reached = now as Cycle),
   };
 
+  readonly processors = { cpus: [{ index: 0 }], cycleOf: () => 0, firstEnd: 0 };
+
   restored(): void {}
 }
 

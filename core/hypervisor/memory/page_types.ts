@@ -37,14 +37,15 @@ export interface PageTypePorts {
 
 /** Takes and gives back typed references. */
 export class PageTypes {
-  #checked = 0;
+  /** Page-table entries that were checked since {@link takeWork}: part of a snapshot, for somebody will be billed. */
+  checked = 0;
 
   constructor(private readonly ports: PageTypePorts) {}
 
   /** How many page-table entries were checked since the last call, for the bill. */
   takeWork(): number {
-    const checked = this.#checked;
-    this.#checked = 0;
+    const checked = this.checked;
+    this.checked = 0;
     return checked;
   }
 
@@ -115,7 +116,7 @@ export class PageTypes {
     domain: DomainId,
   ): 0 | Errno {
     if ((low & Pte.P) === 0) return 0;
-    this.#checked++;
+    this.checked++;
     const space = this.ports.spaceOf(domain);
     const level = levelOf(type);
     if (!flagsAllowed(space.model, level, low, high)) return ERRNO.EINVAL;

@@ -68,7 +68,7 @@ export class DebugControl {
 
   /** The first cycle after `cycle` at which a CPU must be looked at. */
   nextLook(cpu: Cpu, cycle: number): number {
-    return this.#port !== null && this.#port.stepped === cpu.index ? cycle + 1 : Infinity;
+    return this.#port?.nextLook(cpu.index, cycle) ?? Infinity;
   }
 
   /** Tells the stops where page (low, high) lies, as far as a code TLB knows that. */

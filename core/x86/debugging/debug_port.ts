@@ -7,8 +7,8 @@ import type { Cpu } from "../cpu.ts";
 
 /** The debugger's side. From within each of the notes it may ask `cpu.ports.requestStop()`, to be asked soon. */
 export interface DebugPort {
-  /** The CPU whose instructions are carried out one at a time, or -1. */
-  readonly stepped: number;
+  /** The first cycle after `cycle` at which it wants to be asked {@link stopsAfter} of a CPU; `Infinity` if there is none. */
+  nextLook(cpu: number, cycle: number): number;
   /** Whether it wants to be told of traps and system functions; none of them takes a quick way then. */
   readonly hearsEvents: boolean;
   /** Whether to stop before the instruction at RIP, where there is a code stop. */

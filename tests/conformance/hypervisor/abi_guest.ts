@@ -142,6 +142,11 @@ export class AbiGuest {
     return this.host.save(this.domain);
   }
 
+  /** The guest that is the first domain of a host from a file. */
+  static on(host: Host): AbiGuest {
+    return new AbiGuest(host, host.domains[0]);
+  }
+
   /** A guest out of a record, awake. */
   static async wake(host: Host, record: SnapshotRecord): Promise<AbiGuest> {
     const guest = new AbiGuest(host, host.restoreDomain(record));
