@@ -2,6 +2,7 @@
 
 import type { Cpu } from "../../core/x86/cpu.ts";
 import { Attribute, Efer } from "../../core/x86/state/bits.ts";
+import { offsetOf } from "../../core/x86/state/layout.ts";
 import { attributesOf, baseOf, limitOf } from "../../core/x86/system/segment_fields.ts";
 import { table } from "../tables.ts";
 import type { ReadLinear } from "./back_trace.ts";
@@ -72,6 +73,7 @@ const SYSTEM_TYPES = [
 ];
 const LDT_SELECTOR = 4;
 const VECTORS = 256;
+const LDTR = offsetOf("ldtrSelector") >> 2;
 
 /** Reads and decodes the tables. */
 export function descriptorTables({ state }: Cpu, read: ReadLinear): DescriptorTables {
@@ -82,7 +84,7 @@ export function descriptorTables({ state }: Cpu, read: ReadLinear): DescriptorTa
     entries: segmentDescriptors(read(base, limit + 1), selectorBits, wide),
   });
   // After reset LDTR is null and yet has a limit, over memory that nobody made a table of.
-  const hasLdt = state.ldtrAccess !== 0 && state.ldtr >> 2 !== 0;
+  const hasLdt = state.ldtrAccess !== 0 && state.u32[LDTR] >> 2 !== 0;
   return {
     gdt: segments(state.gdtrBase, state.gdtrLimit, 0),
     ldt: segments(state.ldtrBase, hasLdt ? state.ldtrLimit : -1, LDT_SELECTOR),

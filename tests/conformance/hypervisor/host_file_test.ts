@@ -20,7 +20,7 @@ async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
 
 /** A host with two guests, one of which has a card, channels, a timer and changed tables. */
 async function stirredHost(): Promise<AbiGuest> {
-  const guest = await AbiGuest.start("xeon-2003");
+  const guest = await AbiGuest.start({ profile: "xeon-2003" });
   await AbiGuest.join(guest.host);
   const frame = BigInt(guest.frameAt(SCRATCH + 0x1000));
   guest.poke64(SCRATCH, 0n, 0n);
