@@ -10,6 +10,12 @@
 
 export { type DiskModel, DK32EJ, type Zone, ZonedGeometry } from "./geometry.ts";
 export {
+  type ControllerModel,
+  PERC_3_DI,
+  RaidController,
+  type RaidControllerOptions,
+} from "./raid_controller.ts";
+export {
   type DiskCommand,
   type DiskCounters,
   ScsiDisk,

@@ -1,13 +1,12 @@
 /**
  * A SCSI disk with tagged commands: it holds several at once and serves first the one that its heads reach first.
  *
- * It moves no bytes: who submits a command moves them (or only a reference to them) when it is done. With its write cache
- * on, a write is done when the buffer has it, and reaches the surface later; writes of the same sectors become one.
+ * It moves no bytes: who submits a command moves them (or only a reference to them) when it is done. Its own write cache is
+ * off: a write is done when the surface has it. `raid_controller.ts` has a cache.
  */
 
 import type { Clock, Cycle, Timer } from "../../core/clock/clock.ts";
 import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
-import { SECTOR_BYTES } from "../disk/disk_image.ts";
 import { type DiskModel, ZonedGeometry } from "./geometry.ts";
 import { DiskMechanics, type MechanicsState } from "./mechanics.ts";
 
@@ -32,14 +31,6 @@ export interface DiskCounters {
 
 interface Waiting extends DiskCommand {
   readonly sinceNs: number;
-  /** Its submitter has been told already: the buffer has it. */
-  readonly cached: boolean;
-}
-
-/** A command that needs no moving part, and when it is done. */
-interface Buffered {
-  readonly command: DiskCommand;
-  readonly doneNs: number;
 }
 
 /** How a disk is plugged in. */
@@ -48,17 +39,11 @@ export interface ScsiDiskOptions {
   /** Names its timer. */
   readonly name: string;
   readonly model: DiskModel;
-  /** Default: off. */
-  readonly writeCache?: boolean;
   readonly completed: (command: DiskCommand) => void;
 }
 
 /** A command that waits as long as this is served before nearer ones, in nanoseconds. */
 const PATIENCE_NS = 250_000_000;
-
-/** Writes stay in the buffer so long, in nanoseconds, or until they are this part of it: later ones join them. */
-const LINGER_NS = 500_000_000;
-const LINGER_PART = 1 / 4;
 
 /** See the module comment. */
 export class ScsiDisk implements Snapshot {
@@ -73,12 +58,8 @@ export class ScsiDisk implements Snapshot {
   readonly #options: ScsiDiskOptions;
   readonly #mechanics: DiskMechanics;
   readonly #timer: Timer;
-  readonly #bufferTimer: Timer;
-  readonly #lingerTimer: Timer;
   #queue: Waiting[] = [];
   #serving: Waiting | null = null;
-  /** Oldest first: the bus carries one after the other. */
-  #buffered: Buffered[] = [];
 
   constructor(options: ScsiDiskOptions) {
     this.#options = options;
@@ -86,22 +67,11 @@ export class ScsiDisk implements Snapshot {
     this.#mechanics = new DiskMechanics(this.geometry);
     const { clock, name } = options;
     this.#timer = clock.createTimer(`disk.${name}`, () => this.#complete());
-    this.#lingerTimer = clock.createTimer(`disk.${name}.linger`, () => this.#next());
-    this.#bufferTimer = clock.createTimer(`disk.${name}.buffer`, () => this.#completeBuffered());
   }
 
   /** How many commands it would take now. */
   get room(): number {
-    const serving = this.#serving && !this.#serving.cached ? 1 : 0;
-    const waiting = this.#queue.filter(({ cached }) => !cached).length;
-    return Math.max(0, this.#options.model.tags - waiting - serving - this.#buffered.length);
-  }
-
-  /** Bytes that only the buffer has. */
-  get cachedBytes(): number {
-    const waiting = this.#queue.filter(({ cached }) => cached);
-    const serving = this.#serving?.cached ? this.#serving.count : 0;
-    return waiting.reduce((sum, { count }) => sum + count, serving) * SECTOR_BYTES;
+    return this.#options.model.tags - this.#queue.length - (this.#serving ? 1 : 0);
   }
 
   /** Takes a command; throws `RangeError` for sectors it does not have, or if its queue is full. */
@@ -115,33 +85,25 @@ export class ScsiDisk implements Snapshot {
       );
     }
     if (this.room === 0) throw new RangeError(`the disk's queue is full: no room for tag ${tag}`);
-    const { model, writeCache = false } = this.#options;
-    const cached = writeCache && command.write &&
-      this.cachedBytes + count * SECTOR_BYTES <= model.bufferBytes * 7 / 8;
-    if (cached || (!command.write && this.#isCached(command))) this.#answerFromBuffer(command);
-    if (!command.write && this.#isCached(command)) return;
-    if (cached) this.#queue = this.#queue.filter((each) => !isRewritten(each, command));
-    this.#queue.push({ ...command, sinceNs: this.#nowNs, cached });
+    this.#queue.push({ ...command, sinceNs: this.#nowNs });
     this.#next();
   }
 
   save(): SnapshotRecord {
     const state = {
       queue: this.#queue.map((each) => ({ ...each })),
-      buffered: this.#buffered.map(({ command, doneNs }) => ({ command: { ...command }, doneNs })),
       serving: this.#serving && { ...this.#serving },
       mechanics: this.#mechanics.save() as unknown as SnapshotRecord["state"],
       counters: { ...this.counters },
     };
-    return { kind: "scsiDisk", version: 1, state };
+    return { kind: "scsiDisk", version: 2, state };
   }
 
   /** The timer is restored by the clock's own record. */
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "scsiDisk", 1);
+    const state = expectRecord(record, "scsiDisk", 2);
     this.#queue = (state.queue as unknown as Waiting[]).map((each) => ({ ...each }));
     this.#serving = state.serving as unknown as Waiting | null;
-    this.#buffered = [...state.buffered as unknown as Buffered[]];
     this.#mechanics.restore(state.mechanics as unknown as MechanicsState);
     Object.assign(this.counters, state.counters);
   }
@@ -155,53 +117,20 @@ export class ScsiDisk implements Snapshot {
   #next(): void {
     const now = this.#nowNs;
     if (this.#serving || this.#queue.length === 0) return;
-    const place = this.#choose(now);
-    if (place < 0) return this.#linger();
-    const [chosen] = this.#queue.splice(place, 1);
-    const command = chosen.cached ? this.#gather(chosen) : chosen;
+    const [command] = this.#queue.splice(this.#choose(now), 1);
     this.#serving = command;
     const { sector, count, write } = command;
     const done = this.#mechanics.serve(now, sector, count, write);
     this.#count(command, done - now);
-    this.#timer.armAt(this.#cycleOf(done));
+    this.#timer.armAt(Math.ceil(done * (this.#options.clock.frequencyHz / 1e9)) as Cycle);
   }
 
-  /** Nothing is served before the oldest write in the buffer has lingered there. */
-  #linger(): void {
-    this.#lingerTimer.armAt(this.#cycleOf(this.#queue[0].sinceNs + LINGER_NS));
-  }
-
-  #cycleOf(ns: number): Cycle {
-    return Math.ceil(ns * (this.#options.clock.frequencyHz / 1e9)) as Cycle;
-  }
-
-  /** A write from the buffer, and those that touch it: the surface gets them in one go. */
-  #gather(command: Waiting): Waiting {
-    let first = command.sector;
-    let end = first + command.count;
-    for (;;) {
-      const next = this.#queue.findIndex(({ cached, sector, count }) =>
-        cached && sector <= end && sector + count >= first
-      );
-      if (next < 0) return { ...command, sector: first, count: end - first };
-      const [{ sector, count }] = this.#queue.splice(next, 1);
-      first = Math.min(first, sector);
-      end = Math.max(end, sector + count);
-    }
-  }
-
-  /** The index of the command to serve: the nearest, unless the oldest has waited too long; -1 if none is due. */
+  /** The index of the command to serve: the nearest, unless the oldest has waited too long. */
   #choose(now: number): number {
-    const oldest = this.#queue.findIndex(({ cached }) => !cached);
-    if (oldest >= 0 && now - this.#queue[oldest].sinceNs > PATIENCE_NS) return oldest;
-    const isFull = this.cachedBytes >= this.#options.model.bufferBytes * LINGER_PART;
-    const withCached = isFull || now - this.#queue[0].sinceNs >= LINGER_NS;
-    // The buffer's writes go in the order in which they came, each with all that touches it: so streams stay whole.
-    if (oldest < 0) return withCached ? 0 : -1;
-    let best = -1;
+    if (now - this.#queue[0].sinceNs > PATIENCE_NS) return 0;
+    let best = 0;
     let least = Infinity;
-    for (const [index, { sector, count, write, cached }] of this.#queue.entries()) {
-      if (cached && !withCached) continue;
+    for (const [index, { sector, count, write }] of this.#queue.entries()) {
       const buffered = !write && this.#mechanics.isBuffered(sector, count);
       const cost = buffered ? 0 : this.#mechanics.positioningNs(now, sector, write);
       if (cost < least) [best, least] = [index, cost];
@@ -210,42 +139,10 @@ export class ScsiDisk implements Snapshot {
   }
 
   #complete(): void {
-    const command = this.#serving!;
+    const { tag, sector, count, write } = this.#serving!;
     this.#serving = null;
     this.#next();
-    const { tag, sector, count, write } = command;
-    if (!command.cached) this.#options.completed({ tag, sector, count, write });
-  }
-
-  /** Whether a write of just these sectors or more is in the buffer. */
-  #isCached({ sector, count }: DiskCommand): boolean {
-    return this.#queue.some((each) =>
-      each.cached && each.sector <= sector && sector + count <= each.sector + each.count
-    );
-  }
-
-  #answerFromBuffer(command: DiskCommand): void {
-    const { model } = this.#options;
-    const last = this.#buffered.at(-1)?.doneNs ?? 0;
-    const busNs = command.count * SECTOR_BYTES * 1e9 / model.busBytesPerSecond;
-    const doneNs = Math.max(this.#nowNs + model.commandNs, last) + busNs;
-    this.#buffered.push({ command, doneNs });
-    if (this.#buffered.length === 1) this.#armBuffer();
-  }
-
-  #armBuffer(): void {
-    const { clock } = this.#options;
-    const [first] = this.#buffered;
-    if (first) {
-      this.#bufferTimer.armAt(Math.ceil(first.doneNs * (clock.frequencyHz / 1e9)) as Cycle);
-    }
-  }
-
-  #completeBuffered(): void {
-    const { command } = this.#buffered.shift()!;
-    this.#armBuffer();
-    if (command.write === false) this.#count(command, 0);
-    this.#options.completed(command);
+    this.#options.completed({ tag, sector, count, write });
   }
 
   #count({ count, write }: DiskCommand, busyNs: number): void {
@@ -253,10 +150,4 @@ export class ScsiDisk implements Snapshot {
     this.counters[write ? "writtenSectors" : "readSectors"] += count;
     this.counters.busyNs += busyNs;
   }
-}
-
-/** Whether `earlier`, still in the buffer, is overwritten as a whole by `later`. */
-function isRewritten(earlier: Waiting, later: DiskCommand): boolean {
-  return earlier.cached && later.sector <= earlier.sector &&
-    earlier.sector + earlier.count <= later.sector + later.count;
 }

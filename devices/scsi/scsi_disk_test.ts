@@ -8,11 +8,11 @@ import { type DiskCommand, ScsiDisk } from "./scsi_disk.ts";
 const ROTATION_NS = 60e9 / 10_025;
 
 /** A disk, and what it has done: tag and time in microseconds. */
-function rig(writeCache = false) {
+function rig() {
   const clock = new MachineClock(1_000_000_000);
   const done: [tag: number, us: number][] = [];
   const completed = ({ tag }: DiskCommand) => done.push([tag, Math.round(clock.now / 1000)]);
-  const disk = new ScsiDisk({ clock, name: "sda", model: DK32EJ, writeCache, completed });
+  const disk = new ScsiDisk({ clock, name: "sda", model: DK32EJ, completed });
   const run = (untilNs: number) => {
     while (clock.nextDeadline <= untilNs) {
       clock.advanceTo(clock.nextDeadline as Cycle);
@@ -101,37 +101,6 @@ test("commands that wait are served in the order in which the heads reach them",
   sectors.forEach((sector, tag) => disk.submit({ tag, sector, count: 8, write: true }));
   run(1e9);
   assertEquals(done.map(([tag]) => tag), [0, 4, 2, 3, 1]);
-});
-
-test("with the write cache on a write is done when the buffer has it, and rewrites reach the surface once", () => {
-  const { disk, done, run } = rig(true);
-  for (let tag = 0; tag < 5; tag++) {
-    disk.submit({ tag, sector: 1000, count: 16, write: true });
-    run((tag + 1) * 200_000);
-  }
-  assertEquals(done, [0, 1, 2, 3, 4].map((tag) => [tag, tag * 200 + 126]));
-  run(1e9);
-  assertEquals([disk.counters.writes, disk.cachedBytes], [1, 0]);
-});
-
-test("writes in the buffer that follow each other reach the surface in one go", () => {
-  const { disk, run } = rig(true);
-  disk.submit({ tag: 0, sector: 100_000_000, count: 8, write: true });
-  for (let tag = 1; tag < 9; tag++) {
-    disk.submit({ tag, sector: 5000 + tag * 8, count: 16, write: true });
-  }
-  run(1e9);
-  assertEquals([disk.counters.writes, disk.counters.writtenSectors], [2, 8 + 72]);
-});
-
-test("what only the buffer has is read from there, and a full buffer makes writes wait", () => {
-  const { disk, done, run } = rig(true);
-  disk.submit({ tag: 0, sector: 0, count: 14_328, write: true });
-  disk.submit({ tag: 1, sector: 100_000_000, count: 8, write: true });
-  disk.submit({ tag: 2, sector: 200_000_000, count: 8, write: true });
-  disk.submit({ tag: 3, sector: 100_000_000, count: 8, write: false });
-  run(1e9);
-  assertEquals(done.map(([tag]) => tag), [0, 1, 3, 2]);
 });
 
 test("a full queue and sectors that are not there are refused", () => {

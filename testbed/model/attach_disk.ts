@@ -2,7 +2,7 @@
 
 import type { MachineClock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
-import { ScsiDisk } from "../../devices/scsi/mod.ts";
+import { RaidController } from "../../devices/scsi/mod.ts";
 import {
   type Kernel,
   type Linux,
@@ -11,12 +11,14 @@ import {
   UnixSockets,
 } from "../../guests/model/mod.ts";
 import {
+  AdapterDriver,
   BLOCK_SECTORS,
   type DiskDriver,
   type DiskPort,
   Files,
   GROUP_BLOCKS,
-  ScsiDriver,
+  IDE_ADAPTER,
+  SCSI_ADAPTER,
   SwapArea,
 } from "../../guests/model/vfs/mod.ts";
 import { HostedDisk } from "./hosted_disk.ts";
@@ -60,10 +62,13 @@ export function installFiles(
 }
 
 /** The driver of a disk that nobody else uses, as the platform shows it. */
-export function platformDisk(kernel: Kernel, options: PlatformDiskOptions): ScsiDriver {
-  const driver: ScsiDriver = new ScsiDriver(
+export function platformDisk(kernel: Kernel, options: PlatformDiskOptions): AdapterDriver {
+  // What VMware Workstation shows unless it is told otherwise is an IDE disk.
+  const adapter = options.platform === "full-virtualization" ? IDE_ADAPTER : SCSI_ADAPTER;
+  const driver: AdapterDriver = new AdapterDriver(
     kernel,
     portFor(options, (tag) => driver.completed(tag)),
+    adapter,
   );
   return driver;
 }
@@ -74,7 +79,7 @@ function portFor(options: PlatformDiskOptions, completed: (tag: number) => void)
     case "native":
     case "xen-pv":
     case "containers":
-      return new ScsiDisk({ ...MACHINE_DISK, clock, completed: ({ tag }) => completed(tag) });
+      return new RaidController({ ...MACHINE_DISK, clock, completed: ({ tag }) => completed(tag) });
     case "full-virtualization":
     case "user-mode-linux":
       return new HostedDisk({

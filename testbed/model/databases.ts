@@ -64,6 +64,8 @@ const { frequencyHz: HZ } = profileNamed(PROFILE);
 /** dbench's operations with one client (SOSP 2003, section 4.1). */
 const DBENCH_OPERATIONS = 90_000;
 const WARM_UP_SECONDS = 1;
+/** Until the cache of the controller holds as much as it will, if many write. */
+const INSTANCES_WARM_UP_SECONDS = 4;
 const SECONDS = 5;
 const INSTANCES = { cpus: 2, memory: "2GiB", each: "200MiB" } as const;
 /** The inverse of a weight is this many parts of it: divisible by 1 to 8. */
@@ -121,7 +123,7 @@ export async function databaseInstances(options: DatabaseInstances): Promise<Ins
     const name = `database ${i + 1}`;
     return host.modelled.create({ name, memory: INSTANCES.each, parameters, kernel }).kernel;
   });
-  await advance(dispatcher, WARM_UP_SECONDS, signal);
+  await advance(dispatcher, INSTANCES_WARM_UP_SECONDS, signal);
   const before = kernels.map(({ segments }) => tuplesOf(segments));
   await advance(dispatcher, seconds, signal);
   const tuplesPerSecond = kernels.map(({ segments }, i) =>

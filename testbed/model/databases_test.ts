@@ -9,7 +9,7 @@ import { databaseInstances, storageBenchmark } from "./databases.ts";
 /** How far from the paper's figure each may be, in percent: what issue 5 asks, where it is met. */
 const TOLERANCES: readonly [StorageBenchmark, Partial<Record<ApplicationSystem, number>>][] = [
   ["OSDB-IR", { L: 7, X: 7, V: 25, U: 25 }],
-  ["OSDB-OLTP", { L: 7, X: 7 }],
+  ["OSDB-OLTP", { L: 7, X: 7, V: 25, U: 25 }],
   ["dbench", { L: 7, X: 7, V: 25, U: 25 }],
 ];
 
@@ -18,7 +18,7 @@ for (const [benchmark, systems] of TOLERANCES) {
     const { published } = STORAGE_BENCHMARKS[benchmark];
     for (const [system, percent] of Object.entries(systems)) {
       const { score } = await storageBenchmark(system as ApplicationSystem, benchmark, {
-        seconds: 2,
+        seconds: 5,
       });
       const error = (score / published[system as ApplicationSystem] - 1) * 100;
       assert(Math.abs(error) <= percent, `${system}: ${score.toFixed(1)}, ${error.toFixed(1)} %`);
@@ -26,13 +26,13 @@ for (const [benchmark, systems] of TOLERANCES) {
   });
 }
 
-Deno.test("hosted systems lose most where each commit waits for the host's synchronous writes", async () => {
+Deno.test("hosted systems lose most, VMware more than user-mode Linux, where each commit waits for the host's synchronous writes", async () => {
   const scores: Partial<Record<ApplicationSystem, number>> = {};
   for (const system of ["X", "V", "U"] as const) {
     scores[system] = (await storageBenchmark(system, "OSDB-OLTP", { seconds: 1 })).score;
   }
   const { X = 0, V = 0, U = 0 } = scores;
-  assert(V < X / 2 && U < X / 2, `${X}, ${V}, ${U}`);
+  assert(V < U && U < X / 2, `${X}, ${V}, ${U}`);
 });
 
 Deno.test("two databases on two CPUs do twice as much as one, more do not", async () => {

@@ -16,7 +16,12 @@ import {
   type SnapshotValue,
 } from "../../core/lib/snapshot.ts";
 import { SECTOR_BYTES } from "../../devices/disk/mod.ts";
-import { type DiskCommand, type DiskModel, ScsiDisk } from "../../devices/scsi/mod.ts";
+import {
+  type ControllerModel,
+  type DiskCommand,
+  type DiskModel,
+  RaidController,
+} from "../../devices/scsi/mod.ts";
 import {
   type DiskPort,
   fileCycles,
@@ -34,7 +39,7 @@ export interface HostedDiskOptions {
   /** Names the real disk's timers. */
   readonly name: string;
   readonly model: DiskModel;
-  readonly writeCache: boolean;
+  readonly controller: ControllerModel;
   /** Size of the virtual disk, in blocks of 4 KiB. */
   readonly blocks: number;
   /** Pages that the host's cache may hold. */
@@ -48,7 +53,7 @@ export interface HostedDiskOptions {
 /** See the module comment. */
 export class HostedDisk implements DiskPort, FileMeter, Snapshot {
   /** The real disk. */
-  readonly disk: ScsiDisk;
+  readonly disk: RaidController;
   readonly #fs: FileSystem;
   readonly #file: number;
   readonly #options: HostedDiskOptions;
@@ -60,13 +65,13 @@ export class HostedDisk implements DiskPort, FileMeter, Snapshot {
   #cycles = 0;
 
   constructor(options: HostedDiskOptions) {
-    const { clock, name, model, writeCache, blocks, hostPages } = options;
+    const { clock, name, model, controller, blocks, hostPages } = options;
     this.#options = options;
-    this.disk = new ScsiDisk({
+    this.disk = new RaidController({
       clock,
       name,
       model,
-      writeCache,
+      controller,
       completed: ({ tag }) => this.#diskDone(tag),
     });
     const { disk } = this;

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type Cycle, MachineClock } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
-import { DK32EJ } from "../../devices/scsi/mod.ts";
+import { DK32EJ, PERC_3_DI } from "../../devices/scsi/mod.ts";
 import { GROUP_BLOCKS } from "../../guests/model/vfs/mod.ts";
 import { HostedDisk } from "./hosted_disk.ts";
 
@@ -17,7 +17,7 @@ function rig() {
     costs: new CostTable(PROFILE, PROFILE.frequencyHz),
     name: "host",
     model: DK32EJ,
-    writeCache: true,
+    controller: PERC_3_DI,
     blocks: GROUP_BLOCKS,
     hostPages: 1000,
     stall: (stalled) => log.push(stalled),

@@ -10,7 +10,12 @@ import {
   SnapshotError,
   type SnapshotRecord,
 } from "../../core/lib/snapshot.ts";
-import { type DiskCommand, type DiskModel, ScsiDisk } from "../../devices/scsi/mod.ts";
+import {
+  type ControllerModel,
+  type DiskCommand,
+  type DiskModel,
+  RaidController,
+} from "../../devices/scsi/mod.ts";
 import type { DiskPort } from "../../guests/model/vfs/mod.ts";
 
 /** What a shared disk is made of. */
@@ -18,7 +23,7 @@ export interface SharedDiskOptions {
   readonly clock: Clock;
   readonly name: string;
   readonly model: DiskModel;
-  readonly writeCache: boolean;
+  readonly controller: ControllerModel;
 }
 
 /** A system's part. */
@@ -58,7 +63,7 @@ const BATCH = 8;
 
 /** See the module comment. */
 export class SharedDisk implements Snapshot {
-  readonly disk: ScsiDisk;
+  readonly disk: RaidController;
   #parts: Part[] = [];
   /** What is on the disk, by the disk's tags. */
   #started = new Map<number, Started>();
@@ -68,7 +73,7 @@ export class SharedDisk implements Snapshot {
   #left = BATCH;
 
   constructor(options: SharedDiskOptions) {
-    this.disk = new ScsiDisk({ ...options, completed: ({ tag }) => this.#done(tag) });
+    this.disk = new RaidController({ ...options, completed: ({ tag }) => this.#done(tag) });
   }
 
   /** A part of `sectors` for one system; throws `RangeError` if the disk has no such room left. */

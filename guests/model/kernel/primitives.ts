@@ -44,7 +44,8 @@ export const PRIMITIVES = {
   contendedRefills: "such a line, fetched while another CPU works",
   translationRefills: "a page's translation found again after it was dropped",
   // Devices
-  deviceAccess: "a register of a device read or written",
+  deviceAccess: "a register of a device read or written, by which something happens",
+  plainAccess: "a register of a device read or written that only keeps, or tells, a value",
   doorbells: "a device told that there is work for it",
   masked: "interrupts masked on one CPU, and unmasked again",
   framesSent: "a frame handed to a network device, for what lies between the driver and the cable",

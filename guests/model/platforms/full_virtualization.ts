@@ -43,6 +43,8 @@ export function fullVirtualization(costs: CostTable): Platform {
     pageFlushes: shadow,
     spaceFlushes: shadow,
     deviceAccess: host,
+    // The monitor knows what the register holds.
+    plainAccess: costs.each("portAccess"),
     masked: 2 * costs.each("translatedCall"),
     // The monitor's process is resumed in the host, finds the request by select, and hands the frame on by write.
     doorbells: PORT_ACCESSES * costs.each("portAccess") + host + costs.each("systemCall") +

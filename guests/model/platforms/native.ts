@@ -41,6 +41,7 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     contendedRefills: costs.each("contendedLine"),
     translationRefills: costs.each("translationRefill"),
     deviceAccess: costs.each("deviceRegister"),
+    plainAccess: costs.each("deviceRegister"),
     doorbells: costs.each("deviceRegister"),
     // CLI and POPF are among the instructions that are counted.
     masked: 0,

@@ -34,6 +34,7 @@ export function userModeLinux(costs: CostTable): Platform {
     newEntries: host.newEntries + costs.each("hostMapping"),
     spacesMade: host.spacesMade + costs.each("hostSpace"),
     deviceAccess: host.systemCall,
+    plainAccess: host.systemCall,
     // Interrupts are signals: to mask them is a call of the host.
     masked: 2 * host.systemCall,
     // A frame is written to, or read from, the host's tap device.

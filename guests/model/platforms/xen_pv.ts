@@ -34,6 +34,7 @@ export function xenPv(costs: CostTable, cpus: number): Platform {
     pageFlushes: 0,
     spaceFlushes: native.spaceFlushes + hypercall,
     deviceAccess: hypercall,
+    plainAccess: hypercall,
     // A front end's doorbell is an event; what it sends, the hypervisor takes from the ring before the call returns.
     doorbells: hypercall + costs.each("events"),
     framesSent: costs.each("requests") + costs.each("frames"),

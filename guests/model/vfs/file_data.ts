@@ -75,6 +75,7 @@ export class FileData {
       if (typeof page === "number" || "queue" in page) return page;
       this.parts.cache.markDirty(page, now);
     }
+    this.parts.journal.order(inode.number);
     return bytes;
   }
 

@@ -114,6 +114,23 @@ test("whatever is written, the inode changes with it, and syncing commits that t
   assertEquals(rig.finish(() => rig.fs.sync(inode, rig.tally)), [[], 0]);
 });
 
+test("a commit brings to the disk all that was written to any file since the last one", () => {
+  const rig = new Rig();
+  const { fs, tally, driver } = rig;
+  const [table, log] = [rig.file("table", 4), rig.file("log", 1)];
+  rig.finish(() => fs.sync(table, tally));
+  rig.finish(() => fs.sync(log, tally));
+  fs.write(table, 2 * 4096, 4096, rig.now, tally);
+  fs.write(log, 0, 4096, rig.now, tally);
+  const before = driver.log.length;
+  rig.finish(() => fs.sync(log, tally));
+  const page = `w ${fs.inodes.get(table)!.blocks[2] * 8}+8`;
+  const written = driver.log.slice(before);
+  // The log's page, the table's, the journal's blocks, the record.
+  assertEquals([written.length, written.indexOf(page)], [4, 1], `${written}`);
+  assertEquals(fs.cache.dirtyCount, 0);
+});
+
 test("what is cached is read without the disk; what is not is read ahead, ever further", () => {
   const rig = new Rig();
   const inode = rig.file("f", 60);

@@ -17,5 +17,11 @@ export { BLOCK_SECTORS, GROUP_BLOCKS, PAGE_BYTES } from "./limits.ts";
 export * from "./work.ts";
 export { fileCycles } from "./file_costs.ts";
 export { type DiskDriver, Files, type FilesOptions } from "./files.ts";
-export { type DiskPort, ScsiDriver } from "./scsi_driver.ts";
+export {
+  type Adapter,
+  AdapterDriver,
+  type DiskPort,
+  IDE_ADAPTER,
+  SCSI_ADAPTER,
+} from "./adapter_driver.ts";
 export { SwapArea } from "./swap_area.ts";

@@ -48,7 +48,7 @@ const CYCLES = {
   /** `BEGIN`, `COMMIT` and the like: parsed and carried out. */
   simple: 42_000,
   /** A statement with tables: parsed, looked up in the catalogues, planned. */
-  plan: 260_000,
+  plan: 195_000,
   /** A page scanned: some eighty tuples decoded and compared. */
   scanPage: 199_000,
   /** A page of an index searched. */
