@@ -24,7 +24,6 @@ import {
 } from "../../devices/scsi/mod.ts";
 import {
   type DiskPort,
-  fileCycles,
   type FileMeter,
   type FileResult,
   FileSystem,
@@ -110,7 +109,7 @@ export class HostedDisk implements DiskPort, FileMeter, Snapshot {
   }
 
   work(kind: FileWork, count = 1): void {
-    this.#cycles += fileCycles(kind, count);
+    this.#cycles += this.#options.costs.each(kind) * count;
   }
 
   save(): SnapshotRecord {

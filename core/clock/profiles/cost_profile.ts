@@ -8,6 +8,7 @@
 import type { Cycles } from "../clock.ts";
 import { CPU_COSTS } from "./costs/cpu.ts";
 import { DISK_COSTS } from "./costs/disk.ts";
+import { FILE_COSTS } from "./costs/files.ts";
 import { HOSTED_COSTS } from "./costs/hosted.ts";
 import { HYPERVISOR_COSTS } from "./costs/hypervisor.ts";
 import { KERNEL_COSTS } from "./costs/kernel.ts";
@@ -18,6 +19,7 @@ export const COSTS = {
   ...CPU_COSTS,
   ...KERNEL_COSTS,
   ...NETWORK_COSTS,
+  ...FILE_COSTS,
   ...DISK_COSTS,
   ...HYPERVISOR_COSTS,
   ...HOSTED_COSTS,

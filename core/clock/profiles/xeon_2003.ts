@@ -9,6 +9,7 @@
 import type { CostProfile, FittedCell } from "./cost_profile.ts";
 import { XEON_2003_CPU } from "./xeon_2003/cpu.ts";
 import { XEON_2003_DISK } from "./xeon_2003/disk.ts";
+import { XEON_2003_FILES } from "./xeon_2003/files.ts";
 import { XEON_2003_HOSTED } from "./xeon_2003/hosted.ts";
 import { XEON_2003_HYPERVISOR } from "./xeon_2003/hypervisor.ts";
 import { XEON_2003_KERNEL } from "./xeon_2003/kernel.ts";
@@ -42,6 +43,7 @@ export const XEON_2003: CostProfile = {
     ...XEON_2003_KERNEL,
     ...XEON_2003_HYPERVISOR,
     ...XEON_2003_NETWORK,
+    ...XEON_2003_FILES,
     ...XEON_2003_DISK,
     ...XEON_2003_HOSTED,
   },

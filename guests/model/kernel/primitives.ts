@@ -5,6 +5,8 @@
  * The kernel counts; the platform knows what each costs where it runs. A benchmark's time is the sum of what it did.
  */
 
+import { FILE_COSTS } from "../../../core/clock/profiles/costs/files.ts";
+
 /** The primitives, and their unit. */
 export const PRIMITIVES = {
   // CPU
@@ -43,6 +45,8 @@ export const PRIMITIVES = {
   lineRefills: "a cache line fetched from memory",
   contendedRefills: "such a line, fetched while another CPU works",
   translationRefills: "a page's translation found again after it was dropped",
+  // Files: plain instructions of each kind of work
+  ...FILE_COSTS,
   // Devices
   deviceAccess: "a register of a device read or written, by which something happens",
   plainAccess: "a register of a device read or written that only keeps, or tells, a value",

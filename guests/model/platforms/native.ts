@@ -1,6 +1,7 @@
 /** A kernel on bare hardware. */
 
 import type { CostTable } from "../../../core/clock/profiles/cost_profile.ts";
+import { FILE_COSTS } from "../../../core/clock/profiles/costs/files.ts";
 import { type Platform, pricedPlatform, type Primitive } from "../kernel/primitives.ts";
 
 /** What each use of a primitive costs on bare hardware. */
@@ -40,6 +41,7 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     lineRefills: costs.each("lineRefill"),
     contendedRefills: costs.each("contendedLine"),
     translationRefills: costs.each("translationRefill"),
+    ...filePrices(costs),
     deviceAccess: costs.each("deviceRegister"),
     plainAccess: costs.each("deviceRegister"),
     doorbells: costs.each("deviceRegister"),
@@ -51,6 +53,16 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     eventSend: 0,
     grantOps: 0,
   };
+}
+
+type FileCost = keyof typeof FILE_COSTS;
+
+function filePrices(costs: CostTable): Record<FileCost, number> {
+  const kinds = Object.keys(FILE_COSTS) as FileCost[];
+  return Object.fromEntries(kinds.map((kind) => [kind, costs.each(kind)])) as Record<
+    FileCost,
+    number
+  >;
 }
 
 /** See the module comment. `cpus`: how many the kernel is built for. */

@@ -15,7 +15,6 @@ export type { BlockDriver, DriverRequest } from "./block_layer.ts";
 export * from "./file_system.ts";
 export { BLOCK_SECTORS, GROUP_BLOCKS, PAGE_BYTES } from "./limits.ts";
 export * from "./work.ts";
-export { fileCycles } from "./file_costs.ts";
 export { type DiskDriver, Files, type FilesOptions } from "./files.ts";
 export {
   type Adapter,
