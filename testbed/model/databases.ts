@@ -121,7 +121,8 @@ export async function databaseInstances(options: DatabaseInstances): Promise<Ins
       return linux.kernel;
     };
     const name = `database ${i + 1}`;
-    return host.modelled.create({ name, memory: INSTANCES.each, parameters, kernel }).kernel;
+    const { each: memory } = INSTANCES;
+    return host.modelled.create({ name, memory, parameters, seed: seed + i, kernel }).kernel;
   });
   await advance(dispatcher, INSTANCES_WARM_UP_SECONDS, signal);
   const before = kernels.map(({ segments }) => tuplesOf(segments));
