@@ -95,7 +95,7 @@ function draw(
     context.fillStyle = palette.series[Math.max(0, domains.indexOf(domain)) % COLOURS];
     context.fillRect(left, cpu * ROW + 3, Math.max(0.5, right - left), ROW - 7);
     if (right - left < 34) continue;
-    context.fillStyle = "#fff";
+    context.fillStyle = palette.onSeries;
     context.fillText(`d${domain}`, left + 6, cpu * ROW + ROW / 2);
   }
   drawAxis(context, palette, fromNs, nowNs, width, cpus * ROW + AXIS / 2);

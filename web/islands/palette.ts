@@ -11,6 +11,8 @@ export interface Palette {
   readonly series: readonly string[];
   readonly ink: string;
   readonly line: string;
+  /** Of words on a series' colour. */
+  readonly onSeries: string;
 }
 
 /** The dashes of the line at `index`. */
@@ -46,6 +48,7 @@ function readPalette(): Palette {
     series: Array.from({ length: COLOURS }, (_, i) => colour(`series-${i}`)),
     ink: colour("ink-soft"),
     line: colour("line"),
+    onSeries: colour("raised"),
   };
   probe.remove();
   return palette;
