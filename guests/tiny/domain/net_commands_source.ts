@@ -9,7 +9,10 @@ import { FRAME } from "./packets_source.ts";
 
 /** How long an answer is waited for, in nanoseconds, and how often it is asked for. */
 const PATIENCE = 1_000_000_000;
-const TRIES = 3;
+const TRIES = 4;
+/** How long, in nanoseconds, and how often for a neighbour: one that starts at the same time comes up soon. */
+const NEIGHBOUR_PATIENCE = 50_000_000;
+const NEIGHBOUR_TRIES = 20;
 /** Bytes behind an echo's header. */
 const MOST_DATA = 1500 - (FRAME.UDP_DATA - FRAME.IP);
 const LEAST_DATA = 8;
@@ -186,7 +189,7 @@ end_line:
         ret
 
 find_neighbour:               ; whose address is asked_address; CF: nobody's
-        mov r13d, ${TRIES}
+        mov r13d, ${NEIGHBOUR_TRIES}
 .again: mov eax, [asked_address]
         call neighbour
         cmp eax, [rdx]
@@ -194,7 +197,7 @@ find_neighbour:               ; whose address is asked_address; CF: nobody's
         mov r10d, eax
         mov ecx, ARP_REQUEST
         call send_arp
-        mov eax, ${PATIENCE}
+        mov eax, ${NEIGHBOUR_PATIENCE}
         call wait_limit
 .wait:  call turn
         mov eax, [asked_address]

@@ -6,7 +6,7 @@ import { auditFrames } from "../../../core/hypervisor/memory/audit.ts";
 import type { DomainId } from "../../../core/lib/brand.ts";
 import { DiskImage, zeroBase } from "../../../devices/disk/mod.ts";
 import { type DomainConfig, Host, type HostDomain } from "../../../testbed/host/host.ts";
-import { listCards, listDisks, listDomains } from "../../../testbed/toolstack/listings.ts";
+import { listCards, listDisks, listDomains, top } from "../../../testbed/toolstack/listings.ts";
 import { Toolstack } from "../../../testbed/toolstack/mod.ts";
 import { answer, PROMPT, startTiny } from "./tiny_session.ts";
 
@@ -79,8 +79,14 @@ Deno.test("the work of back ends is billed where they are placed", async () => {
 
 Deno.test("tools show which domain serves a device, and how long it ran", async () => {
   const { host, driver, a, b } = await pair("drivers");
-  await answer(b, "udp 10.0.0.1 200 1400");
   const tools = Toolstack.of(host);
+  const before = { cycle: 0, running: new Map<DomainId, number>() };
+  top(tools, before);
+  await answer(b, "udp 10.0.0.1 200 1400");
+  // Name, state, seconds, percent.
+  const shares = top(tools, before).split("\n").slice(1).map((row) => row.trim().split(/\s+/));
+  const [zero, drivers] = shares.map(([, , , percent]) => Number(percent));
+  assert(drivers > 3 * zero, `${drivers} % and ${zero} %`);
   const path = `/local/domain/${driver.id}/backend`;
   assertStringIncludes(
     listCards(tools, a),
