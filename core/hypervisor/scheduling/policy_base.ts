@@ -7,7 +7,7 @@
  */
 
 import type { Cycle } from "../../clock/clock.ts";
-import { invariant } from "../../lib/assert.ts";
+import { InvariantError } from "../../lib/assert.ts";
 import type { DomainId, PhysicalCpuId } from "../../lib/brand.ts";
 import {
   expectRecord,
@@ -228,7 +228,7 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
 
   protected stateOf(vcpu: SchedulableVcpu): State {
     const state = this.members.get(vcpu);
-    invariant(state, `${vcpu.name} is not in this pool`);
+    if (!state) throw new InvariantError(`${vcpu.name} is not in this pool`);
     return state;
   }
 
