@@ -8,6 +8,9 @@ const SHORT: [name: string, settings: Settings][] = [
   ["disruptive_neighbour", { connections: 40, warmUp: "1s", duration: "1s" }],
   ["server_consolidation", { servers: "1,3", connections: 10, duration: "1s" }],
   ["rent_a_server", { customers: 4, stay: "500ms" }],
+  ["application_benchmarks", { benchmarks: "OSDB-OLTP", systems: "U", duration: "1s" }],
+  ["osdb_scaling", { tests: "ir", bars: "1", duration: "1s" }],
+  ["lmbench", { systems: "L-UP" }],
 ];
 for (const [name, settings] of SHORT) {
   Deno.test(`${name}: one seed gives one trace hash; another seed another, and the same conclusions`, async () => {
