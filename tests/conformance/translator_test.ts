@@ -114,6 +114,86 @@ const PROGRAMS: readonly Program[] = [
     cycles: 20_000,
   },
   {
+    claim: "an instruction across the end of a page, patched in either page",
+    source: `
+      mov edi, 0x100ffe
+      mov dword [rdi], 0x5678c381
+      mov dword [rdi + 4], 0xc3901234
+      mov ecx, 300
+    again:
+      call rdi
+      test ecx, 3
+      jnz same
+      add byte [rdi + 5], 1
+      test ecx, 15
+      jnz same
+      xor byte [rdi + 1], 0x28
+    same:
+      dec ecx
+      jnz again
+      rdtsc
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "an instruction whose second page is mapped to and fro, and then not at all",
+    source: `
+      mov edi, 0x180ffe
+      mov word [rdi], 0xc381
+      mov dword [0x120000], 0x12345678
+      mov byte [0x120004], 0xc3
+      mov dword [0x121000], 0x9abcdef0
+      mov byte [0x121004], 0xc3
+      mov qword [0x7000 + 8 * 0x181], 0x120003
+      invlpg [0x181000]
+      mov ecx, 200
+    again:
+      call rdi
+      xor dword [0x7000 + 8 * 0x181], 0x1000
+      invlpg [0x181000]
+      dec ecx
+      jnz again
+      mov eax, fault
+      mov dword [0x20e0], 0x80000
+      mov word [0x20e0], ax
+      mov dword [0x20e4], 0x18e00
+      mov dword [0x7000 + 8 * 0x181], 0
+      invlpg [0x181000]
+      call rdi
+    fault:
+      pop rax
+      mov rbx, cr2
+      hlt`,
+    cycles: 20_000,
+  },
+  {
+    claim: "repeated, locked and jumping instructions across the end of a page",
+    source: `
+      mov esi, 0x120000
+      mov ebp, 100
+    round:
+      mov edi, 0x130000
+      mov ecx, 40
+      mov edx, 0x100fff
+      mov dword [rdx], 0xc3a5f3
+      call rdx
+      mov edx, 0x101ffe
+      mov dword [rdx], 0x020683f0
+      mov byte [rdx + 4], 0xc3
+      call rdx
+      mov edx, 0x102ffd
+      mov dword [rdx], 0x05e9
+      mov dword [rdx + 4], 0x90909000
+      mov dword [rdx + 8], 0x90909090
+      mov dword [rdx + 12], 0xc3c3c3c3
+      call rdx
+      dec ebp
+      jnz round
+      rdtsc
+      hlt`,
+    cycles: 40_000,
+  },
+  {
     claim: "jumps into the middle of instructions",
     source: `
       mov ecx, 2000

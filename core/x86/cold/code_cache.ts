@@ -110,6 +110,8 @@ export class CodeCache {
   readonly #drop = (id: BlockId) => this.#dropped(id);
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
+  /** How often everything was dropped. */
+  clears = 0;
   /** The quick twin of what makes a block, where there is one. */
   quickFind: QuickFind | null = null;
 
@@ -192,6 +194,11 @@ export class CodeCache {
     this.#blocks.invalidate(page, offset, length, this.#drop);
   }
 
+  /** As `RecordWriter.writeSingle`, at linear offset `record` of the arena. */
+  writeSingle(bytes: Uint8Array, modeKey: number, record: number): boolean {
+    return this.#writer.writeSingle(bytes, modeKey, (record - this.plan.arenaBase) >> 2);
+  }
+
   /** Links the direct jump in record `from` to `record`, if it may be linked. */
   link(from: number, record: number): void {
     const at = (from - this.plan.arenaBase) >> 2;
@@ -210,6 +217,7 @@ export class CodeCache {
     blocks.clear();
     this.#lookup.fill(-1);
     this.#usedWords = 0;
+    this.clears++;
     this.#noteReuse();
     this.overlay?.cleared();
   }

@@ -19,6 +19,7 @@ import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
 import { Counter, TablePart } from "./block_table.ts";
 import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
+import { CrossingBlocks } from "./crossing_blocks.ts";
 import { compileQuickBlocks } from "./quick_blocks.ts";
 import { writeHandler } from "./handler.ts";
 import {
@@ -64,6 +65,7 @@ export class ColdEngine implements Engine {
   readonly name = "cold";
   readonly cache: CodeCache;
   readonly #parts: ColdEngineParts;
+  readonly #crossing: CrossingBlocks;
   /** The function table, for translations to stand in. */
   readonly table: unknown;
   readonly #imports: Readonly<Record<string, unknown>>;
@@ -87,6 +89,7 @@ export class ColdEngine implements Engine {
       parts.stops ?? null,
     );
     this.cache.templates.prepare(parts.decoder);
+    this.#crossing = new CrossingBlocks(parts.linear.buffer, this.cache, parts.decoder);
     this.cache.quickFind = compileQuickBlocks(
       parts.host,
       parts.linear,
@@ -203,12 +206,21 @@ export class ColdEngine implements Engine {
       if (state.status !== Status.none) return NO_BLOCK;
       if (code >= 0) {
         const { reuses } = cache;
-        const record = cache.find(code, state.modeKey);
-        this.compilePending();
-        if (record !== NO_BLOCK && this.#withinLimit(cpu)) {
+        const isWithinLimit = this.#withinLimit(cpu);
+        let record = cache.find(code, state.modeKey);
+        if (record !== NO_BLOCK && isWithinLimit) {
+          this.compilePending();
           if (jump !== NO_BLOCK && cache.reuses === reuses) cache.link(jump, record);
           return record;
         }
+        if (record === NO_BLOCK && isWithinLimit && !stops?.any) {
+          record = this.#crossing.find(cpu, code);
+          if (record !== NO_BLOCK || state.status !== Status.none) {
+            this.compilePending();
+            return record;
+          }
+        }
+        this.compilePending();
       }
       jump = NO_BLOCK;
       this.#parts.reference.step(cpu);

@@ -111,6 +111,23 @@ export class RecordWriter {
     return left ? records : records + 1;
   }
 
+  /**
+   * Writes the records of the one instruction that `bytes` begin with, whose jumps are not linked. Returns whether there
+   * is one that executes once.
+   */
+  writeSingle(bytes: Uint8Array, modeKey: number, at: number): boolean {
+    const { decoder } = this;
+    const { decoded } = decoder;
+    if (decoder.read(bytes, 0, bytes.length, decodeMode(modeKey)) !== null) return false;
+    const { bound } = decoded;
+    if (bound.form.repeat !== "none") return false;
+    const traits = this.#traits[bound.index] || this.#meet(bound);
+    this.#record(at, decoded, 0, traits & Trait.handler);
+    this.#end(at + RECORD_WORDS, decoded.lengthBytes);
+    this.words[at + BLOCK_BYTES] = decoded.lengthBytes;
+    return true;
+  }
+
   /** What is asked of a form that no block held before. */
   #meet(bound: BoundForm): number {
     const { endsBlock, statements } = bound.program;
