@@ -152,6 +152,8 @@ export class Host {
    */
   onShutdown: ((domain: HostDomain) => void | Promise<void>) | null = null;
   readonly #ended = new WeakSet<HostDomain>();
+  /** Whether a domain may have shut down that nobody was told of. */
+  #mayHaveEnded = true;
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
   readonly #executor: PvExecutor;
@@ -194,7 +196,10 @@ export class Host {
       policy: options.policy,
       emergencyConsole: (domain, bytes) => this.#output(domain, bytes),
       log: (text) => void this.log.push(text),
-      onShutdown: () => this.dispatcher.stop(),
+      onShutdown: () => {
+        this.#mayHaveEnded = true;
+        this.dispatcher.stop();
+      },
     });
     executor.attach(this.hypervisor);
     const { hypervisor, dispatcher } = this;
@@ -317,6 +322,7 @@ export class Host {
    * `SnapshotError` if it does not fit. `ram` is where its RAM lies if it is not part of the record.
    */
   restore(record: SnapshotRecord, ram?: RamSource): void {
+    this.#mayHaveEnded = true;
     restoreHost(this, record, ram);
   }
 
@@ -395,16 +401,24 @@ export class Host {
   }
 
   /** Advances by one slice; returns why a run with `options` must end, or `null`. */
-  async #slice(limit: number, { untilShutdown }: HostRunOptions): Promise<StopReason | null> {
+  #slice(
+    limit: number,
+    options: HostRunOptions,
+  ): StopReason | null | Promise<StopReason | null> {
     const { clock } = this.hardware;
     this.dispatcher.advance(Math.min(limit, clock.now + SLICE_CYCLES) as Cycle);
-    await this.#tellEnded();
-    if (clock.now >= limit) return { kind: "limit" };
+    if (!this.#mayHaveEnded) return this.#stopNow(limit, options);
+    return this.#tellEnded().then(() => this.#stopNow(limit, options));
+  }
+
+  #stopNow(limit: number, { untilShutdown }: HostRunOptions): StopReason | null {
+    if (this.hardware.clock.now >= limit) return { kind: "limit" };
     const ended = untilShutdown !== undefined && untilShutdown.domain.shutdown !== null;
     return ended || this.#isOver() ? { kind: "powerOff" } : null;
   }
 
   async #tellEnded(): Promise<void> {
+    this.#mayHaveEnded = false;
     for (const each of [...this.domains]) {
       if (each.domain.shutdown === null || this.#ended.has(each)) continue;
       this.#ended.add(each);
