@@ -74,18 +74,15 @@ export default defineScenario({
     const beside = context.comparison({
       name: "isolation",
       title: "What is left beside disruptive neighbours, of what each of four of a kind gets",
-      source:
-        "SOSP 2003, section 4.4; its earlier results are taken to be Figures 4 and 5, four each",
+      source: "SOSP 2003, 4.4; its earlier results are taken to be Figures 4 and 5, four each",
     });
 
+    const steps = platforms.length * CASES.length;
     let step = 0;
     for (const platform of platforms) {
       const found = new Map<string, Awaited<ReturnType<typeof measure>>>();
       for (const neighbours of CASES) {
-        progress(
-          step++ / (platforms.length * CASES.length),
-          `${platform}, ${neighbours} neighbours`,
-        );
+        progress(step++ / steps, `${platform}, ${neighbours} neighbours`);
         const outcome = await measure(platform as LabPlatform, ([database, web, ...others]) => {
           NEIGHBOURS[neighbours].forEach((work, n) =>
             work.forEach((each) => others[n].start(each))
