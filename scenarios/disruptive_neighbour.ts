@@ -113,10 +113,9 @@ export default defineScenario({
           beside.cell({ row, column: platform, unit: "%", measured: measured[row], published });
         }
       }
-      const usable = Math.min(kept.database, kept.web) >= USABLE;
-      conclude(
-        `${platform}: ${usable ? "both keep their service" : "unusable beside such neighbours"}`,
-      );
+      const isUsable = Math.min(kept.database, kept.web) >= USABLE;
+      const verdict = isUsable ? "both keep their service" : "unusable beside such neighbours";
+      conclude(`${platform}: ${verdict}`);
     }
     context.figure({
       name: "kept",

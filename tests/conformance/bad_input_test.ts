@@ -125,7 +125,7 @@ Deno.test("a snapshot of more CPUs is refused", async () => {
 Deno.test("the command line says the same on standard error, and its exit code is not zero", async () => {
   const main = new URL("../../main.ts", import.meta.url).pathname;
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, "boot", "--kernel", "/no/such"],
+    args: ["run", "--quiet", "-A", "--no-check", main, "boot", "--kernel", "/no/such"],
     stdin: "null",
   }).output();
   const text = new TextDecoder().decode(stderr);
