@@ -19,6 +19,7 @@ import { SnapshotError, type SnapshotValue } from "../../lib/snapshot.ts";
 import type { ParameterTable } from "./parameters.ts";
 import { type MemberState, PolicyBase } from "./policy_base.ts";
 import type { Decision, SchedulableVcpu } from "./ports.ts";
+import { VirtualTimeQueue } from "./virtual_time_queue.ts";
 
 /** The minimum charging unit, in which `warpvalue` is counted. */
 const MCU_US = 100;
@@ -58,12 +59,17 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   protected readonly table: ParameterTable = {
     ctx_allow: { min: 10_000, max: 1e9, initial: 5e6, about: "context switch allowance, in ns" },
   };
+  /** Those that wait and never warp: who has just woken up, and the others. */
+  readonly #fresh = new VirtualTimeQueue<SchedulableVcpu>();
+  readonly #others = new VirtualTimeQueue<SchedulableVcpu>();
+  /** Those that wait and may warp: what they come after changes with time. */
+  readonly #warping: SchedulableVcpu[] = [];
   /** By physical CPU: the smallest actual virtual time of those that run there or wait for it, as last seen. */
   readonly #svts: number[] = [];
 
   override sleep(vcpu: SchedulableVcpu, now: Cycle): void {
     super.sleep(vcpu, now);
-    this.#advanceSvt(now, null, vcpu);
+    this.#advanceSvt(now, vcpu);
   }
 
   protected newState(): BvtState {
@@ -88,10 +94,11 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   }
 
   protected woken(vcpu: SchedulableVcpu, state: BvtState, now: Cycle): void {
-    this.#advanceSvt(now, vcpu);
+    this.#advanceSvt(now);
     state.avt = Math.max(state.avt, this.#least(vcpu.hardAffinity));
     state.fresh = 1;
     if (now >= state.warpFrom) state.warped = 0;
+    this.displaced(vcpu);
     if (this.tickleFor(vcpu)) return;
     for (const cpu of this.cpus) if (vcpu.hardAffinity.has(cpu)) this.tickle(cpu);
   }
@@ -113,6 +120,22 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     return { vcpu: best, slice: Math.max(1, this.#staysFor(best, cpu, now, current)) };
   }
 
+  protected override displaced(vcpu: SchedulableVcpu): void {
+    const { avt, fresh } = this.stateOf(vcpu);
+    if (this.#mayWarp(vcpu)) this.#warping.push(vcpu);
+    else (fresh === 1 ? this.#fresh : this.#others).insert(vcpu, avt);
+  }
+
+  protected override waitEnded(vcpu: SchedulableVcpu): void {
+    if (this.#fresh.remove(vcpu) || this.#others.remove(vcpu)) return;
+    const at = this.#warping.indexOf(vcpu);
+    if (at >= 0) this.#warping.splice(at, 1);
+  }
+
+  protected override adjusted(): void {
+    this.#sortAnew();
+  }
+
   protected override saveOwn(): { readonly [field: string]: SnapshotValue } {
     return { svt: Array.from(this.#svts, (svt) => svt ?? 0) };
   }
@@ -120,6 +143,14 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   protected override restoreOwn(own: { readonly [field: string]: SnapshotValue }): void {
     if (!Array.isArray(own.svt)) throw new SnapshotError("a BVT of one virtual time for all CPUs");
     this.#svts.splice(0, this.#svts.length, ...own.svt as readonly number[]);
+    this.#sortAnew();
+  }
+
+  #sortAnew(): void {
+    this.#fresh.clear();
+    this.#others.clear();
+    this.#warping.length = 0;
+    for (const vcpu of this.waiting) this.displaced(vcpu);
   }
 
   get #allowance(): number {
@@ -139,12 +170,17 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     const effective = this.#effective(vcpu, now);
     const sinceStart = state.startedAt + allowance - now;
     let stays = ALONE * allowance;
-    const rivals = leaving ? [...this.waiting, leaving] : this.waiting;
-    for (const rival of rivals) {
-      if (rival === vcpu || !rival.hardAffinity.has(cpu)) continue;
-      const ahead = Math.ceil((this.#effective(rival, now) - effective) / mcu_adv);
-      const fresh = this.stateOf(rival).fresh === 1;
-      stays = Math.min(stays, fresh ? Math.max(ahead, sinceStart) : ahead + allowance);
+    const yieldTo = (time: number, isFresh: boolean) => {
+      const ahead = Math.ceil((time - effective) / mcu_adv);
+      stays = Math.min(stays, isFresh ? Math.max(ahead, sinceStart) : ahead + allowance);
+    };
+    const isRival = (other: SchedulableVcpu) => other !== vcpu && other.hardAffinity.has(cpu);
+    // Of those of a kind who comes first has its turn first.
+    const [fresh, others] = [this.#fresh.first(isRival), this.#others.first(isRival)];
+    if (fresh) yieldTo(fresh.time, true);
+    if (others) yieldTo(others.time, false);
+    for (const rival of leaving ? [...this.#warping, leaving] : this.#warping) {
+      if (isRival(rival)) yieldTo(this.#effective(rival, now), this.stateOf(rival).fresh === 1);
     }
     const warpEnds = warpl > 0 && this.#warps(vcpu, state, now);
     return warpEnds
@@ -154,10 +190,19 @@ export class BvtPolicy extends PolicyBase<BvtState> {
 
   /** The one with the smallest E that waits for `cpu`; of equals one that has just woken, else the longest wait. */
   #smallest(cpu: PhysicalCpuId, now: Cycle): SchedulableVcpu | null {
+    const suits = (vcpu: SchedulableVcpu) => vcpu.hardAffinity.has(cpu);
+    const candidates = this.#warping.filter(suits);
+    for (const queue of [this.#fresh, this.#others]) {
+      const first = queue.first(suits);
+      if (first) candidates.push(first.who);
+    }
+    // In the order of their waits, as far as that decides.
+    if (candidates.length > 1) {
+      candidates.sort((a, b) => this.waiting.indexOf(a) - this.waiting.indexOf(b));
+    }
     let best: SchedulableVcpu | null = null;
     let least = Infinity;
-    for (const vcpu of this.waiting) {
-      if (!vcpu.hardAffinity.has(cpu)) continue;
+    for (const vcpu of candidates) {
       const effective = this.#effective(vcpu, now);
       const first = best === null || effective < least ||
         (effective === least && this.stateOf(vcpu).fresh > this.stateOf(best).fresh);
@@ -175,24 +220,29 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     return state.avt - warpvalue * this.microseconds(MCU_US);
   }
 
-  #warps(vcpu: SchedulableVcpu, state: BvtState, now: Cycle): boolean {
-    return this.domainParameters(vcpu.domain).warpback === 1 && now >= state.warpFrom;
+  #mayWarp(vcpu: SchedulableVcpu): boolean {
+    return this.domainParameters(vcpu.domain).warpback === 1;
   }
 
-  /**
-   * Scheduler virtual time of each CPU follows the smallest A of all that want to run there but `except`, and of `leaving`.
-   */
-  #advanceSvt(
-    now: Cycle,
-    except: SchedulableVcpu | null,
-    leaving: SchedulableVcpu | null = null,
-  ): void {
+  #warps(vcpu: SchedulableVcpu, state: BvtState, now: Cycle): boolean {
+    return this.#mayWarp(vcpu) && now >= state.warpFrom;
+  }
+
+  /** Scheduler virtual time of each CPU follows the smallest A of all that are known to want to run there, and of `leaving`. */
+  #advanceSvt(now: Cycle, leaving: SchedulableVcpu | null = null): void {
     this.settleAll(now);
     for (const cpu of this.cpus) {
-      let least = leaving?.hardAffinity.has(cpu) ? this.stateOf(leaving).avt : Infinity;
-      this.forRunnable((vcpu, { avt }) => {
-        if (vcpu !== except && vcpu.hardAffinity.has(cpu)) least = Math.min(least, avt);
-      });
+      const wants = (vcpu: SchedulableVcpu) => vcpu.hardAffinity.has(cpu);
+      let least = Math.min(
+        this.#fresh.first(wants)?.time ?? Infinity,
+        this.#others.first(wants)?.time ?? Infinity,
+      );
+      const look = (vcpu: SchedulableVcpu | null) => {
+        if (vcpu && wants(vcpu)) least = Math.min(least, this.stateOf(vcpu).avt);
+      };
+      look(leaving);
+      this.#warping.forEach(look);
+      for (const each of this.cpus) look(this.ports.runningOn(each));
       if (least !== Infinity) this.#svts[cpu] = Math.max(this.#svts[cpu] ?? 0, least);
     }
   }

@@ -67,6 +67,11 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
   /** `vcpu` has just begun to wait: some physical CPU may have to choose anew. */
   protected abstract woken(vcpu: SchedulableVcpu, state: State, now: Cycle): void;
 
+  /** `vcpu` waits again, because another one got its physical CPU. */
+  protected displaced(_vcpu: SchedulableVcpu): void {}
+  /** `vcpu` waits no longer. */
+  protected waitEnded(_vcpu: SchedulableVcpu): void {}
+
   get deadline(): number {
     return Infinity;
   }
@@ -126,6 +131,7 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
       if (current) {
         this.stateOf(current).chargedTo = -1;
         this.waiting.push(current);
+        this.displaced(current);
         this.tickleFor(current);
       }
     }
@@ -302,7 +308,9 @@ export abstract class PolicyBase<State extends MemberState> implements Schedulin
 
   #stopWaiting(vcpu: SchedulableVcpu): void {
     const at = this.waiting.indexOf(vcpu);
-    if (at >= 0) this.waiting.splice(at, 1);
+    if (at < 0) return;
+    this.waiting.splice(at, 1);
+    this.waitEnded(vcpu);
   }
 }
 
