@@ -61,7 +61,7 @@ async function boots(folder: string, tell: Tell, print: (line: string) => void):
   const kept = await createMachine({ ...DEBIAN, checkpoints: "1GiB" });
   const machines = [plain, recorded, kept];
   const spent = machines.map(() => ({ wall: 0, cpu: 0 }));
-  let longest = 0;
+  const checkpoints: number[] = [];
   for (let turn = 0; turn < MAX_TURNS && !kept.console.text.includes(PROMPT); turn++) {
     for (const i of turn % 2 === 0 ? [0, 1, 2] : [2, 1, 0]) {
       const { wall, cpu } = await timed(() => machines[i].run({ forCycles: TURN }));
@@ -69,13 +69,17 @@ async function boots(folder: string, tell: Tell, print: (line: string) => void):
     }
     // The first one marks all frames.
     const { wall } = await timed(() => kept.checkpoint());
-    if (turn > 0) longest = Math.max(longest, wall);
+    if (turn > 0) checkpoints.push(wall);
   }
   recording.stop();
   tell("boot to the prompt", spent[0]);
   tell("the same, recorded", spent[1], `${ratio(spent[1], spent[0])} (at most 1.05)`);
   tell("the same, with automatic checkpoints", spent[2], ratio(spent[2], spent[0]));
-  tell("longest checkpoint in memory after the first", { wall: longest, cpu: longest }, "< 0.020");
+  checkpoints.sort((a, b) => a - b);
+  for (const [name, part] of [["median", 0.5], ["ninth of ten", 0.9], ["longest", 1]] as const) {
+    const wall = checkpoints[Math.ceil(checkpoints.length * part) - 1];
+    tell(`checkpoint in memory after the first, ${name}`, { wall, cpu: wall }, "< 0.020");
+  }
   print(`${kept.checkpoints.length} checkpoints are kept`);
   return plain;
 }
