@@ -6,7 +6,7 @@ import {
   SHELL_PROMPT,
 } from "../../testbed/images/mod.ts";
 import { requireDebian } from "./debian_image.ts";
-import { qemuWanted, runQemu } from "./qemu.ts";
+import { lacksQemu, runQemu } from "./qemu.ts";
 
 const kernels: readonly [flavour: DebianFlavour, role: "bzImage" | "vmlinux"][] = [
   ["amd64", "vmlinux"],
@@ -44,7 +44,7 @@ async function boot(
 for (const [flavour, role] of kernels) {
   Deno.test({
     name: `Debian's ${flavour} kernel (${role}) reaches marker and prompt on QEMU`,
-    ignore: !qemuWanted,
+    ignore: lacksQemu,
     fn: async () => {
       const output = await boot(flavour, role, "", SHELL_PROMPT);
       if (output === null) return;
@@ -56,7 +56,7 @@ for (const [flavour, role] of kernels) {
 
 Deno.test({
   name: "the initramfs loads the default modules, and xenarium.run runs commands after the marker",
-  ignore: !qemuWanted,
+  ignore: lacksQemu,
   fn: async () => {
     const commands = "cat /proc/modules; ls /sys/class/net; echo answer $((6*7)); poweroff -f";
     const output = await boot("amd64", "vmlinux", `xenarium.run="${commands}"`, "answer 42\r\n");
@@ -72,7 +72,7 @@ Deno.test({
 
 Deno.test({
   name: "xenarium.modules chooses what is loaded",
-  ignore: !qemuWanted,
+  ignore: lacksQemu,
   fn: async () => {
     const options = 'xenarium.modules=ext4 xenarium.run="ls /sys/module; echo answer $((6*7))"';
     const output = await boot("amd64", "vmlinux", options, "answer 42\r\n");

@@ -8,7 +8,7 @@ import {
 } from "../../guests/linux/mod.ts";
 import { debian, type DebianFlavour, decompress, READY_MARKER } from "../../testbed/images/mod.ts";
 import { requireDebian, requirePackage } from "./debian_image.ts";
-import { qemuWanted, runQemu } from "./qemu.ts";
+import { lacksQemu, runQemu } from "./qemu.ts";
 import { startRom } from "./start_rom.ts";
 
 interface PlanCase {
@@ -52,7 +52,7 @@ async function runPlan(plan: LoadPlan, until: string): Promise<string> {
 for (const { flavour, kernel, asked, expected } of plans) {
   Deno.test({
     name: `the plan for Debian's ${flavour} ${kernel} through ${expected} boots on QEMU's CPU`,
-    ignore: !qemuWanted,
+    ignore: lacksQemu,
     fn: async () => {
       const store = await requireDebian(flavour);
       if (!store) return;
@@ -72,7 +72,7 @@ for (const { flavour, kernel, asked, expected } of plans) {
 
 Deno.test({
   name: "the plan for GNU Mach through Multiboot boots on QEMU's CPU up to the missing user land",
-  ignore: !qemuWanted,
+  ignore: lacksQemu,
   fn: async () => {
     const folder = await requirePackage("gnumach-image-1.8-486", "i386");
     if (!folder) return;

@@ -2,12 +2,12 @@
 
 import { assertEquals } from "@std/assert";
 import { tinyGuests } from "../../guests/tiny/mod.ts";
-import { qemuWanted, runQemu } from "./qemu.ts";
+import { lacksQemu, runQemu } from "./qemu.ts";
 
 for (const { name, cpus, image, expectedOutput } of tinyGuests) {
   Deno.test({
     name: `${name} reports on QEMU what it should`,
-    ignore: !qemuWanted,
+    ignore: lacksQemu,
     fn: async () => {
       const file = await Deno.makeTempFile({ prefix: "xenarium-tiny-", suffix: ".elf" });
       try {
