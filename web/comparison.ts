@@ -1,7 +1,6 @@
 /** Several runs side by side: what was asked differently, and what came out differently. */
 
-import { type ComparedNumber, compareRuns, type RunRecord } from "../mod.ts";
-import { parameterWords } from "./parameter_words.ts";
+import { type ComparedNumber, compareRuns, type RunRecord, settingText } from "../mod.ts";
 
 /** A number of every run, and the published one if there is one. */
 export interface ComparedRow extends ComparedNumber {
@@ -23,12 +22,18 @@ export function differences(
     seed: String(run.seed),
     profile: run.profile,
     version: run.version,
-    ...parameterWords(run.parameters),
+    ...asTyped(run.parameters),
   }));
   const names = new Set(described.flatMap((each) => Object.keys(each)));
   return [...names]
     .map((name) => [name, described.map((each) => each[name] ?? "–")] as const)
     .filter(([, values]) => new Set(values).size > 1);
+}
+
+function asTyped(parameters: RunRecord["parameters"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [name, settingText(value)]),
+  );
 }
 
 /** What was measured, table by table. */

@@ -2,9 +2,8 @@
 
 import { Status } from "../components/run_parts.tsx";
 import { formatAgo, formatElapsed, formatInstant } from "../format.ts";
-import type { RunSummary } from "../../mod.ts";
+import { type RunSummary, settingText } from "../../mod.ts";
 import { chooseRuns, type RunChoice, SORT_KEYS, type SortKey } from "../run_choice.ts";
-import { parameterText } from "../parameter_words.ts";
 import type { Route } from "../route.ts";
 
 const HEADINGS: Readonly<Record<SortKey, string>> = {
@@ -178,7 +177,7 @@ function RunRow({ run, now }: { readonly run: RunSummary; readonly now: number }
       </td>
       <td data-label="Parameters" class="soft">
         {parameters.slice(0, SHOWN_PARAMETERS)
-          .map(([name, value]) => `${name} ${parameterText(value)}`).join(", ") || "defaults"}
+          .map(([name, value]) => `${name} ${settingText(value)}`).join(", ") || "defaults"}
         {parameters.length > SHOWN_PARAMETERS && ", …"}
       </td>
       <td data-label="Seed">{run.seed}</td>

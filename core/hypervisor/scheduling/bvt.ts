@@ -98,7 +98,7 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     state.avt = Math.max(state.avt, this.#least(vcpu.hardAffinity));
     state.fresh = 1;
     if (now >= state.warpFrom) state.warped = 0;
-    this.displaced(vcpu);
+    this.#sortIn(vcpu);
     if (this.tickleFor(vcpu)) return;
     for (const cpu of this.cpus) if (vcpu.hardAffinity.has(cpu)) this.tickle(cpu);
   }
@@ -121,9 +121,7 @@ export class BvtPolicy extends PolicyBase<BvtState> {
   }
 
   protected override displaced(vcpu: SchedulableVcpu): void {
-    const { avt, fresh } = this.stateOf(vcpu);
-    if (this.#mayWarp(vcpu)) this.#warping.push(vcpu);
-    else (fresh === 1 ? this.#fresh : this.#others).insert(vcpu, avt);
+    this.#sortIn(vcpu);
   }
 
   protected override waitEnded(vcpu: SchedulableVcpu): void {
@@ -150,7 +148,14 @@ export class BvtPolicy extends PolicyBase<BvtState> {
     this.#fresh.clear();
     this.#others.clear();
     this.#warping.length = 0;
-    for (const vcpu of this.waiting) this.displaced(vcpu);
+    for (const vcpu of this.waiting) this.#sortIn(vcpu);
+  }
+
+  /** Puts one that waits among those it is compared with. */
+  #sortIn(vcpu: SchedulableVcpu): void {
+    const { avt, fresh } = this.stateOf(vcpu);
+    if (this.#mayWarp(vcpu)) this.#warping.push(vcpu);
+    else (fresh === 1 ? this.#fresh : this.#others).insert(vcpu, avt);
   }
 
   get #allowance(): number {

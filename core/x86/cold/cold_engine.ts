@@ -19,6 +19,7 @@ import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
 import { Counter, TablePart } from "./block_table.ts";
 import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
+import { codeOffset } from "./code_offset.ts";
 import { CrossingBlocks } from "./crossing_blocks.ts";
 import { compileQuickBlocks } from "./quick_blocks.ts";
 import { writeHandler } from "./handler.ts";
@@ -34,7 +35,6 @@ import { defineRuntime } from "./runtime.ts";
 const BUDGET = offsetOf("budget") >> 2;
 const FAST_PATHS = offsetOf("fastPaths") >> 2;
 const RIP = offsetOf("rip");
-const CS_BASE = offsetOf("csBase");
 const CODE_LAST = offsetOf("codeLast");
 const BLOCK_BYTES_LIMIT = 4096;
 const FIRST_CONSOLIDATION = 48;
@@ -186,7 +186,7 @@ export class ColdEngine implements Engine {
 
   /** The block of `record`, which begins at `rip`, has been executed often. */
   #hot(cpu: Cpu, record: number): void {
-    const code = this.#codeAt(cpu);
+    const code = codeOffset(cpu);
     const block = code < 0 ? null : this.cache.peek(code, cpu.state.modeKey);
     if (block?.record === record) this.#parts.overlay?.hot(block);
   }
@@ -202,7 +202,7 @@ export class ColdEngine implements Engine {
         state.status = Status.stop;
         break;
       }
-      const code = this.#codeAt(cpu);
+      const code = codeOffset(cpu);
       if (state.status !== Status.none) return NO_BLOCK;
       if (code >= 0) {
         const { reuses } = cache;
@@ -227,19 +227,6 @@ export class ColdEngine implements Engine {
       state.fastPaths = 1;
     }
     return NO_BLOCK;
-  }
-
-  /** Linear offset of the code at `rip`; -1 if it is no memory, or with a fault pending. */
-  #codeAt(cpu: Cpu): number {
-    const { state } = cpu;
-    const ripLow = state.low(RIP) >>> 0;
-    const sum = ripLow + (state.low(CS_BASE) >>> 0);
-    const long = (state.modeKey & 1) !== 0;
-    const high = long
-      ? (state.high(RIP) + state.high(CS_BASE) + (sum > 0xffffffff ? 1 : 0)) | 0
-      : 0;
-    const physical = cpu.mmu.fetchAddress(sum | 0, high);
-    return physical < 0 ? -1 : cpu.memory.readableLinear(physical);
   }
 
   /** Whether no block at `rip` can reach beyond the code segment's limit. */

@@ -9,16 +9,13 @@ import type { Cpu } from "../cpu.ts";
 import { decodeMode } from "../decode/mode.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import { FRAME_BYTES } from "../../memory/machine_memory.ts";
-import { offsetOf } from "../state/layout.ts";
 import { type CodeCache, NO_BLOCK } from "./code_cache.ts";
+import { codeOffset } from "./code_offset.ts";
 import { RECORD_BYTES } from "./record.ts";
 
 const LONGEST = 15;
 /** The instruction's, and that which ends the block. */
 const RECORDS = 2;
-const RIP = offsetOf("rip");
-const CS_BASE = offsetOf("csBase");
-const LONG = 1;
 
 /** What stands for a place: the bytes of its instruction, and its records. */
 interface CrossingBlock {
@@ -58,7 +55,7 @@ export class CrossingBlocks {
       if (known) this.#blocks.delete(key);
       return NO_BLOCK;
     }
-    const second = this.#fetch(cpu, tail);
+    const second = codeOffset(cpu, tail);
     if (second < 0) return NO_BLOCK;
     if (known && this.#isAt(second, known.bytes, tail, LONGEST)) {
       return known.isUsable ? known.record : NO_BLOCK;
@@ -92,16 +89,5 @@ export class CrossingBlocks {
   /** Whether the `tail` bytes at `code` are the beginning of an instruction. */
   #isCut(code: number, tail: number, modeKey: number): boolean {
     return this.decoder.read(this.#u8, code, code + tail, decodeMode(modeKey)) === "truncated";
-  }
-
-  /** Linear offset of what follows `ahead` bytes behind `rip`; -1 if it is no memory, or with #PF pending. */
-  #fetch({ state, mmu, memory }: Cpu, ahead: number): number {
-    const isLong = (state.modeKey & LONG) !== 0;
-    const rip = (state.low(RIP) >>> 0) + ahead;
-    const sum = rip + (state.low(CS_BASE) >>> 0);
-    const carry = Math.floor(sum / 0x1_0000_0000);
-    const high = isLong ? (state.high(RIP) + state.high(CS_BASE) + carry) | 0 : 0;
-    const physical = mmu.fetchAddress(sum | 0, high);
-    return physical < 0 ? -1 : memory.readableLinear(physical);
   }
 }

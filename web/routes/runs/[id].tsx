@@ -1,6 +1,6 @@
 /** One run: what came out, beside what was published; what was asked, and how to get the data. */
 
-import { commandLineOf, type RunRecord } from "../../../mod.ts";
+import { commandLineOf, type RunRecord, settingText } from "../../../mod.ts";
 import { Hatch } from "../../components/bars.tsx";
 import {
   ComparisonView,
@@ -11,7 +11,6 @@ import {
 } from "../../components/run_parts.tsx";
 import { Lines } from "../../components/lines.tsx";
 import { formatElapsed, formatInstant } from "../../format.ts";
-import { parameterText } from "../../parameter_words.ts";
 import { PageError, type Route } from "../../route.ts";
 
 /** How often the page of a run that goes on is loaded anew. */
@@ -139,7 +138,7 @@ function About({ run }: { readonly run: RunRecord }) {
           ["Cost profile", run.profile || "none"],
           ["Version", run.version],
           ["Started", formatInstant(run.startedMs)],
-          ...parameters.map(([name, value]) => [name, parameterText(value)] as const),
+          ...parameters.map(([name, value]) => [name, settingText(value)] as const),
         ]}
       />
       <Facts
