@@ -13,6 +13,7 @@ import { floatingBus } from "../../core/memory/io_space.ts";
 import type { MmioBus, MmioDevice, PortBus, PortDevice } from "../../core/memory/ports.ts";
 import { bytePorts } from "../byte_ports.ts";
 import { PciFunction } from "../pci/pci_function.ts";
+import type { FrameBuffer } from "./frame_buffer.ts";
 import type { TextScreen } from "./text_screen.ts";
 import { VgaChip } from "./vga_chip.ts";
 
@@ -60,7 +61,7 @@ export class VgaCard implements Snapshot {
 
   /** The card as PCI function 1234:1111, with `rom` as its option ROM. */
   pciFunction(rom?: Uint8Array): PciFunction {
-    const { bytes } = this.chip.memory;
+    const { buffer } = this.chip.memory;
     return new PciFunction({
       name: "vga",
       vendorId: 0x1234,
@@ -71,9 +72,9 @@ export class VgaCard implements Snapshot {
         index: 0,
         kind: "memory",
         prefetchable: true,
-        sizeBytes: bytes.length,
+        sizeBytes: buffer.bytes.length,
         name: "VGA frame buffer",
-        device: linearMemory(bytes),
+        device: linearMemory(buffer),
       }],
       ...(rom ? { rom } : {}),
     });
@@ -119,15 +120,15 @@ export class VgaCard implements Snapshot {
   }
 }
 
-function linearMemory(bytes: Uint8Array): MmioDevice {
+function linearMemory(buffer: FrameBuffer): MmioDevice {
   return {
     readMmio(offset, size) {
       let value = 0;
-      for (let byte = 0; byte < size; byte++) value |= bytes[offset + byte] << (8 * byte);
+      for (let byte = 0; byte < size; byte++) value |= buffer.bytes[offset + byte] << (8 * byte);
       return value >>> 0;
     },
     writeMmio(offset, size, value) {
-      for (let byte = 0; byte < size; byte++) bytes[offset + byte] = value >>> (8 * byte);
+      for (let byte = 0; byte < size; byte++) buffer.store(offset + byte, value >>> (8 * byte));
     },
   };
 }

@@ -87,10 +87,10 @@ export class VgaChip implements Snapshot {
       graphics.values,
     );
     this.dispi = new Dispi({
-      memoryBytes: this.memory.bytes.length,
+      memoryBytes: this.memory.buffer.bytes.length,
       setBank: (bank) => this.memory.bankBytes = bank << 16,
       setDac8Bit: (on) => palette.wide = on,
-      clearMemory: () => this.memory.bytes.fill(0),
+      clearMemory: () => this.memory.buffer.clear(),
     });
     this.#blankText();
   }
@@ -104,7 +104,7 @@ export class VgaChip implements Snapshot {
   get textScreen(): TextScreen | null {
     const graphicsMode = (this.graphics.values[6] & 1) !== 0;
     if (graphicsMode || this.dispi.mode) return null;
-    return readTextScreen(this.crtc.values, this.memory.bytes);
+    return readTextScreen(this.crtc.values, this.memory.buffer.bytes);
   }
 
   /** Back to text mode 3 with a blank screen. */
@@ -296,8 +296,8 @@ export class VgaChip implements Snapshot {
   /** Blanks in grey on black. */
   #blankText(): void {
     for (let cell = 0; cell < 80 * 25; cell++) {
-      this.memory.bytes[4 * cell] = 0x20;
-      this.memory.bytes[4 * cell + 1] = 0x07;
+      this.memory.buffer.store(4 * cell, 0x20);
+      this.memory.buffer.store(4 * cell + 1, 0x07);
     }
   }
 }

@@ -9,6 +9,7 @@
  */
 
 import type { MmioSize } from "../../core/memory/ports.ts";
+import { FrameBuffer } from "./frame_buffer.ts";
 
 /** Plane memory of a VGA; what a board has beyond it is reached linearly or by banks only. */
 const PLANE_OFFSETS = 0x10000;
@@ -38,7 +39,7 @@ const MODE = { write: 0x03, readCompare: 0x08, oddEven: 0x10 } as const;
 
 /** The planes and how a window's accesses reach them; registers are live views of the chip's. */
 export class VgaMemory {
-  readonly bytes: Uint8Array;
+  readonly buffer: FrameBuffer;
   readonly #sequencer: Uint8Array;
   readonly #graphics: Uint8Array;
   readonly #latches = new Uint8Array(4);
@@ -52,7 +53,7 @@ export class VgaMemory {
         `display memory must be a power of two from 262144 bytes, found ${sizeBytes}`,
       );
     }
-    this.bytes = new Uint8Array(sizeBytes);
+    this.buffer = new FrameBuffer(sizeBytes);
     this.#sequencer = sequencer;
     this.#graphics = graphics;
   }
@@ -72,26 +73,22 @@ export class VgaMemory {
   }
 
   reset(): void {
-    this.bytes.fill(0);
+    this.buffer.clear();
     this.#latches.fill(0);
     this.bankBytes = 0;
   }
 
-  /** The memory up to its last byte that is not zero, and the latches. */
+  /** The memory as far as it is not zero, and the latches. */
   save(): { used: Uint8Array; latches: Uint8Array; bankBytes: number } {
-    let used = this.bytes.length;
-    const words = new Uint32Array(this.bytes.buffer);
-    while (used > 0 && words[used / 4 - 1] === 0) used -= 4;
     return {
-      used: this.bytes.slice(0, used),
+      used: this.buffer.save(),
       latches: this.#latches.slice(),
       bankBytes: this.bankBytes,
     };
   }
 
   restore(state: { used: Uint8Array; latches: Uint8Array; bankBytes: number }): void {
-    this.bytes.fill(0);
-    this.bytes.set(state.used.subarray(0, this.bytes.length));
+    this.buffer.restore(state.used);
     this.#latches.set(state.latches);
     this.bankBytes = state.bankBytes;
   }
@@ -106,16 +103,17 @@ export class VgaMemory {
   }
 
   #readByte(offset: number): number {
+    const { bytes } = this.buffer;
     const address = this.#decode(offset);
     if (address < 0) return 0xff;
-    if (this.#sequencer[SEQ.memoryMode] & SEQ.chain4) return this.bytes[address] ?? 0xff;
+    if (this.#sequencer[SEQ.memoryMode] & SEQ.chain4) return bytes[address] ?? 0xff;
     const graphics = this.#graphics;
     if (graphics[GC.mode] & MODE.oddEven) {
       const plane = (graphics[GC.readMap] & 2) | (address & 1);
-      return this.bytes[((address & ~1) << 1) | plane] ?? 0xff;
+      return bytes[((address & ~1) << 1) | plane] ?? 0xff;
     }
     const first = 4 * address;
-    for (let plane = 0; plane < 4; plane++) this.#latches[plane] = this.bytes[first + plane];
+    for (let plane = 0; plane < 4; plane++) this.#latches[plane] = bytes[first + plane];
     if (!(graphics[GC.mode] & MODE.readCompare)) return this.#latches[graphics[GC.readMap]];
     return this.#compareColors();
   }
@@ -137,11 +135,11 @@ export class VgaMemory {
     const mask = this.#sequencer[SEQ.mapMask];
     const memoryMode = this.#sequencer[SEQ.memoryMode];
     if (memoryMode & SEQ.chain4) {
-      if ((mask >> (address & 3)) & 1) this.bytes[address] = value;
+      if ((mask >> (address & 3)) & 1) this.buffer.store(address, value);
     } else if (!(memoryMode & SEQ.sequential)) {
       const first = ((address & ~1) << 1) | (address & 1);
-      if ((mask >> (address & 1)) & 1) this.bytes[first] = value;
-      if ((mask >> (2 + (address & 1))) & 1) this.bytes[first + 2] = value;
+      if ((mask >> (address & 1)) & 1) this.buffer.store(first, value);
+      if ((mask >> (2 + (address & 1))) & 1) this.buffer.store(first + 2, value);
     } else {
       this.#writePlanes(4 * address, mask, value);
     }
@@ -158,9 +156,8 @@ export class VgaMemory {
       if (!((mask >> plane) & 1)) continue;
       const latch = this.#latches[plane];
       const data = this.#planeData(mode, plane, value, rotated);
-      this.bytes[first + plane] = mode === 1
-        ? latch
-        : (this.#combine(data, latch) & bits) | (latch & ~bits);
+      const mixed = (this.#combine(data, latch) & bits) | (latch & ~bits);
+      this.buffer.store(first + plane, mode === 1 ? latch : mixed);
     }
   }
 

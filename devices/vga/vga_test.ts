@@ -221,19 +221,21 @@ test("write modes 0 to 3 combine data, set/reset, latches and bit mask", () => {
   ];
   for (const [name, setup, value, before, after] of cases) {
     const bench = new Bench();
+    const { buffer } = bench.card.chip.memory;
     bench.set([SEQ, 2, 0x0f], [SEQ, 4, 0x06], [GC, 5, 0x00], [GC, 6, 0x05]);
-    bench.card.chip.memory.bytes.set(before, 4 * 0x123);
+    before.forEach((value, plane) => buffer.store(4 * 0x123 + plane, value));
     bench.set(...setup);
     bench.peek(0xa0123, 1);
     bench.poke(0xa0123, 1, value);
-    assertEquals([...bench.card.chip.memory.bytes.slice(4 * 0x123, 4 * 0x124)], after, name);
+    assertEquals([...buffer.bytes.slice(4 * 0x123, 4 * 0x124)], after, name);
   }
 });
 
 test("read mode 1 compares colours in the planes that count", () => {
   const bench = new Bench();
   bench.set([SEQ, 4, 0x06], [GC, 5, 0x08], [GC, 6, 0x05], [GC, 2, 0x05], [GC, 7, 0x07]);
-  bench.card.chip.memory.bytes.set([0xf0, 0x00, 0xff, 0x55], 0);
+  const { buffer } = bench.card.chip.memory;
+  [0xf0, 0x00, 0xff, 0x55].forEach((value, plane) => buffer.store(plane, value));
   assertEquals(bench.peek(0xa0000, 1), 0xf0);
 });
 
