@@ -25,7 +25,7 @@ const services: Services = {
   benches: scenarioShelf(new URL("./bench/", import.meta.url)),
 
   async replay(path, options) {
-    return await (await import("./testbed/replay_machine.ts")).replay(path, options);
+    return await (await import("./testbed/replay_log.ts")).replayLog(path, options);
   },
   async createMachine(options) {
     return await (await import("./testbed/machine.ts")).createMachine(options);

@@ -10,7 +10,8 @@
  * ```
  */
 
-export { Host, toolstack } from "./testbed/boot_host.ts";
+export { Host, replayHost, toolstack } from "./testbed/boot_host.ts";
+export type { HostReplay, HostReplayOptions } from "./testbed/replay_host.ts";
 export { loadAll, saveAll, type WholeProcess } from "./testbed/whole_process.ts";
 export type { DomainSettings, SavedDomain, Toolstack } from "./testbed/toolstack/mod.ts";
 export type {

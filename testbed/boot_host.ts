@@ -1,6 +1,8 @@
 /** `Host` for the public face: what hosts are made of is loaded when the first one is booted. */
 
 import { hosts } from "./host_registry.ts";
+import type { HostReplay, HostReplayOptions } from "./replay_host.ts";
+import type { Recording } from "./machine_api.ts";
 import type { Toolstack } from "./toolstack/mod.ts";
 import type { Host as HostOfDomains, HostOptions } from "./host/host.ts";
 
@@ -47,7 +49,22 @@ export const Host = {
     const { writeSections } = await import("./snapshot/section_file.ts");
     return await writeSections(path, hostSections(host));
   },
+  /**
+   * Writes all that a host is given from now on to a log that {@link replayHost} reads, as it is given: what is done through
+   * it, its domains' consoles and its toolstack. What it begins from is a file beside it (`path` with `.snapshot`), unless the
+   * host was just booted. Rejects with a `TypeError` if it is recorded already, runs, or consists of more than data.
+   */
+  record: async (host: Host, path: string): Promise<Recording> =>
+    await (await import("./host/host_recorder.ts")).recordHost(host, path),
 } as const;
+
+/**
+ * Boots the host of a log that `Host.record` wrote and runs it as it was recorded; resolves with the replay, which can be run on. Rejects
+ * with a `SnapshotError` if the log is altered, does not belong to the snapshot or images, or if the trace hash differs.
+ */
+export async function replayHost(path: string, options?: HostReplayOptions): Promise<HostReplay> {
+  return await (await import("./replay_host.ts")).replayHost(path, options);
+}
 
 /**
  * The toolstack of a host: what `xl` does, as methods.

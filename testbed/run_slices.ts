@@ -16,6 +16,11 @@ export const QUANTUM_CYCLES = 20_011;
 /** How long the process goes without a pause for others, in milliseconds of its own time. */
 const BREATH_MS = 30;
 
+/** Where the slice ends that begins at `now`, in a run up to `limit`. */
+export function sliceEnd(now: Cycle, limit: number): Cycle {
+  return Math.min(limit, now + SLICE_CYCLES) as Cycle;
+}
+
 /** What can be run in slices. */
 export interface Sliced {
   now(): Cycle;

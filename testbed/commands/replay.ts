@@ -1,4 +1,4 @@
-/** `xenarium replay`: a recorded machine once more. */
+/** `xenarium replay`: a recorded machine or host once more. */
 
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { Cycle } from "../../core/clock/clock.ts";
@@ -11,6 +11,7 @@ Examples:
   xenarium boot --kernel debian --record boot.log     type, then Ctrl-C
   xenarium replay boot.log                            the same once more; its trace hash is compared
   xenarium replay boot.log --to 500000000             stop there
+  xenarium xl "record xl.log" "create web1.cfg"       a host, with whatever its domains are given
 
 Exit codes: 0 if it was the same, 2 if not, or if the log cannot be replayed.`;
 
@@ -20,8 +21,8 @@ export function replayCommand(
   finish: (code: number) => void,
 ): CommandUnknownOpts {
   return new Command("replay")
-    .description("run a recorded machine as it was recorded, and compare the trace hash")
-    .argument("<log>", "what boot --record or machine.record() wrote")
+    .description("run a recorded machine or host as it was recorded, and compare the trace hash")
+    .argument("<log>", "what boot --record, xl record, machine.record() or Host.record() wrote")
     .option("--to <cycle>", "stop at this cycle", wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option("--snapshot <file>", "what the log begins from, if it is not beside it")
     .addHelpText("after", EXAMPLES)
@@ -30,11 +31,11 @@ export function replayCommand(
       const interrupted = new AbortController();
       const ignoreInterrupts = terminal.onInterrupt(() => interrupted.abort());
       try {
-        const { machine, recordedTo, checked, tornBytes } = await services.replay(log, {
+        const { now, hash, recordedTo, checked, tornBytes } = await services.replay(log, {
           to: to as Cycle | undefined,
           snapshot,
           signal: interrupted.signal,
-          onStart: (machine) => machine.console.onOutput((bytes) => terminal.write(bytes)),
+          output: (bytes) => terminal.write(bytes),
         });
         if (tornBytes > 0) {
           terminal.writeError(
@@ -42,8 +43,8 @@ export function replayCommand(
           );
         }
         terminal.writeError(
-          `\nxenarium: at cycle ${machine.now} of ${recordedTo} that were recorded, ` +
-            `trace ${machine.trace.hash}; ${checked} hashes compared, all as recorded\n`,
+          `\nxenarium: at cycle ${now} of ${recordedTo} that were recorded, ` +
+            `trace ${hash}; ${checked} hashes compared, all as recorded\n`,
         );
       } finally {
         ignoreInterrupts();

@@ -1,7 +1,8 @@
 /** What the command line reaches for; `main.ts` plugs in the real ones, tests plug in stand-ins. */
 
 import type { ImageCatalogue } from "../images/image_catalogue.ts";
-import type { CreateMachine, ReplayMachine } from "../machine_api.ts";
+import type { CreateMachine } from "../machine_api.ts";
+import type { ReplayLogFile } from "../replay_log.ts";
 import type { RunStore } from "../runs/run_store.ts";
 import type { ScenarioShelf } from "../scenarios/scenario_shelf.ts";
 
@@ -44,7 +45,7 @@ export interface Services {
   readonly terminal: Terminal;
   readonly questions: Questions;
   readonly createMachine: CreateMachine;
-  readonly replay: ReplayMachine;
+  readonly replay: ReplayLogFile;
   images(): Promise<ImageCatalogue>;
   readonly scenarios: ScenarioShelf;
   /** Measurements have the shape of scenarios. */

@@ -8,7 +8,6 @@
  * ```
  */
 
-import type { Cycle } from "../../core/clock/clock.ts";
 import { isErrno } from "../../core/abi/errno.ts";
 import { type DomainId, DOMID, type EventPort } from "../../core/abi/ids.ts";
 import type { DataModel } from "../../core/abi/struct_layout.ts";
@@ -33,8 +32,7 @@ import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import type { EngineName } from "../../core/x86/engine.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { parseMac } from "../../devices/net/mod.ts";
-import { MachineConsole } from "../machine/serial_console.ts";
-import type { RunOptions, StopReason } from "../machine_api.ts";
+import type { StopReason } from "../machine_api.ts";
 import type { RamSource } from "../snapshot/page_store.ts";
 import { parseSize } from "../units.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
@@ -51,10 +49,12 @@ import {
 } from "./domain_config.ts";
 import { createDriverDomain, type DriverDomain } from "./driver_domain.ts";
 import type { PlaceParts } from "./back_end_place.ts";
-import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced } from "../run_slices.ts";
+import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced, sliceEnd } from "../run_slices.ts";
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
+import { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.ts";
 import { HostHardware } from "./host_hardware.ts";
+import { creation, HostDoor, type NamedDevices, restoration } from "./host_inputs.ts";
 import { restoreHost, saveHost } from "./host_snapshot.ts";
 import { kernelImages } from "./kernel_images.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
@@ -65,6 +65,7 @@ const DOM0 = 0 as DomainId;
 const WALL_CLOCK_SECONDS = 1_767_225_600;
 
 export type { DiskConfig, DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
+export { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.ts";
 
 /** What a host is made of. */
 export interface HostOptions {
@@ -94,45 +95,6 @@ interface StartedDomain {
   readonly model?: DataModel;
 }
 
-/** A configuration whose images are read. */
-export type ReadConfig = DomainConfig & { readonly kernel: Uint8Array };
-
-/** One running domain. */
-export class HostDomain {
-  readonly console: MachineConsole;
-
-  /** `config` is what it was created from, its images read; `null` if it came otherwise. */
-  constructor(
-    readonly host: Host,
-    readonly domain: Domain,
-    readonly config: ReadConfig | null,
-    send: (bytes: Uint8Array) => void,
-  ) {
-    const { clock } = host.hardware;
-    this.console = new MachineConsole({
-      clock,
-      run: (options) => host.run({ ...options, console: this.console }),
-      receive: send,
-    });
-  }
-
-  get id(): DomainId {
-    return this.domain.id;
-  }
-
-  get name(): string {
-    return this.domain.name;
-  }
-}
-
-/** What {@link Host.run} waits for. */
-export interface HostRunOptions extends RunOptions {
-  /** Whose text `untilText` is. */
-  readonly console?: MachineConsole;
-  /** Stops when this domain has shut down. */
-  readonly untilShutdown?: HostDomain;
-}
-
 /** See the module comment. */
 export class Host {
   readonly hardware: HostHardware;
@@ -154,6 +116,10 @@ export class Host {
   readonly #ended = new WeakSet<HostDomain>();
   /** Whether a domain may have shut down that nobody was told of. */
   #mayHaveEnded = true;
+  /** Where what is done to it from outside comes in. */
+  readonly inputs: HostDoor = new HostDoor(this);
+  /** Slices of runs that have passed. */
+  #slices = 0;
   /** Lines of the hypervisor's log. */
   readonly log: string[] = [];
   readonly #executor: PvExecutor;
@@ -205,7 +171,8 @@ export class Host {
     const { hypervisor, dispatcher } = this;
     this.#parts = { hypervisor, dispatcher, clock };
     this.zero = new DomainZero({ ...this.#parts, backEnds });
-    this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs });
+    const refuse = (name: string) => this.inputs.refuse(`${name}, whose programs are no data`);
+    this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs, refuse });
   }
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
@@ -217,8 +184,12 @@ export class Host {
 
   /** Creates a domain and lets it run from the next {@link run} on. */
   async create(config: DomainConfig): Promise<HostDomain> {
-    if (config.kernel === DRIVERS) return this.#createDrivers(config);
+    if (config.kernel === DRIVERS) {
+      this.inputs.note(() => creation(config, []));
+      return this.#createDrivers(config);
+    }
     const { kernel, initrd, model } = await kernelImages(config);
+    this.inputs.note(() => creation(config, initrd ? [kernel, initrd] : [kernel]));
     const pages = parseSize(config.memory) / PAGE_BYTES;
     const maxPages = parseSize(config.maxmem ?? config.memory) / PAGE_BYTES;
     const commandLine = config.extra ?? "";
@@ -254,7 +225,8 @@ export class Host {
 
   /** Asks a domain's kernel to suspend itself, and runs until it has: then it can be {@link save}d. */
   async suspend(domain: HostDomain, options: HostRunOptions = {}): Promise<StopReason> {
-    this.zero.tools.write(`/local/domain/${domain.id}/control/shutdown`, "suspend");
+    const path = `/local/domain/${domain.id}/control/shutdown`;
+    this.inputs.feed({ kind: "store", path, value: "suspend" });
     return await this.run({ ...options, untilShutdown: domain });
   }
 
@@ -270,8 +242,9 @@ export class Host {
    */
   restoreDomain(
     record: SnapshotRecord,
-    changed: DomainDevices & { readonly name?: string } = {},
+    changed: NamedDevices = {},
   ): HostDomain {
+    this.inputs.note(() => restoration(record, changed));
     const summary = imageSummary(record);
     return this.#start(
       { ...summary, onlineVcpus: summary.vcpus, ...changed },
@@ -322,6 +295,7 @@ export class Host {
    * `SnapshotError` if it does not fit. `ram` is where its RAM lies if it is not part of the record.
    */
   restore(record: SnapshotRecord, ram?: RamSource): void {
+    this.inputs.witness?.replaced();
     this.#mayHaveEnded = true;
     restoreHost(this, record, ram);
   }
@@ -339,12 +313,22 @@ export class Host {
 
   /** Plugs a network card in as a domain's number `index`. Throws as {@link DomainZero.plugVif}. */
   plugVif({ id }: { readonly id: DomainId }, index: number, card: VifConfig): void {
+    this.inputs.feed({ kind: "card", domain: id, index, card });
+  }
+
+  /** Used by the door: see {@link plugVif}. */
+  addCard({ id }: { readonly id: DomainId }, index: number, card: VifConfig): void {
     const mac = card.mac === undefined ? macOf(id, index) : parseMac(card.mac);
     this.zero.plugVif(id, index, { ...card, mac, backend: this.#backend(card) });
   }
 
   /** Plugs a disk into a domain. Throws as {@link DomainZero.plugDisk}. */
   plugDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
+    this.inputs.refuse(`disk ${disk.vdev} of domain ${id}, whose content is its owner's`);
+    this.#addDisk({ id }, disk);
+  }
+
+  #addDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
     this.zero.plugDisk(id, { ...disk, backend: this.#backend(disk) });
   }
 
@@ -364,9 +348,15 @@ export class Host {
 
   /** Takes a domain away, whatever it does. Throws `RangeError` if it is not one of this host. */
   destroy(domain: HostDomain): void {
-    const index = this.domains.indexOf(domain);
-    if (index < 0) throw new RangeError(`${domain.name} is not a domain of this host`);
-    this.domains.splice(index, 1);
+    if (!this.domains.includes(domain)) {
+      throw new RangeError(`${domain.name} is not a domain of this host`);
+    }
+    this.inputs.feed({ kind: "destroy", domain: domain.id });
+  }
+
+  /** Used by the door: see {@link destroy}. */
+  remove(domain: HostDomain): void {
+    this.domains.splice(this.domains.indexOf(domain), 1);
     this.zero.release(domain.id);
     this.hypervisor.destroyDomain(domain.domain);
     this.#drivers.get(domain)?.place.close();
@@ -375,6 +365,9 @@ export class Host {
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */
   async run(options: HostRunOptions = {}): Promise<StopReason> {
+    const { untilCycle, forCycles = Infinity } = options;
+    const limit = untilCycle ?? this.hardware.clock.now + forCycles;
+    this.inputs.note(() => ({ kind: "run", limit: limit === Infinity ? null : limit }));
     const { signal } = this.#interrupted = new AbortController();
     const sliced: Sliced = {
       now: () => this.hardware.clock.now,
@@ -405,10 +398,23 @@ export class Host {
     limit: number,
     options: HostRunOptions,
   ): StopReason | null | Promise<StopReason | null> {
-    const { clock } = this.hardware;
-    this.dispatcher.advance(Math.min(limit, clock.now + SLICE_CYCLES) as Cycle);
+    this.inputs.behind(() => {
+      this.dispatcher.advance(sliceEnd(this.hardware.clock.now, limit));
+      this.endSlice();
+    });
     if (!this.#mayHaveEnded) return this.#stopNow(limit, options);
     return this.#tellEnded().then(() => this.#stopNow(limit, options));
+  }
+
+  /** Used by runs and by replays of them: a slice has passed. */
+  endSlice(): void {
+    this.#slices++;
+    this.inputs.witness?.slice();
+  }
+
+  /** How many slices its runs have had. */
+  get slices(): number {
+    return this.#slices;
   }
 
   #stopNow(limit: number, { untilShutdown }: HostRunOptions): StopReason | null {
@@ -434,8 +440,8 @@ export class Host {
   }
 
   #plugDevices(domain: Domain, { disk = [], vif = [] }: DomainDevices): void {
-    for (const each of disk) this.plugDisk(domain, each);
-    vif.forEach((each, index) => this.plugVif(domain, index, each));
+    for (const each of disk) this.#addDisk(domain, each);
+    vif.forEach((each, index) => this.addCard(domain, index, each));
   }
 
   #flushConsoles(): void {

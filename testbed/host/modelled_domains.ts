@@ -71,6 +71,8 @@ interface Parts {
   readonly dispatcher: CpuDispatcher;
   readonly clock: MachineClock;
   readonly costs: CostTable;
+  /** Throws `TypeError` if there must be none of that name now. */
+  refuse(name: string): void;
 }
 
 /** See the module comment. */
@@ -89,10 +91,11 @@ export class ModelledDomains implements Snapshot {
     return this.#domains;
   }
 
-  /** Makes a domain that runs at once. Throws `RangeError` for lack of memory or a parameter that is refused. */
+  /** Makes a domain that runs at once. Throws `RangeError` for lack of memory or a parameter that is refused, `TypeError` on a recorded host. */
   create(config: ModelledDomainConfig): ModelledDomain {
     const { name, vcpus = 1, cpus, parameters } = config;
     const { hypervisor, dispatcher } = this.#parts;
+    this.#parts.refuse(`domain ${name}`);
     const pages = Math.floor(parseSize(config.memory) / PAGE_BYTES);
     const executor = this.#executor;
     const about = { name, vcpus, maxPages: pages, privileged: false, executor };

@@ -2,6 +2,7 @@
 
 import type { Cycle } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
+import { replayHost } from "../boot_host.ts";
 import { loadMachine, replay } from "../create_machine.ts";
 import type { Machine, WriteRecord } from "../machine_api.ts";
 import { describeStop, dumpBytes, hex, listInstructions } from "../views.ts";
@@ -49,15 +50,22 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
   },
   replay: {
     usage: ".replay file [cycle]",
-    help: "make a machine of a log, and run it as it was recorded, to its end or to a cycle",
+    help:
+      "make a machine or host of a log, and run it as it was recorded, to its end or to a cycle",
     run: async ([path, cycle]) => {
       const to = cycle === undefined ? undefined : wholeNumber(cycle) as Cycle;
       const log = expected(path, ".replay machine.log 1000000");
+      const told = (now: Cycle, checked: number, tornBytes: number) => {
+        const torn = tornBytes === 0 ? "" : `; its last ${tornBytes} bytes are torn and left out`;
+        return `is at cycle ${now}, ${checked} hashes as recorded${torn}`;
+      };
+      const { logSubject } = await import("../replay_log.ts");
+      if (await logSubject(log) === "host") {
+        const { host, checked, tornBytes } = await replayHost(log, { to });
+        return `a host ${told(host.hardware.clock.reached, checked, tornBytes)}: .xl means it`;
+      }
       const { machine, checked, tornBytes } = await replay(log, { to, checkpoints: "1GiB" });
-      const torn = tornBytes === 0 ? "" : `; its last ${tornBytes} bytes are torn and left out`;
-      const text =
-        `${machine.name} is at cycle ${machine.now}, ${checked} hashes as recorded${torn}`;
-      return { machine, text };
+      return { machine, text: `${machine.name} ${told(machine.now, checked, tornBytes)}` };
     },
   },
   back: {

@@ -1,5 +1,5 @@
 /**
- * The log of a machine's inputs: a file that is only ever added to, so that what was written before a crash stays.
+ * The log of what a machine or a host is given: a file that is only ever added to, so that what was written before a crash stays.
  *
  * ```text
  *  0  12  "XENARIUMLOG" and a zero
@@ -22,9 +22,16 @@ const VERSION = 1;
 const HEADER_BYTES = 16;
 const RECORD_HEADER_BYTES = 8;
 
-/** From what a recorded machine began. */
+/** What a log can be of, and who reads it; logs that do not say it are of machines. */
+const READERS = { machine: "replay", host: "replayHost" } as const;
+
+/** What a log is of. */
+export type LogSubject = keyof typeof READERS;
+
+/** From what a recorded machine or host began. */
 export interface LogStart {
   readonly kind: "start";
+  readonly subject?: LogSubject;
   readonly name: string;
   readonly cycle: Cycle;
   readonly hash: string;
@@ -63,6 +70,14 @@ export interface ReplayLog {
   readonly tornBytes: number;
 }
 
+/** The records of a log behind its first. */
+export interface LogContent<Entry> {
+  readonly start: LogStart;
+  readonly entries: readonly Entry[];
+  /** Bytes of a record at its end that is not whole; 0 if all are. */
+  readonly tornBytes: number;
+}
+
 /** Writes a log. */
 export class LogWriter {
   readonly #file: Deno.FsFile;
@@ -76,8 +91,8 @@ export class LogWriter {
     this.#write(header);
   }
 
-  append(record: LogRecord): void {
-    const payload = encodeValue(record as unknown as SnapshotValue);
+  append(record: object): void {
+    const payload = encodeValue(record as SnapshotValue);
     const bytes = new Uint8Array(RECORD_HEADER_BYTES + payload.length);
     const view = new DataView(bytes.buffer);
     view.setUint32(0, payload.length, true);
@@ -95,16 +110,34 @@ export class LogWriter {
   }
 }
 
-/** Reads a log. Throws {@link SnapshotError} that says what is wrong with it. */
-export function readLog(bytes: Uint8Array): ReplayLog {
+/** What a log is of. Throws {@link SnapshotError} for what is none. */
+export function subjectOf({ subject = "machine" }: LogStart): LogSubject {
+  if (Object.hasOwn(READERS, subject)) return subject;
+  throw new SnapshotError(`it is of a ${subject}, which this build does not know`);
+}
+
+/** Reads the records of a log. Throws {@link SnapshotError} that says what is wrong with it. */
+export function readContent<Entry>(bytes: Uint8Array, expected?: LogSubject): LogContent<Entry> {
   checkHeader(bytes);
   const { records, tornBytes } = readRecords(bytes);
-  const [start, ...others] = records;
+  const [start, ...entries] = records as [LogStart?, ...unknown[]];
   if (start?.kind !== "start") throw new SnapshotError("it does not say from what it begins");
+  const subject = subjectOf(start);
+  if (expected === undefined || subject === expected) {
+    return { start, entries: entries as readonly Entry[], tornBytes };
+  }
+  throw new SnapshotError(
+    `it is of a ${subject}, not of a ${expected}: ${READERS[subject]} reads it`,
+  );
+}
+
+/** Reads the log of a machine. Throws {@link SnapshotError} that says what is wrong with it. */
+export function readLog(bytes: Uint8Array): ReplayLog {
+  const { start, entries, tornBytes } = readContent<LogRecord>(bytes, "machine");
   const inputs: LoggedInput[] = [];
   let marks: LogMark[] = [];
   let end: LogMark | null = null;
-  for (const record of others) {
+  for (const record of entries) {
     switch (record.kind) {
       case "start":
         throw new SnapshotError("it begins twice");
@@ -139,9 +172,9 @@ function checkHeader(bytes: Uint8Array): void {
   }
 }
 
-function readRecords(bytes: Uint8Array): { records: LogRecord[]; tornBytes: number } {
+function readRecords(bytes: Uint8Array): { records: unknown[]; tornBytes: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const records: LogRecord[] = [];
+  const records: unknown[] = [];
   for (let at = HEADER_BYTES; at < bytes.length;) {
     const tornBytes = bytes.length - at;
     if (tornBytes < RECORD_HEADER_BYTES) return { records, tornBytes };
@@ -152,7 +185,7 @@ function readRecords(bytes: Uint8Array): { records: LogRecord[]; tornBytes: numb
     if (crc32(payload) !== view.getUint32(at + 4, true)) {
       throw new SnapshotError(`it was altered: the CRC of the record at byte ${at} does not fit`);
     }
-    records.push(decodeValue(payload) as unknown as LogRecord);
+    records.push(decodeValue(payload));
     at = next;
   }
   return { records, tornBytes: 0 };

@@ -22,7 +22,7 @@ export type ReplayOrigin =
  * not belong to it.
  */
 export async function readReplay(path: string, snapshotPath?: string): Promise<ReplayOrigin> {
-  const log = await readLogFile(path);
+  const log = await readLogFile(path, readLog);
   const { snapshot, images: digests } = log.start;
   if (snapshot === null) {
     const options = log.start.options as MachineOptions;
@@ -45,13 +45,17 @@ export async function readReplay(path: string, snapshotPath?: string): Promise<R
   return { log, options: saved.options, images: saved.images, saved };
 }
 
-async function readLogFile(path: string): Promise<ReplayLog> {
+/** Reads a file by `read`, whose complaints then name it. */
+export async function readLogFile<Log>(
+  path: string,
+  read: (bytes: Uint8Array) => Log,
+): Promise<Log> {
   const bytes = await Deno.readFile(path);
   try {
-    return readLog(bytes);
+    return read(bytes);
   } catch (error) {
     if (!(error instanceof SnapshotError)) throw error;
-    throw new SnapshotError(`log ${path}: ${error.message}`, { cause: error });
+    throw new SnapshotError(`log ${path}: ${error.message}`);
   }
 }
 

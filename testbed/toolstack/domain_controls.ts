@@ -71,7 +71,7 @@ export class DomainControls {
   rename(reference: DomainReference, name: string): void {
     const domain = this.domain(reference);
     if (domain.name !== name) this.expectNameFree(name);
-    domain.domain.name = name;
+    this.host.inputs.feed({ kind: "rename", domain: domain.id, name });
     this.write(domain, "name", name);
   }
 
@@ -87,7 +87,7 @@ export class DomainControls {
         } MiB at most (mem-max changes that), found ${size}`,
       );
     }
-    domain.domain.maxPages = pages;
+    this.host.inputs.feed({ kind: "maxPages", domain: domain.id, pages });
     this.write(domain, "memory/target", String(pages * PAGE_BYTES / 1024));
   }
 
@@ -100,7 +100,7 @@ export class DomainControls {
         `${domain.name} has ${domain.domain.pages / PAGES_PER_MIB} MiB already, found ${size}`,
       );
     }
-    domain.domain.maxPages = pages;
+    this.host.inputs.feed({ kind: "maxPages", domain: domain.id, pages });
     this.write(domain, "memory/static-max", String(pages * PAGE_BYTES / 1024));
   }
 
@@ -126,16 +126,19 @@ export class DomainControls {
     if (chosen.length === 0) throw new RangeError(`${reference} has no virtual CPU ${vcpu}`);
     const among = (list: string) => parseCpuList(list, dispatcher.cpus.length);
     for (const each of chosen) {
-      const softly = soft === undefined || soft === "-" ? undefined : among(soft);
-      dispatcher.setAffinity(each, cpus === "-" ? each.hardAffinity : among(cpus), softly);
+      const softly = soft === undefined || soft === "-" ? undefined : [...among(soft)];
+      const hard = [...(cpus === "-" ? each.hardAffinity : among(cpus))];
+      this.host.inputs.feed({ kind: "affinity", domain: id, vcpu: each.id, hard, soft: softly });
     }
   }
 
   /** The parameters of a domain in its cpupool's scheduler; changes some of them first. */
   schedule(reference: DomainReference, change: Readonly<Record<string, number>> = {}) {
     const id = this.domainId(reference);
+    if (Object.keys(change).length > 0) {
+      this.host.inputs.feed({ kind: "schedule", domain: id, parameters: change });
+    }
     const { policy } = this.host.dispatcher.pools.of(id);
-    if (Object.keys(change).length > 0) policy.adjustDomain(id, change, this.host.dispatcher.now);
     return policy.domainParameters(id);
   }
 
@@ -151,7 +154,8 @@ export class DomainControls {
   /** Asks the guest to let a card go, which is named by its number or its MAC address. */
   networkDetach(reference: DomainReference, card: string): void {
     const domain = this.domain(reference);
-    this.host.zero.askToUnplug(domain.id, this.#card(domain, card).path);
+    const { path } = this.#card(domain, card);
+    this.host.inputs.feed({ kind: "unplug", domain: domain.id, path });
   }
 
   /** Writes what passes a card to a pcap file from now on, as long as the card is there; `null` ends that. */
@@ -174,7 +178,7 @@ export class DomainControls {
     if (what !== "nmi") throw new RangeError(`a paravirtual domain takes nmi, found ${what}`);
     const target = domain.vcpus[vcpu];
     if (!target) throw new RangeError(`${domain.name} has no virtual CPU ${vcpu}`);
-    this.host.hypervisor.sendNmi(target);
+    this.host.inputs.feed({ kind: "nmi", domain: domain.id, vcpu: target.id });
   }
 
   /** Where a virtual CPU may run, as text. */
@@ -189,7 +193,7 @@ export class DomainControls {
 
   /** Used by the toolstack: a node of a domain's home in XenStore. */
   protected write({ id }: HostDomain, node: string, value: string): void {
-    this.host.zero.tools.write(`/local/domain/${id}/${node}`, value);
+    this.host.inputs.feed({ kind: "store", path: `/local/domain/${id}/${node}`, value });
   }
 
   protected expectNameFree(name: string): void {

@@ -2,6 +2,7 @@
 
 import type { Cycles } from "../../core/clock/clock.ts";
 import { ScheduleTrace } from "../../core/hypervisor/accounting/schedule_trace.ts";
+import { recordHost } from "../host/host_recorder.ts";
 import { formatDuration, parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
 import type { Verb } from "./verbs.ts";
@@ -33,6 +34,12 @@ export const SESSION_VERBS: Readonly<Record<string, Verb>> = {
       trace.stop();
       await Deno.writeTextFile(path, JSON.stringify(trace.toChrome()));
     },
+  },
+  record: {
+    usage: "File",
+    words: [1, 1],
+    help: "write all that the host is given from now on to a log, which xenarium replay reads",
+    run: async ({ tools }, [path]) => void await recordHost(tools.host, path),
   },
   wait: {
     usage: "[-t Duration] Domain Text",

@@ -96,14 +96,14 @@ export class Toolstack extends DomainControls {
   pause(reference: DomainReference): void {
     const domain = this.domain(reference);
     const charge = this.#chargeOf(domain);
-    if (!charge.paused) this.host.hypervisor.pause(domain.domain);
+    if (!charge.paused) this.host.inputs.feed({ kind: "pause", domain: domain.id });
     charge.paused = true;
   }
 
   unpause(reference: DomainReference): void {
     const domain = this.domain(reference);
     const charge = this.#chargeOf(domain);
-    if (charge.paused) this.host.hypervisor.unpause(domain.domain);
+    if (charge.paused) this.host.inputs.feed({ kind: "unpause", domain: domain.id });
     charge.paused = false;
   }
 
@@ -180,7 +180,7 @@ export class Toolstack extends DomainControls {
     const number = vdevNumber(vdev);
     const found = this.host.zero.disksOf(domain.id).find((each) => each.number === number);
     if (!found) throw new RangeError(`${domain.name} has no disk ${vdev}`);
-    this.host.zero.askToUnplug(domain.id, found.path);
+    this.host.inputs.feed({ kind: "unplug", domain: domain.id, path: found.path });
   }
 
   /** Writes what a domain has written to a disk into the disk's file. */
@@ -234,8 +234,7 @@ export class Toolstack extends DomainControls {
 
   /** The settings that are the scheduler's. */
   #place(domain: HostDomain, { cpus, cpusSoft, pool, weight, cap }: DomainSettings): void {
-    const { pools } = this.host.dispatcher;
-    if (pool !== undefined) pools.moveDomain(domain.id, pools.named(pool));
+    if (pool !== undefined) this.host.inputs.feed({ kind: "pool", domain: domain.id, pool });
     if (cpus !== undefined || cpusSoft !== undefined) {
       this.vcpuPin(domain, "all", cpus ?? "all", cpusSoft);
     }
@@ -260,7 +259,11 @@ export class Toolstack extends DomainControls {
       case "destroy":
         return this.destroy(domain);
       case "rename-restart":
-        domain.domain.name = `${domain.name}-${domain.id}`;
+        this.host.inputs.feed({
+          kind: "rename",
+          domain: domain.id,
+          name: `${domain.name}-${domain.id}`,
+        });
         break;
       case "restart":
       case "soft-reset":

@@ -201,6 +201,11 @@ export class CpuDispatcher implements Dispatcher {
     this.#stopBy(this.now);
   }
 
+  /** Whether {@link stop} ended the last {@link advance}, be it at the very cycle that was asked for. */
+  get stopped(): boolean {
+    return this.#stopping;
+  }
+
   advance(until: Cycle): void {
     invariant(!this.#running, "time is advanced from inside an executor");
     if (!Number.isSafeInteger(until) && until !== Infinity) {

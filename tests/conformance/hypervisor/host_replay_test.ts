@@ -1,0 +1,238 @@
+/** Recorded hosts: what was written down is what happens again. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import type { Cycle, Cycles } from "../../../core/clock/clock.ts";
+import { SnapshotError } from "../../../core/lib/snapshot.ts";
+import { DiskImage, zeroBase } from "../../../devices/disk/mod.ts";
+import { tinyDomain } from "../../../guests/tiny/mod.ts";
+import { domainSettings } from "../../../testbed/toolstack/xl_cfg/domain_settings.ts";
+import { createMachine, Host, replay, replayHost, toolstack } from "../../../mod.ts";
+import { echoGuest } from "../echo_guest.ts";
+import { answer, startTiny } from "./tiny_session.ts";
+
+const MS = 1_000_000;
+
+async function inFolder(body: (log: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(join(folder, "log"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What can be told of a host. */
+function outcome(host: Host) {
+  const { clock, trace } = host.hardware;
+  const domains = host.domains.map(({ id, name, console, domain }) =>
+    `${id} ${name} ${domain.pages} ${domain.shutdown} ${console.text}`
+  );
+  return { now: clock.reached as number, hash: trace.hash, domains };
+}
+
+/** Two domains that talk, and much that the toolstack does to them. */
+async function drive(host: Host): Promise<void> {
+  const tools = await toolstack(host);
+  const a = await startTiny(host, "a", "ip 10.0.0.1");
+  const b = await startTiny(host, "b", "ip 10.0.0.2", { maxmem: "8MiB" });
+  await answer(a);
+  await answer(b);
+  tools.rename(b, "second");
+  tools.schedule(b, { weight: 512 });
+  tools.vcpuPin(b, "all", "0");
+  tools.memMax(b, "16");
+  a.console.send("ping 10.0.0.2 3\n");
+  await host.run({ forCycles: 12_345 as Cycles });
+  tools.pause(b);
+  await host.run({ forCycles: 3 * MS as Cycles });
+  assertThrows(() => tools.memSet(b, "64"), RangeError);
+  a.console.send("he");
+  tools.unpause(b);
+  await host.run({ forCycles: 30 * MS as Cycles });
+  a.console.send("lp\n");
+  await answer(b, "udp 10.0.0.1 20");
+  tools.networkDetach(b, "0");
+  await host.run({ forCycles: 5 * MS as Cycles });
+  tools.networkAttach(b, "bridge=br1");
+  await host.run({ forCycles: 5 * MS as Cycles });
+  await assertRejects(() => startTiny(host, "huge", "", { memory: "1GiB" }));
+  tools.destroy(a);
+  await startTiny(host, "c", "mac");
+  await host.run({ forCycles: 20 * MS as Cycles });
+}
+
+for (const cpus of [1, 2]) {
+  Deno.test(`a replay of a host with ${cpus} CPUs has its domains, consoles and trace hash`, async () => {
+    await inFolder(async (log) => {
+      const host = await Host.boot({ memory: "64MiB", cpus });
+      const recording = await Host.record(host, log);
+      await assertRejects(() => Host.record(host, log), TypeError, "is recorded already");
+      await drive(host);
+      recording.stop();
+      const replayed = await replayHost(log);
+      assertEquals(outcome(replayed.host), outcome(host));
+      assertEquals(replayed.recordedTo, host.hardware.clock.reached);
+      assert(replayed.checked > 5);
+      await host.run({ forCycles: MS as Cycles });
+      await replayed.host.run({ forCycles: MS as Cycles });
+      assertEquals(outcome(replayed.host), outcome(host));
+    });
+  });
+}
+
+Deno.test("a replay of a host stops where it is told, and goes on from there with what is left", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    await drive(host);
+    recording.stop();
+    const to = 1_000_003 as Cycle;
+    const replayed = await replayHost(log, { to });
+    assertEquals(replayed.host.hardware.clock.reached, to);
+    assertEquals(replayed.host.domains.map(({ name }) => name), ["a", "second"]);
+    for (const at of [1_000_004, 3_000_000, 30_000_001] as Cycle[]) {
+      await replayed.runTo(at);
+      assertEquals(replayed.host.hardware.clock.reached, at);
+    }
+    await replayed.runTo();
+    assertEquals(outcome(replayed.host), outcome(host));
+  });
+});
+
+Deno.test("a domain that its toolstack starts again is started again in a replay, which has no toolstack", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    const tools = await toolstack(host);
+    await Host.record(host, log);
+    const settings = domainSettings(
+      'name = "x"\nkernel = "tiny"\nmemory = 4\non_reboot = "restart"',
+      "x",
+    );
+    const domain = await tools.createFrom(settings);
+    await domain.console.waitFor("tiny> ");
+    domain.console.send("reboot\n");
+    await host.run({ forCycles: 40 * MS as Cycles });
+    assertEquals(host.domains.map(({ id, name }) => `${id} ${name}`), ["2 x"]);
+    const { host: again, recordedTo } = await replayHost(log);
+    await host.run({ untilCycle: recordedTo });
+    assertEquals(again.domains.map(({ id, name }) => `${id} ${name}`), ["2 x"]);
+    assertEquals(again.domains[0].console.text, host.domains[0].console.text);
+  });
+});
+
+Deno.test("a recording of a host may begin anywhere, with a file beside it", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    const domain = await startTiny(host, "a", "ip 10.0.0.1");
+    await answer(domain);
+    domain.console.send("he");
+    await host.run({ forCycles: MS as Cycles });
+    const recording = await Host.record(host, log);
+    await answer(domain, "lp");
+    recording.stop();
+    const { host: again } = await replayHost(log);
+    assertEquals(outcome(again), outcome(host));
+    const whole = await Deno.readFile(`${log}.snapshot`);
+    await Host.save(host, `${log}.snapshot`);
+    await assertRejects(() => replayHost(log), SnapshotError, "does not belong to it");
+    await Deno.writeFile(`${log}.snapshot`, whole.subarray(0, whole.length - 1));
+    await assertRejects(() => replayHost(log), SnapshotError, "it is cut short");
+    await Deno.remove(`${log}.snapshot`);
+    await assertRejects(() => replayHost(log), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a host's log that nobody ended replays to its last record; a torn one to the last whole record", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    const domain = await startTiny(host, "a", "");
+    for (let i = 0; i < 3; i++) {
+      domain.console.send("x");
+      await host.run({ forCycles: MS as Cycles });
+    }
+    const alive = await replayHost(log);
+    assertEquals([alive.recordedTo as number, alive.tornBytes], [2 * MS, 0]);
+    const whole = await Deno.readFile(log);
+    for (const missing of [1, 5, 20]) {
+      await Deno.writeFile(log, whole.subarray(0, whole.length - missing));
+      const torn = await replayHost(log);
+      assert(torn.tornBytes > 0);
+      assertEquals(torn.recordedTo as number, 2 * MS);
+    }
+    await Deno.writeFile(log, whole.subarray(0, 30));
+    await assertRejects(() => replayHost(log), SnapshotError, "does not say from what it begins");
+    recording.stop();
+  });
+});
+
+Deno.test("a host's log that is altered, of something else, or of another run has its error", async () => {
+  await inFolder(async (log) => {
+    const machine = await createMachine({ kernel: echoGuest(), memory: "8MiB" });
+    (await machine.record(log)).stop();
+    await assertRejects(
+      () => replayHost(log),
+      SnapshotError,
+      `log ${log}: it is of a machine, not of a host: replay reads it`,
+    );
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    await answer(await startTiny(host, "a", "ip 10.0.0.1"));
+    recording.stop();
+    await assertRejects(
+      () => replay(log),
+      SnapshotError,
+      `log ${log}: it is of a host, not of a machine: replayHost reads it`,
+    );
+    const whole = await Deno.readFile(log);
+    const at = new TextDecoder("latin1").decode(whole).indexOf("ip 10.0.0.1");
+    const altered = whole.slice();
+    altered[at] ^= 1;
+    await Deno.writeFile(log, altered);
+    await assertRejects(() => replayHost(log), SnapshotError, "it was altered: the CRC");
+    await Deno.writeTextFile(log, "no log");
+    await assertRejects(() => replayHost(log), SnapshotError, "it is no log of Xenarium");
+  });
+});
+
+Deno.test("a recorded host takes nothing that a log cannot hold, and stays as it was", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    await Host.record(host, log);
+    const image = new DiskImage(zeroBase(1 << 20));
+    const disk = [{ vdev: "xvda", image }];
+    await assertRejects(
+      () => startTiny(host, "a", "", { disk }),
+      TypeError,
+      "this host is recorded, and takes no disk xvda, whose content is its owner's",
+    );
+    const domain = await startTiny(host, "b", "");
+    assertThrows(() => host.plugDisk(domain, disk[0]), TypeError, "takes no disk xvda");
+    assertThrows(
+      () => host.modelled.create({ name: "m", memory: "4MiB" }),
+      TypeError,
+      "takes no domain m, whose programs are no data",
+    );
+    assertEquals(host.domains.map(({ name }) => name), ["b"]);
+    await host.run({ forCycles: MS as Cycles });
+    const { host: again } = await replayHost(log);
+    assertEquals(again.domains.map(({ name }) => name), ["b"]);
+  });
+});
+
+Deno.test("a log that names an image has the digest of what it was, and does without no other", async () => {
+  await inFolder(async (log) => {
+    const kernel = `${log}.kernel`;
+    await Deno.writeFile(kernel, tinyDomain());
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    await answer(await startTiny(host, "a", "", { kernel }));
+    recording.stop();
+    assertEquals(outcome((await replayHost(log)).host), outcome(host));
+    const other = tinyDomain();
+    other[other.length - 1] ^= 1;
+    await Deno.writeFile(kernel, other);
+    await assertRejects(() => replayHost(log), SnapshotError, "are not those it was recorded with");
+  });
+});
