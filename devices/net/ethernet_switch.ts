@@ -106,6 +106,16 @@ export class SwitchPort implements NetPort {
     this.lan.receive(this, frame);
   }
 
+  /** Whether nobody outside is told what passes; see {@link EthernetSwitch.muted}. */
+  get muted(): boolean {
+    return this.lan.muted;
+  }
+
+  /** Used by the switch: a frame passes. */
+  passes(frame: Uint8Array, at: Nanoseconds, direction: TapDirection): void {
+    if (!this.muted) this.tap?.(frame, at, direction);
+  }
+
   /** A frame to the card. */
   deliver(frame: Uint8Array): void {
     this.#receiver.send(frame);
@@ -116,6 +126,8 @@ export class SwitchPort implements NetPort {
 export class EthernetSwitch implements Snapshot {
   readonly name: string;
   readonly ports: SwitchPort[] = [];
+  /** Whether taps, and scripts with a host here, are told nothing: what happens has happened before. */
+  muted = false;
   readonly #clock: Clock;
   readonly #latencyNs: number;
   readonly #bitsPerSecond: number;
@@ -181,7 +193,7 @@ export class EthernetSwitch implements Snapshot {
     }
     counters.receivedFrames++;
     counters.receivedBytes += frame.length;
-    port.tap?.(frame, this.#clock.nowNs, "in");
+    port.passes(frame, this.#clock.nowNs, "in");
     const source = macAt(frame, 6);
     if (!isGroup(source)) this.#learn(source, port.index);
     const destination = macAt(frame, 0);
@@ -261,7 +273,7 @@ export class EthernetSwitch implements Snapshot {
     }
     port.counters.sentFrames++;
     port.counters.sentBytes += head.frame.length;
-    port.tap?.(head.frame, nanoseconds(this.#clock.nowNs), "out");
+    port.passes(head.frame, nanoseconds(this.#clock.nowNs), "out");
     port.deliver(head.frame);
   }
 }

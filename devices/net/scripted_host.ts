@@ -74,7 +74,7 @@ export interface ReceivedFrame {
 const HISTORY_LIMIT = 1024;
 const ECHO_IDENTIFIER = 0x5865;
 
-/** A MAC address and an IPv4 address with reflexes; see the module comment. */
+/** A MAC address and an IPv4 address with reflexes; see the module comment. On a muted switch no callback is called. */
 export class ScriptedHost implements NetPort, Snapshot {
   readonly mac: MacAddress;
   readonly address: Ipv4Address;
@@ -150,7 +150,7 @@ export class ScriptedHost implements NetPort, Snapshot {
     const at = this.#clock.nowNs;
     remember(this.received, { atNs: at, frame });
     this.#interface.receive(frame);
-    this.onFrame(frame, at);
+    if (!this.#port.muted) this.onFrame(frame, at);
   }
 
   save(): SnapshotRecord {
@@ -183,7 +183,10 @@ export class ScriptedHost implements NetPort, Snapshot {
     const udp = parseUdp(packet);
     if (udp?.destinationPort === DHCP_PORT.SERVER && this.dhcp) return this.#serveDhcp(udp);
     if (packet.destination !== this.address) return;
-    if (udp) return this.onDatagram(udp, packet.source);
+    if (udp) {
+      if (!this.#port.muted) this.onDatagram(udp, packet.source);
+      return;
+    }
     const echo = parseIcmpEcho(packet);
     if (echo?.kind === "request") {
       const payload = icmpEchoBytes({ ...echo, kind: "reply" });
@@ -198,7 +201,7 @@ export class ScriptedHost implements NetPort, Snapshot {
     );
     if (!ping || echo.identifier !== ECHO_IDENTIFIER) return;
     ping.answeredNs = this.#clock.nowNs;
-    this.onPong(ping);
+    if (!this.#port.muted) this.onPong(ping);
   }
 
   #serveDhcp(request: UdpDatagram): void {

@@ -4,6 +4,7 @@ import { kernelOf } from "./small_kernel.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Cycle, Cycles } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
+import { parseIpv4, parseMac, ScriptedHost } from "../../devices/net/mod.ts";
 import { createMachine, type Machine, type MachineOptions, tinyGuests } from "../../mod.ts";
 import { echoGuest, SUM_ADDRESS } from "./echo_guest.ts";
 
@@ -177,6 +178,38 @@ Deno.test("nobody is told what happens again", async () => {
   assertEquals(sum[0] + 256 * sum[1], 0x61 + 0x62 + 0x63);
   await machine.run({ forCycles: 10_000 as Cycles });
   assert(told.events > first.events);
+});
+
+Deno.test("taps hear nothing again, and what a script answered to a frame comes again without it", async () => {
+  const machine = await createMachine({ kernel: echoGuest(), memory: "8MiB", net: "lan0" });
+  const { lan, host } = machine.network!;
+  const other = new ScriptedHost({
+    clock: machine.clock,
+    port: lan.attach("other"),
+    mac: parseMac("52:55:0a:00:02:09"),
+    address: parseIpv4("10.0.2.9"),
+  });
+  machine.checkpoint();
+  const heard = { tapped: 0, frames: 0 };
+  lan.ports[0].tap = () => heard.tapped++;
+  other.onFrame = () => {
+    // Three frames in all, each sent because of the one before.
+    if (++heard.frames < 3) host.sendFrame(new Uint8Array(64).fill(0xff));
+  };
+  host.sendFrame(new Uint8Array(64).fill(0xff));
+  await machine.run({ forCycles: CHARACTER });
+  const end = outcome(machine);
+  const first = { ...heard };
+  assertEquals(first, { tapped: 3, frames: 3 });
+  await machine.seek(0 as Cycle);
+  await machine.seek(end.now);
+  await machine.reverseStep();
+  await machine.reverseContinue();
+  await machine.seek(end.now);
+  assertEquals([heard, outcome(machine)], [first, end]);
+  host.sendFrame(new Uint8Array(64).fill(0xff));
+  await machine.run({ forCycles: CHARACTER });
+  assertEquals(heard, { tapped: 4, frames: 4 });
 });
 
 Deno.test("a stop counts how often it stopped the machine, not how often it was passed on the way back", async () => {
