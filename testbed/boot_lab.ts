@@ -30,7 +30,7 @@ export const Lab = {
 
 /** Mb/s of payload between a machine outside and a modelled system. Rejects with `RangeError` for an unknown profile. */
 export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
-  return (await import("./model/ttcp.ts")).measureTtcp(measurement);
+  return await (await import("./model/ttcp.ts")).measureTtcp(measurement);
 }
 
 /**

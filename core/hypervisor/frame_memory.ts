@@ -34,7 +34,7 @@ export class MachineFrameMemory implements FrameMemory {
   }
 
   read32(frame: MachineFrame, offset: number): number {
-    return this.memory.read(addressOf(frame, offset), 4) >>> 0;
+    return this.memory.readWord(frame, offset);
   }
 
   write32(frame: MachineFrame, offset: number, value: number): void {

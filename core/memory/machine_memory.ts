@@ -240,6 +240,13 @@ export class MachineMemory implements MmioBus, DmaBus {
     else this.#view.setUint32(at, value, true);
   }
 
+  /** The 32-bit word at `offset` of a frame, a multiple of four. */
+  readWord(frame: number, offset: number): number {
+    const page = this.readMap[frame] ?? -1;
+    if (page < 0) return this.read(frame * FRAME_BYTES + offset, 4) >>> 0;
+    return this.#view.getUint32(page * FRAME_BYTES + offset, true);
+  }
+
   /** Copies `into.length` bytes from `address`. */
   readBytes(address: PhysicalAddress, into: Uint8Array): void {
     for (let done = 0; done < into.length;) {

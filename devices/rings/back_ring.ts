@@ -57,6 +57,24 @@ export class BackRing {
     return bytes;
   }
 
+  /** Takes the next request as words, as many as `into` has; see {@link waiting}. */
+  takeWords(into: Uint32Array): void {
+    const place = this.#place(this.#requestsTaken);
+    for (let word = 0; word < into.length && 4 * word < this.entryBytes; word++) {
+      into[word] = this.memory.read32(this.frame, place + 4 * word);
+    }
+    this.#requestsTaken = (this.#requestsTaken + 1) >>> 0;
+  }
+
+  /** Puts a response of `count` words in place; see {@link put}. */
+  putWords(words: Uint32Array, count: number): void {
+    const place = this.#place(this.#responsesMade);
+    for (let word = 0; word < count; word++) {
+      this.memory.write32(this.frame, place + 4 * word, words[word]);
+    }
+    this.#responsesMade = (this.#responsesMade + 1) >>> 0;
+  }
+
   /** Puts a response in place; the peer sees it after {@link publish}. */
   put(response: Uint8Array): void {
     this.memory.writeBytes(this.frame, this.#place(this.#responsesMade), response);

@@ -24,6 +24,7 @@ import {
   type VirtualCpuPort,
 } from "../../guests/model/mod.ts";
 import { parseSize } from "../units.ts";
+import { SharedWithBackEnds } from "./shared_with_back_ends.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -53,8 +54,8 @@ export interface ModelPlace {
   readonly platform: Platform;
   readonly memoryBytes: number;
   readonly seed: number;
-  /** The domain's memory, by pseudo-physical frame. */
-  readonly frames: readonly MachineFrame[];
+  /** What the domain shares with the back ends of its devices. */
+  readonly shared: SharedWithBackEnds;
   /** Has `release` called when the domain is taken away: for what its devices hold. */
   whenGone(release: () => void): void;
 }
@@ -189,7 +190,7 @@ export class ModelledDomains implements Snapshot {
       platform: PLATFORMS["xen-pv"](costs, domain.vcpus.length),
       memoryBytes: frames.length * PAGE_BYTES,
       seed: config.seed ?? domain.id,
-      frames,
+      shared: new SharedWithBackEnds(this.#parts.hypervisor, domain, frames, releases),
       whenGone: (release) => releases.push(release),
     };
     const kernel: Kernel = (config.kernel ?? ((place) => createLinux(place).kernel))(place);

@@ -19,6 +19,7 @@ import { Digest } from "../../core/trace/trace.ts";
 import { parseDuration } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
 import { digestSchedule } from "./schedule_digest.ts";
+import type { HypervisorNic } from "./hypervisor_nic.ts";
 import { domainGround } from "./lab_domains.ts";
 import { nativeGround } from "./lab_native.ts";
 import type { LabKernel } from "./lab_kernel.ts";
@@ -71,6 +72,8 @@ export interface Ground {
   /** Of all systems. */
   readonly kernels: readonly Kernel[];
   system(config: LabSystemConfig): LabKernel;
+  /** Gives a system in a domain its virtual card; absent where a kernel drives the card itself. */
+  virtualCard?(system: LabKernel, nic: HypervisorNic): void;
   /** Takes a system away; throws `RangeError` where systems share a kernel. */
   destroy(system: LabKernel): void;
 }

@@ -2,12 +2,13 @@
 
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { Host } from "../host/host.ts";
-import type { ModelledDomain } from "../host/modelled_domains.ts";
+import type { ModelledDomain, ModelPlace } from "../host/modelled_domains.ts";
 import { parseSize } from "../units.ts";
 import type { Ground, LabOptions } from "./lab.ts";
 import { type LabKernel, labKernel } from "./lab_kernel.ts";
 import { MACHINE_DISK } from "./machine_disk.ts";
 import { sharedDisk } from "./ring_disk.ts";
+import { installVirtualCard } from "./ring_nic.ts";
 import { SharedDisk } from "./shared_disk.ts";
 
 /** BVT's parameter for a weight of 1 (`mcu_adv` is an inverse weight). */
@@ -22,6 +23,7 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
   const { dispatcher, costs } = host;
   const disk = new SharedDisk({ ...MACHINE_DISK, clock });
   const domains = new Map<LabKernel, ModelledDomain>();
+  const places = new Map<LabKernel, ModelPlace>();
   let made = 0;
   return {
     clock,
@@ -44,15 +46,21 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
           : { weight: Math.round(256 * weight) },
         kernel(place) {
           system = labKernel(place, number, (kernel) => sharedDisk(host, place, kernel, disk));
+          places.set(system, place);
           return system.linux.kernel;
         },
       });
       domains.set(system!, domain);
       return system!;
     },
+    virtualCard(system, nic) {
+      const { linux: { kernel }, network, address } = system;
+      installVirtualCard(host, places.get(system)!, kernel, network, nic, address);
+    },
     destroy(system) {
       host.modelled.destroy(domains.get(system)!);
       domains.delete(system);
+      places.delete(system);
     },
   };
 }

@@ -1,7 +1,6 @@
 /** Web servers of a lab, and SPECweb99's clients on machines outside the box. */
 
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
-import { CARD_WORK, FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
 import { NicDriver } from "../../guests/model/net/nic_driver.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import { apache } from "../../guests/model/workloads/specweb99/apache.ts";
@@ -77,21 +76,16 @@ export function startWeb(
 
 /** A kernel that has the machine for itself drives the card; those of domains have virtual cards on the hypervisor's. */
 function plug(ground: Ground, systems: readonly LabKernel[], clients: SpecWebClients): void {
-  const { clock, costs, dispatcher } = ground;
+  const { clock, costs, dispatcher, virtualCard } = ground;
   const kernels = new Map(systems.map((system) => [system.linux, system])).values().toArray();
-  const shared = systems[0].linux.kernel.platform.systemsBelow === 0;
-  const raise = (system: LabKernel) => () => system.linux.kernel.interrupt("eth0");
-  const interrupt = () => shared ? raise(systems[0])() : hypervisor.onInterrupt();
+  const [{ linux: { kernel }, network }] = kernels;
+  const interrupt = () => virtualCard ? hypervisor.onInterrupt() : kernel.interrupt("eth0");
   const { nic } = cableToOutside(clock, interrupt, OUTSIDE, clients);
   const hypervisor = new HypervisorNic({
     nic,
     costs,
     occupy: (cycles) => dispatcher.occupy(FIRST_CPU, cycles),
   });
-  for (const system of kernels) {
-    const { linux: { kernel }, network, address } = system;
-    const device = shared ? nic : hypervisor.plug(address, raise(system));
-    const work = shared ? CARD_WORK : FRONT_END_WORK;
-    kernel.install(new NicDriver("eth0", kernel, network, device, work));
-  }
+  if (virtualCard) { for (const system of kernels) virtualCard(system, hypervisor); }
+  else kernel.install(new NicDriver("eth0", kernel, network, nic));
 }

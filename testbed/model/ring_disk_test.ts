@@ -85,5 +85,9 @@ Deno.test("a domain that is taken away in the middle of its writes leaves nothin
 
 Deno.test("a domain too small for the pages of a ring gets no disk", async () => {
   const { create } = await rig();
-  assertThrows(() => create("small", "1MiB"), RangeError, "needs more than 352 pages");
+  assertThrows(
+    () => create("small", "1MiB"),
+    RangeError,
+    "small has 256 pages, too few to share 353 of them",
+  );
 });

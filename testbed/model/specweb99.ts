@@ -14,24 +14,24 @@ import {
   createLinux,
   type Kernel,
   type LinuxOptions,
-  type Platform,
   type PlatformName,
   PLATFORMS,
   SharedMemory,
 } from "../../guests/model/mod.ts";
-import { CARD_WORK, type DriverWork, FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
 import { Network } from "../../guests/model/net/network.ts";
-import { type NetDevicePort, NicDriver } from "../../guests/model/net/nic_driver.ts";
+import { NicDriver } from "../../guests/model/net/nic_driver.ts";
 import { type HostAddress, hostAddress } from "../../guests/model/net/packet.ts";
 import { apache } from "../../guests/model/workloads/specweb99/apache.ts";
 import { conforming, SpecWebClients } from "../../guests/model/workloads/specweb99/clients.ts";
 import { serverCalls } from "../../guests/model/workloads/specweb99/server_calls.ts";
 import { Host } from "../host/host.ts";
+import type { ModelPlace } from "../host/modelled_domains.ts";
 import { parseSize } from "../units.ts";
 import { BareBox } from "./bare_box.ts";
 import { cableToOutside } from "./cabling.ts";
 import { cpusInTurn } from "./cpus_in_turn.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
+import { installVirtualCard } from "./ring_nic.ts";
 
 /** A measurement. */
 export interface SpecWebMeasurement {
@@ -152,12 +152,9 @@ function onOneKernel(measurement: SpecWebMeasurement): Servers {
     kernel: (machine, clock) => {
       const options = { name: platform, machine, memoryBytes: parseSize(MEMORY) };
       const { nic } = cableToOutside(clock, () => kernel.interrupt("eth0"), OUTSIDE, clients);
-      const kernel: Kernel = serverKernel(
-        { ...options, platform: PLATFORMS[platform](costs, cpus) },
-        address,
-        nic,
-        CARD_WORK,
-      );
+      const priced = { ...options, platform: PLATFORMS[platform](costs, cpus) };
+      const { kernel, network } = serverKernel(priced, address);
+      kernel.install(new NicDriver("eth0", kernel, network, nic));
       const processes = processesOf(measurement);
       for (const port of ports(instances)) kernel.spawn(apache, { locals: { port, processes } });
       return kernel;
@@ -189,10 +186,10 @@ async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
   const hypervisorNic = new HypervisorNic({ nic, costs, occupy });
   const memory = `${Math.floor(parseSize(MEMORY) * 0.9 / instances / 2 ** 20)}MiB`;
   addresses.forEach((address, index) => {
-    const kernel = (place: LinuxOptions & { readonly platform: Platform }): Kernel => {
-      const device = hypervisorNic.plug(address, () => made.interrupt("eth0"));
-      const made: Kernel = serverKernel(place, address, device, FRONT_END_WORK);
-      return made;
+    const kernel = (place: ModelPlace) => {
+      const server = serverKernel(place, address);
+      installVirtualCard(host, place, server.kernel, server.network, hypervisorNic, address);
+      return server.kernel;
     };
     const name = `web${index + 1}`;
     const domain = host.modelled.create({ name, memory, kernel, cpus: cpusInTurn(index, cpus) });
@@ -202,20 +199,17 @@ async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
   return { dispatcher, clients };
 }
 
-/** A Linux with a network. */
+/** A Linux with a network, but no card yet. */
 function serverKernel(
   options: LinuxOptions,
   address: HostAddress,
-  device: NetDevicePort,
-  work: DriverWork,
-): Kernel {
+): { readonly kernel: Kernel; readonly network: Network } {
   const { kernel, descriptors } = createLinux(options);
   const network = new Network(kernel, descriptors, { address });
   kernel.install(network);
   kernel.install(new SharedMemory(kernel));
   kernel.install(serverCalls);
-  kernel.install(new NicDriver("eth0", kernel, network, device, work));
-  return kernel;
+  return { kernel, network };
 }
 
 function expectCounts(measurement: SpecWebMeasurement): void {

@@ -1,25 +1,32 @@
 /** ttcp between a machine outside and a modelled system, on any platform (SOSP 2003, Table 6). */
 
-import type { Cycle, Cycles, MachineClock } from "../../core/clock/clock.ts";
+import type { Cycle, Cycles } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
+import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
-import { createLinux, type PlatformName, PLATFORMS } from "../../guests/model/mod.ts";
+import {
+  createLinux,
+  type Kernel,
+  type LinuxOptions,
+  type PlatformName,
+  PLATFORMS,
+} from "../../guests/model/mod.ts";
 import { Network } from "../../guests/model/net/network.ts";
 import { NicDriver } from "../../guests/model/net/nic_driver.ts";
-import { CARD_WORK, FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
-import type { OutsideProgram } from "../../guests/model/net/outside_machine.ts";
 import { OutsideTtcp } from "../../guests/model/workloads/ttcp/outside_ttcp.ts";
 import {
   ttcpReceive,
   type TtcpResult,
   ttcpTransmit,
 } from "../../guests/model/workloads/ttcp/ttcp.ts";
+import { Host } from "../host/host.ts";
 import { parseSize } from "../units.ts";
 import { BareBox } from "./bare_box.ts";
 import { cableToOutside } from "./cabling.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
+import { installVirtualCard } from "./ring_nic.ts";
 
 /** A measurement. */
 export interface TtcpMeasurement {
@@ -33,6 +40,9 @@ export interface TtcpMeasurement {
   readonly bytes: number;
 }
 
+const MEMORY = "512MiB";
+/** Of the machine: the domain's, and the hypervisor's own. */
+const MACHINE_MEMORY = "640MiB";
 const BOX = hostAddress(0x0a000001);
 const OUTSIDE = hostAddress(0x0a000002);
 const PORT = 5001;
@@ -43,68 +53,82 @@ const HEADERS_BYTES = 52;
 const PATIENCE_SECONDS = 600;
 const FIRST_CPU = 0 as PhysicalCpuId;
 
-/** Mb/s of payload. Throws `RangeError` for an unknown profile or a transfer that does not end. */
-export function measureTtcp(measurement: TtcpMeasurement): number {
-  const { profile, platform, mtu, direction, bytes } = measurement;
-  const costProfile = profileNamed(profile);
-  const costs = new CostTable(costProfile, costProfile.frequencyHz);
-  const { frequencyHz } = costProfile;
+/** Mb/s of payload. Rejects with `RangeError` for an unknown profile or a transfer that does not end. */
+export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
+  const { profile, platform, direction, bytes } = measurement;
+  const { frequencyHz } = profileNamed(profile);
+  const box = platform === "xen-pv" ? await inDomain(measurement) : onHardware(measurement);
   const locals = { address: OUTSIDE as number, port: PORT, bytes, ...BUFFERS };
-  const program = direction === "transmit" ? ttcpTransmit : ttcpReceive;
-  const box = new BareBox({
-    cpus: 1,
-    frequencyHz,
-    kernel: (machine, clock) => {
-      const linux = createLinux({
-        name: platform,
-        machine,
-        memoryBytes: parseSize("512MiB"),
-        platform: PLATFORMS[platform](costs, 1),
-      });
-      const { kernel, descriptors } = linux;
-      const network = new Network(kernel, descriptors, { address: BOX, mtu });
-      kernel.install(network);
-      const isXen = platform === "xen-pv";
-      const plug = isXen ? inHypervisor : directly;
-      const device = plug({
-        clock,
-        costs,
-        peer: peerOf(measurement),
-        raise: () => kernel.interrupt("eth0"),
-        occupy: (cycles) => box.dispatcher.occupy(FIRST_CPU, cycles),
-      });
-      kernel.install(
-        new NicDriver("eth0", kernel, network, device, isXen ? FRONT_END_WORK : CARD_WORK),
-      );
-      kernel.spawn(program, { locals });
-      return kernel;
-    },
-  });
+  box.kernel.spawn(direction === "transmit" ? ttcpTransmit : ttcpReceive, { locals });
   const { reports } = box.kernel;
   for (let second = 1; reports.length === 0; second++) {
     if (second > PATIENCE_SECONDS) throw new RangeError(`ttcp on ${platform} does not end`);
-    box.advance(second * frequencyHz as Cycle);
+    box.dispatcher.advance(second * frequencyHz as Cycle);
   }
   const result = reports[0].value as unknown as TtcpResult;
   return result.bytes * 8 / (result.cycles / frequencyHz) / 1e6;
 }
 
-interface Plug {
-  readonly clock: MachineClock;
-  readonly costs: CostTable;
-  readonly peer: OutsideProgram;
-  readonly raise: () => void;
-  readonly occupy: (cycles: Cycles) => void;
+/** A kernel that is about to run, and what runs it. */
+interface Box {
+  readonly kernel: Kernel;
+  readonly dispatcher: CpuDispatcher;
 }
 
-function directly({ clock, raise, peer }: Plug) {
-  return cableToOutside(clock, raise, OUTSIDE, peer).nic;
+/** The kernel drives the card, whatever that is. */
+function onHardware(measurement: TtcpMeasurement): Box {
+  const { profile, platform, mtu } = measurement;
+  const costProfile = profileNamed(profile);
+  const { frequencyHz } = costProfile;
+  const priced = PLATFORMS[platform](new CostTable(costProfile, frequencyHz), 1);
+  return new BareBox({
+    cpus: 1,
+    frequencyHz,
+    kernel: (machine, clock) => {
+      const memoryBytes = parseSize(MEMORY);
+      const options = { name: platform, machine, memoryBytes, platform: priced };
+      const { kernel, network } = networkedLinux(options, mtu);
+      const raise = () => kernel.interrupt("eth0");
+      const { nic } = cableToOutside(clock, raise, OUTSIDE, peerOf(measurement));
+      kernel.install(new NicDriver("eth0", kernel, network, nic));
+      return kernel;
+    },
+  });
 }
 
-function inHypervisor({ clock, costs, raise, peer, occupy }: Plug) {
-  const { nic } = cableToOutside(clock, () => hypervisorNic.onInterrupt(), OUTSIDE, peer);
+/** The hypervisor drives the card, and the kernel has a front end. */
+async function inDomain(measurement: TtcpMeasurement): Promise<Box> {
+  const { profile, mtu } = measurement;
+  const { frequencyHz } = profileNamed(profile);
+  const host = await Host.boot({
+    cpus: 1,
+    memory: MACHINE_MEMORY,
+    scheduler: "bvt",
+    profile,
+    frequencyHz,
+  });
+  const { dispatcher, costs, hardware: { clock } } = host;
+  const interrupt = () => hypervisorNic.onInterrupt();
+  const { nic } = cableToOutside(clock, interrupt, OUTSIDE, peerOf(measurement));
+  const occupy = (cycles: Cycles) => dispatcher.occupy(FIRST_CPU, cycles);
   const hypervisorNic = new HypervisorNic({ nic, costs, occupy });
-  return hypervisorNic.plug(BOX, raise);
+  const { kernel } = host.modelled.create({
+    name: "ttcp",
+    memory: MEMORY,
+    kernel(place) {
+      const { kernel, network } = networkedLinux(place, mtu);
+      installVirtualCard(host, place, kernel, network, hypervisorNic, BOX);
+      return kernel;
+    },
+  });
+  return { kernel, dispatcher };
+}
+
+function networkedLinux(options: LinuxOptions, mtu: number) {
+  const { kernel, descriptors } = createLinux(options);
+  const network = new Network(kernel, descriptors, { address: BOX, mtu });
+  kernel.install(network);
+  return { kernel, network };
 }
 
 function peerOf({ direction, bytes, mtu }: TtcpMeasurement): OutsideTtcp {

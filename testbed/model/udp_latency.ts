@@ -7,10 +7,8 @@ import type { Cycle, Cycles } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
-import { createLinux, type Kernel } from "../../guests/model/mod.ts";
-import { FRONT_END_WORK } from "../../guests/model/net/net_work.ts";
+import { createLinux } from "../../guests/model/mod.ts";
 import { Network } from "../../guests/model/net/network.ts";
-import { NicDriver } from "../../guests/model/net/nic_driver.ts";
 import { hostAddress } from "../../guests/model/net/packet.ts";
 import { computing } from "../../guests/model/workloads/compute.ts";
 import { kupdated } from "../../guests/model/workloads/kupdated.ts";
@@ -23,6 +21,7 @@ import { Host } from "../host/host.ts";
 import { cableToOutside } from "./cabling.ts";
 import { cpusInTurn } from "./cpus_in_turn.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
+import { installVirtualCard } from "./ring_nic.ts";
 
 /** What is measured. */
 export interface UdpLatencyOptions {
@@ -76,11 +75,9 @@ export async function measureUdpLatency(options: UdpLatencyOptions): Promise<Pin
     kernel: (place) => {
       const linux = createLinux(place);
       const network = new Network(linux.kernel, linux.descriptors, { address: BOX });
-      const made: Kernel = linux.kernel;
-      const device = hypervisorNic.plug(BOX, () => made.interrupt("eth0"));
-      made.install(network);
-      made.install(new NicDriver("eth0", made, network, device, FRONT_END_WORK));
-      return made;
+      linux.kernel.install(network);
+      installVirtualCard(host, place, linux.kernel, network, hypervisorNic, BOX);
+      return linux.kernel;
     },
   });
   kernel.spawn(kupdated(frequencyHz));

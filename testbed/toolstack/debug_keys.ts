@@ -1,8 +1,13 @@
 /** Debug keys: what the hypervisor writes about itself to its log. Source of the letters: Xen's `debug-keys` `h`. */
 
+import type { DomainId } from "../../core/abi/ids.ts";
+import type { Domain } from "../../core/hypervisor/domain.ts";
 import { RUNSTATES } from "../../core/hypervisor/scheduling/ports.ts";
 import { listDomains, listVcpus } from "./listings.ts";
+import type { Host } from "../host/host.ts";
 import type { Toolstack } from "./toolstack.ts";
+
+const DOM0 = 0 as DomainId;
 
 interface DebugKey {
   readonly help: string;
@@ -30,18 +35,22 @@ const KEYS: Readonly<Record<string, DebugKey>> = {
   e: {
     help: "event channels",
     lines: ({ host }) =>
-      host.domains.flatMap(({ id, name }) => [
+      allDomains(host).flatMap(({ id, name }) => [
         `Event channel information for domain ${id} (${name}):`,
         ...[...host.hypervisor.events.list(id)].map(({ port, channel }) =>
           `  ${port}: ${channel.binding.kind}, d${id}v${channel.notifyVcpu}`
         ),
       ]),
   },
+  g: {
+    help: "grant tables: their frames, and who maps what",
+    lines: ({ host }) => grantLines(host),
+  },
   m: {
     help: "memory",
-    lines: ({ host: { hypervisor: { frames }, domains } }) => [
-      `free frames: ${frames.freeFrames}`,
-      ...domains.map(({ id, domain: { pages, maxPages } }) =>
+    lines: ({ host }) => [
+      `free frames: ${host.hypervisor.frames.freeFrames}`,
+      ...allDomains(host).map(({ id, pages, maxPages }) =>
         `domain ${id}: ${pages} frames of at most ${maxPages}`
       ),
     ],
@@ -61,4 +70,26 @@ const KEYS: Readonly<Record<string, DebugKey>> = {
 export function debugKey(tools: Toolstack, key: string): readonly string[] {
   if (Object.hasOwn(KEYS, key)) return KEYS[key].lines(tools);
   throw new RangeError(`there is no debug key ${key}; there are ${Object.keys(KEYS).join(", ")}`);
+}
+
+/** Domains of machine code, of drivers and of modelled kernels. */
+function allDomains({ domains, modelled }: Host): Domain[] {
+  return [...domains, ...modelled.all].map(({ domain }) => domain);
+}
+
+function grantLines(host: Host): string[] {
+  const { grants } = host.hypervisor;
+  const mapped = new Map<DomainId, Map<DomainId, number>>();
+  for (const mapper of [DOM0, ...allDomains(host).map(({ id }) => id)]) {
+    for (const { mapping: { dom } } of grants.mappingsOf(mapper)) {
+      const of = mapped.get(dom) ?? new Map<DomainId, number>();
+      mapped.set(dom, of.set(mapper, (of.get(mapper) ?? 0) + 1));
+    }
+  }
+  return allDomains(host).flatMap(({ id, name }) => [
+    `Grant table for domain ${id} (${name}): ${grants.tableFrames(id).length} frames`,
+    ...[...mapped.get(id) ?? []].map(([mapper, count]) =>
+      `  domain ${mapper} maps ${count} of its pages`
+    ),
+  ]);
 }

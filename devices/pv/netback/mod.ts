@@ -10,4 +10,5 @@
  */
 
 export * from "./netback.ts";
+export * from "./reference_netback.ts";
 export { parseRate, type Rate } from "./rate_limit.ts";

@@ -50,16 +50,28 @@ export interface DriverWork {
   readonly sent: number;
   /** The receive loop: a descriptor, a new buffer in its place, `eth_type_trans`. */
   readonly receive: number;
+  /** Whether each packet that is sent is told to a device. A front end sends events when the far side wants them, and counts those. */
+  readonly tellsDevice: boolean;
 }
 
 /** A driver of a real card; the sums above are with these. */
-export const CARD_WORK: DriverWork = { send: 1_300, sent: 1_000, receive: 3_600 };
+export const CARD_WORK: DriverWork = {
+  send: 1_300,
+  sent: 1_000,
+  receive: 3_600,
+  tellsDevice: true,
+};
 
 /**
  * A front end: a request or a response in a page of memory, no card. What it does less than a card's driver, the hypervisor
  * does (costs `nicSent`, `nicReceived`); where the line runs is assumed.
  */
-export const FRONT_END_WORK: DriverWork = { send: 700, sent: 300, receive: 1_000 };
+export const FRONT_END_WORK: DriverWork = {
+  send: 700,
+  sent: 300,
+  receive: 1_000,
+  tellsDevice: false,
+};
 
 /**
  * How often interrupts are masked for a packet: each buffer that is made or freed, each queue and each wait queue that it goes

@@ -100,7 +100,7 @@ export class NicDriver implements KernelModule, NetDriver {
 
   #transmit(packet: Packet): boolean {
     if (!this.device.transmit(packet)) return false;
-    this.kernel.charge("doorbells");
+    if (this.work.tellsDevice) this.kernel.charge("doorbells");
     this.kernel.charge("framesSent");
     this.kernel.charge("frameBytes", packet.frameBytes);
     return true;

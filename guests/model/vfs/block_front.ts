@@ -12,21 +12,24 @@ import {
   BLKIF_REQUEST,
   BLKIF_RESPONSE,
 } from "../../../core/abi/io/blkif.ts";
-import { ringEntries, SRING } from "../../../core/abi/io/ring.ts";
+import { ringEntries } from "../../../core/abi/io/ring.ts";
 import type { GrantReference } from "../../../core/abi/ids.ts";
 import { expectRecord, type SnapshotRecord } from "../../../core/lib/snapshot.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import { FrontRing, type RingPage } from "../rings/front_ring.ts";
 import type { DriverRequest } from "./block_layer.ts";
 import type { DiskDriver } from "./files.ts";
 import { BLOCK_SECTORS, MAX_REQUEST_BLOCKS } from "./limits.ts";
 
-/** The ring, and the way to its other end. */
-export interface RingPort {
-  /** Words and bytes of the ring's page. */
-  read32(offset: number): number;
-  write32(offset: number, value: number): void;
+/** The ring's page: words and bytes. */
+export interface BlockRingPage extends RingPage {
   readBytes(offset: number, into: Uint8Array): void;
   writeBytes(offset: number, bytes: Uint8Array): void;
+}
+
+/** The ring, and the way to its other end. */
+export interface RingPort {
+  readonly ring: BlockRingPage;
   /** Granted pages, one for each page that may be on its way. */
   readonly grants: readonly GrantReference[];
   /** `EVTCHNOP_send`. */
@@ -55,12 +58,11 @@ interface Part {
 /** See the module comment. */
 export class BlockFront implements DiskDriver {
   readonly line = "disk";
+  readonly #ring: FrontRing;
   readonly #free: number[];
   #parts = new Map<number, Part>();
   /** Parts of each request that have no answer yet. */
   #left = new Map<number, number>();
-  #made = 0;
-  #taken = 0;
   #nextPart = 1;
 
   /** Begins with an empty ring; throws `RangeError` for too few grants. */
@@ -69,25 +71,23 @@ export class BlockFront implements DiskDriver {
       throw new RangeError(`a block ring needs ${RING_GRANTS} grants, found ${port.grants.length}`);
     }
     this.#free = Array.from({ length: RING_GRANTS }, (_, place) => RING_GRANTS - 1 - place);
-    for (const offset of [SRING.reqProd, SRING.rspProd]) port.write32(offset, 0);
-    for (const offset of [SRING.reqEvent, SRING.rspEvent]) port.write32(offset, 1);
+    this.#ring = new FrontRing(port.ring, ENTRY_BYTES);
   }
 
   get room(): number {
-    return Math.floor((ENTRIES - (this.#made - this.#taken)) / MOST_PARTS);
+    return Math.floor(this.#ring.room / MOST_PARTS);
   }
 
   start({ id, sector, count, write }: DriverRequest): void {
-    const before = this.#made;
+    let parts = 0;
     const blocks = count / BLOCK_SECTORS;
     for (let done = 0; done < blocks; done += BLKIF_MAX.segments) {
       const pages = Math.min(BLKIF_MAX.segments, blocks - done);
       this.#put(id, sector + done * BLOCK_SECTORS, pages, write);
+      parts++;
     }
-    this.#left.set(id, this.#made - before);
-    this.port.write32(SRING.reqProd, this.#made);
-    const wanted = this.port.read32(SRING.reqEvent);
-    if (((this.#made - wanted) >>> 0) < ((this.#made - before) >>> 0)) {
+    this.#left.set(id, parts);
+    if (this.#ring.show()) {
       this.kernel.charge("eventSend");
       this.port.notify();
     }
@@ -98,13 +98,11 @@ export class BlockFront implements DiskDriver {
     const done: number[] = [];
     const bytes = new Uint8Array(BLKIF_RESPONSE.sizeBytes(MODEL));
     do {
-      const produced = this.port.read32(SRING.rspProd);
-      while (this.#taken !== produced) {
-        this.port.readBytes(placeOf(this.#taken++), bytes);
+      for (let at = this.#ring.take(); at >= 0; at = this.#ring.take()) {
+        this.port.ring.readBytes(at, bytes);
         this.#answered(Number(BLKIF_RESPONSE.read(bytes, 0, MODEL).id), done);
       }
-      this.port.write32(SRING.rspEvent, this.#taken + 1);
-    } while (this.port.read32(SRING.rspProd) !== this.#taken);
+    } while (this.#ring.ask());
     this.kernel.work(this.port.takeWork());
     return done;
   }
@@ -118,21 +116,19 @@ export class BlockFront implements DiskDriver {
         pages: [...pages],
       })),
       left: [...this.#left],
-      made: this.#made,
-      taken: this.#taken,
+      ring: { ...this.#ring.save() },
       nextPart: this.#nextPart,
     };
-    return { kind: "blkfront", version: 1, state };
+    return { kind: "blkfront", version: 2, state };
   }
 
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "blkfront", 1);
+    const state = expectRecord(record, "blkfront", 2);
     this.#free.splice(0, this.#free.length, ...state.free as number[]);
     const parts = state.parts as unknown as ({ part: number } & Part)[];
     this.#parts = new Map(parts.map(({ part, request, pages }) => [part, { request, pages }]));
     this.#left = new Map(state.left as unknown as [number, number][]);
-    this.#made = state.made as number;
-    this.#taken = state.taken as number;
+    this.#ring.restore(state.ring as unknown as SnapshotRecord);
     this.#nextPart = state.nextPart as number;
   }
 
@@ -153,7 +149,7 @@ export class BlockFront implements DiskDriver {
       sector_number: BigInt(sector),
       seg,
     }, MODEL);
-    this.port.writeBytes(placeOf(this.#made++), entry);
+    this.port.ring.writeBytes(this.#ring.put(), entry);
     this.kernel.work(WORK.entry + WORK.page * count);
   }
 
@@ -172,8 +168,4 @@ export class BlockFront implements DiskDriver {
     this.#left.delete(found.request);
     done.push(found.request);
   }
-}
-
-function placeOf(index: number): number {
-  return SRING.ring + index % ENTRIES * ENTRY_BYTES;
 }

@@ -16,6 +16,9 @@ export type OutsideEnd =
     readonly bytes: number;
   };
 
+/** A source begins when the sink has had time to listen. */
+const PATIENCE_NS = 1e6;
+
 /** See the module comment. */
 export class OutsideTtcp implements OutsideProgram {
   #machine: OutsideMachine | null = null;
@@ -29,7 +32,7 @@ export class OutsideTtcp implements OutsideProgram {
     this.#machine = machine;
     const { end, options } = this;
     if (end.does === "receive") machine.stack.listen(end.port, 8, options);
-    else machine.stack.connect(hostAddress(end.to), end.port, options);
+    else machine.setTimer(machine.now + PATIENCE_NS, 0);
   }
 
   onEvent(tcb: TcpBlock, event: TcpEvent | "accepted"): void {
@@ -43,7 +46,12 @@ export class OutsideTtcp implements OutsideProgram {
     if (tcb.finAt <= tcb.expected) stack.close(tcb);
   }
 
-  onTimer(): void {}
+  onTimer(): void {
+    const { end, options } = this;
+    if (end.does === "transmit") {
+      this.#machine!.stack.connect(hostAddress(end.to), end.port, options);
+    }
+  }
 
   onDatagram(): void {}
 
