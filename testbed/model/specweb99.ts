@@ -61,8 +61,8 @@ export interface SpecWebResult {
   readonly conforming: readonly number[];
   readonly requestsPerSecond: number;
   readonly megabitsPerSecond: number;
-  /** By how much the rates of single connections differ, as their standard deviation, in Mb/s. */
-  readonly spread: number;
+  /** What each connection got, in Mb/s; they take turns in belonging to the servers. */
+  readonly rates: readonly number[];
   /** Of all CPUs, how much time was used, between 0 and 1. */
   readonly utilization: number;
   readonly errors: number;
@@ -131,7 +131,7 @@ export async function measureSpecWeb(
     conforming: conforming(results, instances),
     requestsPerSecond: sum(({ requests }) => requests) / seconds,
     megabitsPerSecond: sum(({ bytes }) => bytes) * 8 / seconds / 1e6,
-    spread: deviation(results.map(({ bytes, ns }) => bytes * 8e3 / Math.max(1, ns))),
+    rates: results.map(({ bytes, ns }) => bytes * 8e3 / Math.max(1, ns)),
     utilization: (busy(dispatcher, cpus) - busyBefore) / (cpus * seconds * frequencyHz),
     errors: sum(({ errors }) => errors),
     trace: { hash: digest.toString() },
@@ -234,13 +234,6 @@ function processesOf({ connections, instances }: SpecWebMeasurement): number {
 
 function ports(instances: number): number[] {
   return Array.from({ length: instances }, (_, index) => PORT + index);
-}
-
-/** The standard deviation of what there is. */
-function deviation(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return Math.sqrt(squares / values.length);
 }
 
 function busy(dispatcher: CpuDispatcher, cpus: number): number {

@@ -2,12 +2,15 @@
  * The largest number of connections that conform: the benchmark's result. All of them are tried at once, and those that conform
  * are counted; with too many, hardly any does.
  *
- * Two short looks say how much the servers deliver when they can do no more, and how far connections lie apart; of that, the
- * number at which the slowest still conform follows. It is measured at full length, and once more where the long measurement
- * says otherwise than the short ones.
+ * What single connections got in one measurement says how many would conform among more or fewer of them: all share what the
+ * servers can do. A short look leads to the load that is measured at full length; only where that measurement says that another
+ * load is better by more than a little, there is a second one.
  */
 
-import { CONFORMING_BITS_PER_SECOND } from "../../guests/model/workloads/specweb99/clients.ts";
+import {
+  CONFORMING_BITS_PER_SECOND,
+  LINE_BITS_PER_SECOND,
+} from "../../guests/model/workloads/specweb99/clients.ts";
 import {
   measureSpecWeb,
   type SpecWebMeasurement,
@@ -21,35 +24,41 @@ export type SpecWebSearch =
   & Partial<Pick<SpecWebMeasurement, "warmUpSeconds" | "seconds">>;
 
 /** The best of the measurements that were made. */
-export interface SpecWebBest extends SpecWebResult {
+export interface SpecWebBest extends Omit<SpecWebResult, "rates"> {
   /** Connections that were tried at once. */
   readonly connections: number;
   /** Of those, how many conformed. */
   readonly total: number;
-  /** Every measurement: connections that were tried, and that conformed. */
+  /** Every measurement at full length: connections that were tried, and that conformed. */
   readonly tried: readonly { readonly connections: number; readonly total: number }[];
 }
 
 /** A load that every system of the paper bears, for each CPU, and how long it is looked at. */
 const PROBE = { connectionsPerCpu: 100, seconds: 3, warmUpSeconds: 3 } as const;
 /** A look at a load of about the servers' capacity. */
-const LOOK = { seconds: 6, warmUpSeconds: 4 } as const;
+const LOOK = { seconds: 8, warmUpSeconds: 4 } as const;
 /** Requests of a connection that gets nearly all of its line's 400 kb/s: answers have 15.1 kB on average. */
 const REQUESTS_PER_SECOND = 3.24;
 /** How busy the CPUs are when they can do no more. */
 const FULL = 0.995;
-/** What a connection must get; what it gets, on average, when servers are as busy as they can be, and of those that are not. */
+/** What a connection must get; its line's speed; that, less what the way of a request takes if nobody waits. */
 const CONFORMING = CONFORMING_BITS_PER_SECOND / 1e6;
-const BUSY = 0.37;
+const LINE = LINE_BITS_PER_SECOND / 1e6;
 const UNHURRIED = 0.39;
-/** So many standard deviations below the mean is the slowest of a hundred connections. */
-const SLOWEST = 2.33;
+/** What one waits for at least, and what one gets that waits all the time, to reckon with. */
+const LEAST_WAIT = LINE / UNHURRIED - 1;
+const SLOWEST = LINE / 100;
 /** A server that has more to do at once needs less time for each request: interrupts and wake-ups serve several. */
 const AHEAD = 1.1;
 /** Measurements at full length that are made at most. */
 const MOST_TRIES = 2;
-/** Two loads that differ by less are the same. */
-const STEP = 0.025;
+/** Chance evens out with time, but not by its square root: a large file keeps a connection for 18 seconds. */
+const EVENS_OUT = 0.25;
+/** Loads that are compared: those at which connections wait for up to so many times as long, by this step. */
+const MOST_PART = 2;
+const PART_STEP = 0.02;
+/** A load is better than another if so much more conforms. */
+const WORTHWHILE = 0.02;
 
 /** Rejects with `RangeError` for what {@link measureSpecWeb} refuses, and with the signal's reason when it is aborted. */
 export async function searchSpecWeb(
@@ -58,39 +67,77 @@ export async function searchSpecWeb(
 ): Promise<SpecWebBest> {
   const { warmUpSeconds = 6, seconds = 60 } = search;
   const cpus = search.platform === "xen-pv" ? Math.min(search.cpus, search.instances) : search.cpus;
-  const measure = (connections: number, times: Pick<SpecWebMeasurement, typeof TIMES[number]>) =>
-    measureSpecWeb({ ...search, ...times, connections }, options);
-  const probe = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
-  const used = probe.utilization * search.cpus / cpus;
-  const most = Math.round(AHEAD * FULL / used * probe.requestsPerSecond / REQUESTS_PER_SECOND);
-  const look = await measure(most, LOOK);
-  const calmer = Math.sqrt(Math.min(1, LOOK.seconds / seconds));
-  let connections = bearable(most, { ...look, spread: look.spread * calmer }, used);
-  let best: SpecWebBest | null = null;
-  const tried: { connections: number; total: number }[] = [];
-  while (tried.length < MOST_TRIES) {
-    const result = await measure(connections, { warmUpSeconds, seconds });
+  const measure = async (
+    connections: number,
+    times: Pick<SpecWebMeasurement, "seconds" | "warmUpSeconds">,
+  ): Promise<Measured> => {
+    const result = await measureSpecWeb({ ...search, ...times, connections }, options);
     const total = result.conforming.reduce((sum, each) => sum + each, 0);
-    tried.push({ connections, total });
-    if (!best || total > best.total) best = { ...result, connections, total, tried };
-    const next = bearable(connections, result, result.utilization * search.cpus / cpus);
-    if (Math.abs(next / connections - 1) < STEP) break;
-    connections = next;
+    const used = result.utilization * search.cpus / cpus;
+    return { result, connections, total, used, servers: search.instances };
+  };
+  const probe = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
+  const { requestsPerSecond } = probe.result;
+  const full = Math.round(AHEAD * FULL / probe.used * requestsPerSecond / REQUESTS_PER_SECOND);
+  const calmer = Math.min(1, LOOK.seconds / seconds) ** EVENS_OUT;
+  let { connections } = bestLoad(await measure(full, LOOK), calmer);
+  const measured: Measured[] = [];
+  while (measured.length < MOST_TRIES) {
+    const latest = await measure(connections, { warmUpSeconds, seconds });
+    measured.push(latest);
+    const better = bestLoad(latest, 1);
+    if (better.total <= latest.total * (1 + WORTHWHILE)) break;
+    connections = better.connections;
   }
-  return { ...best!, tried };
+  const best = measured.reduce((most, each) => each.total > most.total ? each : most);
+  const { rates: _, ...result } = best.result;
+  const tried = measured.map(({ connections, total }) => ({ connections, total }));
+  return { ...result, connections: best.connections, total: best.total, tried };
 }
 
-const TIMES = ["seconds", "warmUpSeconds"] as const;
+/** A measurement, and what the search makes of it. */
+interface Measured {
+  readonly result: SpecWebResult;
+  readonly connections: number;
+  readonly servers: number;
+  /** How many conformed. */
+  readonly total: number;
+  /** How busy the CPUs were that the servers can use, between 0 and 1. */
+  readonly used: number;
+}
 
-/** At how many connections the slowest would just conform, after a measurement with `connections` of them. */
-function bearable(
-  connections: number,
-  { megabitsPerSecond, spread }: SpecWebResult,
-  utilization: number,
-): number {
-  // As long as everybody gets what a line takes, neither capacity nor spread has shown.
-  const isFull = megabitsPerSecond / connections < UNHURRIED;
-  const least = isFull ? Math.min(UNHURRIED, CONFORMING + SLOWEST * spread) : BUSY;
-  const capacity = isFull ? megabitsPerSecond : megabitsPerSecond * FULL / utilization;
-  return Math.max(1, Math.round(capacity / least));
+/**
+ * Of which load most would conform, and how many: among fewer all wait less, each in the same proportion to what it waited, such
+ * that together they get what the servers can do. Connections would lie `calmer` times as far from the mean of their server.
+ */
+function bestLoad(
+  { result, connections, servers, used }: Measured,
+  calmer: number,
+): { readonly connections: number; readonly total: number } {
+  const { megabitsPerSecond, rates } = result;
+  // As long as everybody gets what a line takes, there is more to be had than was asked for.
+  const hasTime = megabitsPerSecond / connections >= UNHURRIED;
+  const capacity = hasTime ? megabitsPerSecond * Math.max(1, FULL / used) : megabitsPerSecond;
+  const waits = calmed(rates.map((rate) => LINE / Math.max(rate, SLOWEST) - 1), servers, calmer);
+  let best = { connections: 1, total: 0 };
+  for (let part = 0; part <= MOST_PART; part += PART_STEP) {
+    const would = waits.map((wait) => LINE / (1 + Math.max(LEAST_WAIT, part * wait)));
+    const mean = would.reduce((sum, rate) => sum + rate, 0) / would.length;
+    const load = Math.max(1, Math.round(capacity / mean));
+    const total = load * would.filter((rate) => rate >= CONFORMING).length / would.length;
+    if (total > best.total) best = { connections: load, total };
+  }
+  return best;
+}
+
+/** `values` of connections, which take turns in belonging to `servers`, drawn to the mean of each server. */
+function calmed(values: readonly number[], servers: number, calmer: number): readonly number[] {
+  const means = Array.from({ length: servers }, (_, server) => {
+    const own = values.filter((_, index) => index % servers === server);
+    return own.reduce((sum, value) => sum + value, 0) / own.length;
+  });
+  return values.map((value, index) => {
+    const mean = means[index % servers];
+    return mean + (value - mean) * calmer;
+  });
 }

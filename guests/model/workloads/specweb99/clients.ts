@@ -2,7 +2,9 @@
  * SPECweb99's clients: connections that ask one thing after the other, each over a line of 400 kb/s, on machines outside the box.
  *
  * A connection conforms if it got at least 320 kb/s over the whole measurement. Its line's speed is kept by reading no faster:
- * then the server waits for the client's window, as it would for a modem's.
+ * then the server waits for the client's window, as it would for a modem's. Connections begin as they would be found at a random
+ * instant, in the middle of a connection and of an answer: if all began with a new one, large files would be rare for as long
+ * as they take over the line, which is up to 18 seconds.
  */
 
 import { Random } from "../../../../core/lib/random.ts";
@@ -12,7 +14,14 @@ import { hostAddress } from "../../net/packet.ts";
 import type { TcpBlock, TcpOptions } from "../../net/tcp_block.ts";
 import type { TcpEvent } from "../../net/tcp_transmit.ts";
 import { directoriesFor, FileChooser } from "./file_set.ts";
-import { answerBytes, drawRequest, requestBytes, requestsOfConnection } from "./requests.ts";
+import {
+  answerBytes,
+  drawRequest,
+  drawRequestFound,
+  requestBytes,
+  requestsOfConnection,
+  requestsOfConnectionFound,
+} from "./requests.ts";
 
 /** What the clients are told. */
 export interface SpecWebOptions {
@@ -57,6 +66,8 @@ const SOCKETS: TcpOptions = {
 /** One simultaneous connection. */
 interface Seat {
   readonly server: number;
+  /** It has asked for nothing yet. */
+  isNew: boolean;
   /** Its present connection, or 0. */
   tcb: number;
   /** Requests that this connection still has, the present one included. */
@@ -91,6 +102,7 @@ export class SpecWebClients implements OutsideProgram {
     this.#files = servers.map(() => files);
     this.#seats = Array.from({ length: connections }, (_, index) => ({
       server: index % servers.length,
+      isNew: true,
       tcb: 0,
       left: 0,
       since: 0,
@@ -186,7 +198,7 @@ export class SpecWebClients implements OutsideProgram {
     const { stack, now } = this.#machine!;
     const seat = this.#seats[index];
     const { address, port } = this.options.servers[seat.server];
-    seat.left = requestsOfConnection(this.#random);
+    seat.left = (seat.isNew ? requestsOfConnectionFound : requestsOfConnection)(this.#random);
     seat.since = now;
     seat.expected = seat.received = 0;
     seat.isPaused = false;
@@ -196,7 +208,9 @@ export class SpecWebClients implements OutsideProgram {
   }
 
   #ask(seat: Seat, tcb: TcpBlock): void {
-    const request = drawRequest(this.#random, this.#files[seat.server], seat.left > 1);
+    const draw = seat.isNew ? drawRequestFound : drawRequest;
+    const request = draw(this.#random, this.#files[seat.server], seat.left > 1);
+    seat.isNew = false;
     seat.expected = answerBytes(request);
     seat.received = 0;
     this.#machine!.stack.write(tcb, requestBytes(request), { ...request });

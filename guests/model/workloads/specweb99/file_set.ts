@@ -40,6 +40,9 @@ export function directoriesFor(connections: number): number {
 export class FileChooser {
   readonly #classes = cumulative(CLASS_WEIGHTS);
   readonly #files = cumulative(FILE_WEIGHTS);
+  /** The same by how many bytes are asked for: a file's size is its number times what its class has. */
+  readonly #classesByBytes = cumulative(CLASS_WEIGHTS.map((weight, index) => weight * 10 ** index));
+  readonly #filesByBytes = cumulative(FILE_WEIGHTS.map((weight, index) => weight * (index + 1)));
   readonly #directories: readonly number[];
 
   constructor(directories: number) {
@@ -53,6 +56,15 @@ export class FileChooser {
       fileClass: random.pick(this.#classes),
       directory: random.pick(this.#directories),
       file: random.pick(this.#files) + 1,
+    };
+  }
+
+  /** The file that is on its way at a random instant: a long one is for longer. */
+  chooseOnItsWay(random: Random): SpecFile {
+    return {
+      fileClass: random.pick(this.#classesByBytes),
+      directory: random.pick(this.#directories),
+      file: random.pick(this.#filesByBytes) + 1,
     };
   }
 }

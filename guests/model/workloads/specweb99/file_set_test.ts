@@ -9,7 +9,14 @@ import {
   FileChooser,
   sizeOf,
 } from "./file_set.ts";
-import { answerBytes, drawRequest, REQUEST_WEIGHTS, requestsOfConnection } from "./requests.ts";
+import {
+  answerBytes,
+  drawRequest,
+  drawRequestFound,
+  REQUEST_WEIGHTS,
+  requestsOfConnection,
+  requestsOfConnectionFound,
+} from "./requests.ts";
 
 const DRAWS = 200_000;
 
@@ -59,6 +66,25 @@ test("a mean answer has 14.7 kB, a mean connection 7.3 requests, and 3 of 10 req
   assert(Math.abs(requests / DRAWS - 7.3) < 0.05, `${requests / DRAWS}`);
   near(isDynamic, 0.3);
   assertEquals(Object.values(REQUEST_WEIGHTS).reduce((sum, each) => sum + each, 0), 10_000);
+});
+
+test("an answer that is found on its way is a long one, on average half through; so is its connection", () => {
+  const random = new Random(3);
+  const chooser = new FileChooser(100);
+  const classes = [0, 0, 0, 0];
+  let [left, requests] = [0, 0];
+  for (let draw = 0; draw < DRAWS; draw++) {
+    const request = drawRequestFound(random, chooser, false);
+    classes[request.fileClass]++;
+    left += 1 - request.skipped! / sizeOf(request);
+    requests += requestsOfConnectionFound(random);
+    assert(answerBytes(request) <= answerBytes({ ...request, skipped: 0 }));
+  }
+  // By bytes: 35 x 1, 50 x 10, 14 x 100, 1 x 1000 of 2935.
+  [35, 500, 1400, 1000].forEach((bytes, index) => near(classes[index], bytes / 2935));
+  assert(Math.abs(left / DRAWS - 0.5) < 0.005, `${left / DRAWS}`);
+  // Of n requests (n + 1) / 2 are left on average: (0.3 x 1 + 0.7 x 60) / 7.3.
+  assert(Math.abs(requests / DRAWS - 42.3 / 7.3) < 0.05, `${requests / DRAWS}`);
 });
 
 /** Within four standard deviations. */

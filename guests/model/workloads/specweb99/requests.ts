@@ -28,6 +28,8 @@ export interface SpecRequest extends SpecFile {
   readonly kind: RequestKind;
   /** The connection goes on afterwards. */
   readonly keep: boolean;
+  /** Bytes of the file that are left out; default 0. */
+  readonly skipped?: number;
 }
 
 /** Bytes of a request: its line and headers; a form's body comes with it. */
@@ -38,6 +40,9 @@ export const ANSWER_BYTES = { header: 280, dynamic: 500 } as const;
 /** Of 100 connections, those for a single request; the others have 5 to 15. */
 const SINGLE_PERCENT = 30;
 const REQUESTS = { least: 5, most: 15 } as const;
+
+/** Of all requests, those of connections for one, then for each larger number, summed up. */
+const REQUESTS_ASKED = requestsAsked();
 
 const KINDS = Object.keys(REQUEST_WEIGHTS) as RequestKind[];
 const KIND_SUMS = cumulative(Object.values(REQUEST_WEIGHTS));
@@ -55,13 +60,34 @@ export function drawRequest(random: Random, files: FileChooser, keep: boolean): 
   return { kind, fileClass, directory, file, keep };
 }
 
+/** How many requests a connection that is found at a random instant still has, the present one included. */
+export function requestsOfConnectionFound(random: Random): number {
+  const place = random.pick(REQUESTS_ASKED);
+  return place === 0 ? 1 : random.between(1, REQUESTS.least + place - 1);
+}
+
+/** Draws the request whose answer a client is found reading at a random instant, as one for what is left of it. */
+export function drawRequestFound(random: Random, files: FileChooser, keep: boolean): SpecRequest {
+  const kind = KINDS[random.pick(KIND_SUMS)];
+  const chosen = files.chooseOnItsWay(random);
+  const skipped = Math.floor(sizeOf(chosen) * random.unit());
+  return { kind, ...chosen, keep, skipped };
+}
+
 /** Bytes that the server answers with. */
 export function answerBytes(request: SpecRequest): number {
   const around = request.kind === "static" ? 0 : ANSWER_BYTES.dynamic;
-  return ANSWER_BYTES.header + around + sizeOf(request);
+  return ANSWER_BYTES.header + around + sizeOf(request) - (request.skipped ?? 0);
 }
 
 /** Bytes that the client sends. */
 export function requestBytes({ kind }: SpecRequest): number {
   return kind === "post" ? REQUEST_BYTES.post : REQUEST_BYTES.get;
+}
+
+function requestsAsked(): number[] {
+  const numbers = REQUESTS.most - REQUESTS.least + 1;
+  const each = (100 - SINGLE_PERCENT) / numbers;
+  const longer = Array.from({ length: numbers }, (_, place) => each * (REQUESTS.least + place));
+  return cumulative([SINGLE_PERCENT, ...longer]);
 }
