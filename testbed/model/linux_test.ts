@@ -63,6 +63,19 @@ Deno.test("a mapped file's pages fault once each, and unmapping takes them away"
   assertEquals([count("fault"), count("entryWrites"), count("entryBatch")], [8, 8, 8]);
 });
 
+Deno.test("lines that are used here and there have a price of their own, once for as long as they are in the cache", () => {
+  const steps = (scattered: boolean) => ({
+    begin: () => ({ ...touch(LAYOUT.heap, 2, true, "again"), scattered }) as const,
+    again: () => ({ ...touch(LAYOUT.heap, 2, true, "end"), scattered }) as const,
+    end: () => exit(),
+  });
+  const [row, scattered] = [false, true].map((each) => run({ name: "user", steps: steps(each) }));
+  const lines = 2 * PAGE / 64;
+  assertEquals(scattered.count("scatteredRefills"), lines);
+  assertEquals(row.count("scatteredRefills"), 0);
+  assertEquals(row.count("lineRefills") - scattered.count("lineRefills"), lines);
+});
+
 Deno.test("a write where there is nothing ends the process, unless it handles the signal", () => {
   const steps = {
     wild: () => touch(0x1000, 1, true, "report"),

@@ -24,6 +24,8 @@ export type Action =
     readonly address: number;
     readonly bytes: number;
     readonly write: boolean;
+    /** Here and there, as a program's instructions and tables are used; default: one line after the other. */
+    readonly scattered?: boolean;
     readonly then: string;
   }
   /** Makes a system call; the next step finds what it returned in {@link StepContext.result}. */

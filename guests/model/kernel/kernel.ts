@@ -57,6 +57,8 @@ export interface Report {
 
 /** Cycles of the kernel's own instructions. */
 const WORK = { exit: 26_000 };
+/** A platform prices work by the cycle: there are no batches of it. */
+const WORK_NUMBER = primitiveNumber("work");
 /** Linux 2.4's ticks on x86 (`HZ`). */
 export const TICKS_PER_SECOND = 100;
 const SLEEP_TIMER = "sleep";
@@ -200,15 +202,16 @@ export class Kernel {
     this.#cost += each >= 0 ? each * count : this.platform.price(primitive, count);
   }
 
-  /** The work at hand fetches so many cache lines from memory, over a bus that another CPU may be using. */
-  fetchLines(count: number): void {
-    this.charge("lineRefills", count);
+  /** The work at hand fetches so many cache lines from memory, one after the other or not, over a bus that another CPU may be using. */
+  fetchLines(count: number, scattered = false): void {
+    this.charge(scattered ? "scatteredRefills" : "lineRefills", count);
     if (this.#machine.othersWork?.()) this.charge("contendedRefills", count);
   }
 
   /** The work at hand takes so many cycles of plain kernel instructions. */
   work(cycles: number): void {
-    this.charge("work", cycles);
+    this.counts[WORK_NUMBER] += cycles;
+    this.#cost += this.#each[WORK_NUMBER] * cycles;
   }
 
   /** `process`, in a call, sleeps on a queue until it is woken, or until `until`; may be called for several queues. */

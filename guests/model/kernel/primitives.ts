@@ -43,7 +43,8 @@ export const PRIMITIVES = {
   clearedPages: "a page filled with zeroes",
   copiedPages: "a page copied",
   lineRefills: "a cache line fetched from memory",
-  contendedRefills: "such a line, fetched while another CPU works",
+  scatteredRefills: "the same of a line whose neighbours are not read next",
+  contendedRefills: "a line of either kind that is fetched while another CPU works",
   translationRefills: "a page's translation found again after it was dropped",
   // Files: plain instructions of each kind of work
   ...FILE_COSTS,

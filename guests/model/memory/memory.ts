@@ -56,7 +56,7 @@ const PAGES_AT_ONCE = 256;
 export class Memory implements KernelModule {
   readonly name = "memory";
   readonly calls = {
-    /** Not of any kernel: what a program's own instructions do. `{ address, bytes, write }`. */
+    /** Not of any kernel: what a program's own instructions do. `{ address, bytes, write, scattered? }`. */
     touch: (context: CallContext, args: Arguments) => this.#touch(context, args),
     /** `{ pages, file?, offset?, shared?, readOnly? }`: returns the address. */
     mmap: (context: CallContext, args: Arguments) => this.#map(context, args),
@@ -159,7 +159,7 @@ export class Memory implements KernelModule {
 
   #touch({ kernel, cpu, process, state }: CallContext, args: Arguments): Outcome {
     const [address, bytes] = [Number(args.address), Number(args.bytes)];
-    const write = Boolean(args.write);
+    const [write, scattered] = [Boolean(args.write), Boolean(args.scattered)];
     const space = this.#spaces.get(process.memory)!;
     const begin = Math.floor(address / PAGE_BYTES);
     const last = Math.floor((address + Math.max(1, bytes) - 1) / PAGE_BYTES);
@@ -187,7 +187,7 @@ export class Memory implements KernelModule {
       }
       if (page === first) this.#sets.translate(cpu, area, last - first + 1);
       const left = bytes - (page - begin) * PAGE_BYTES;
-      this.#sets.use(cpu, area, index, Math.min(left, PAGE_BYTES));
+      this.#sets.use(cpu, area, index, Math.min(left, PAGE_BYTES), scattered);
     }
     return 0;
   }

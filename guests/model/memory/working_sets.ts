@@ -60,10 +60,10 @@ export class WorkingSets {
     if (missing > 0) this.kernel.fetchLines(missing);
   }
 
-  /** So many bytes of a page of an area are used. */
-  use(cpu: KernelCpu, area: Area, index: number, bytes: number): void {
+  /** So many bytes of a page of an area are used, `scattered` over it or from the first one on. */
+  use(cpu: KernelCpu, area: Area, index: number, bytes: number, scattered: boolean): void {
     const missing = this.#view(cpu.id).cache.touch(area.frames[index], linesOf(bytes));
-    if (missing > 0) this.kernel.fetchLines(missing);
+    if (missing > 0) this.kernel.fetchLines(missing, scattered);
   }
 
   /** So many pages of an area are about to be used: the first time since the switch their translations are looked up. */

@@ -39,6 +39,7 @@ export function nativePrices(costs: CostTable, isSmp: boolean): Record<Primitive
     clearedPages: costs.each("clearedPage"),
     copiedPages: costs.each("copiedPage"),
     lineRefills: costs.each("lineRefill"),
+    scatteredRefills: costs.each("scatteredLine"),
     contendedRefills: costs.each("contendedLine"),
     translationRefills: costs.each("translationRefill"),
     ...filePrices(costs),

@@ -14,6 +14,7 @@ export const CPU_COSTS = {
   spaceFlush: "CR3 loaded: all translations but global ones dropped",
   translationRefill: "a page's translation fetched again, its entries in the second-level cache",
   lineRefill: "a line of the second-level cache fetched from memory",
+  scatteredLine: "the same of a line that nothing foresaw: its neighbours are not read next",
   contendedLine: "how much longer that takes while another CPU works, too: memory has one bus",
   deviceRegister: "a register of a device read or written across PCI-X",
   interProcessorInterrupt: "sending one by the local APIC",

@@ -2,7 +2,7 @@
 
 import type { Prices } from "../cost_profile.ts";
 import type { CPU_COSTS } from "../costs/cpu.ts";
-import { assumed, fitted } from "./price.ts";
+import { assumed, derived, fitted } from "./price.ts";
 
 /** See the module comment. */
 export const XEON_2003_CPU: Prices<typeof CPU_COSTS> = {
@@ -27,9 +27,13 @@ export const XEON_2003_CPU: Prices<typeof CPU_COSTS> = {
     80,
     "Table 4, L-UP: 16p/64K beyond 2p/64K is 87700 cycles for some 1100 lines of 64 bytes",
   ),
-  contendedLine: fitted(
+  scatteredLine: fitted(
+    135,
+    "Figure 4, native Linux, 4 to 16 servers on two CPUs, whose data no cache holds, beside 2; half of some 150 ns, since two are fetched at a time",
+  ),
+  contendedLine: derived(
     12,
-    "Figure 4, native Linux, 4 to 16 servers on two CPUs, whose data no cache holds, beside 2",
+    "64 bytes take 20 ns, 48 cycles, of a bus of 3.2 GB/s, of which another CPU's lines take a quarter",
   ),
   deviceRegister: assumed(1000, "a posted write and what it holds up"),
   interProcessorInterrupt: assumed(400, "the local APIC's command register written"),

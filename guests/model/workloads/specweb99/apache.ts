@@ -22,11 +22,11 @@ export interface ApacheOptions {
  * Basis: fitted to native Linux's 518 connections on one CPU (SOSP 2003, Figure 3); how they differ is assumed.
  */
 export const SERVER_CYCLES: Readonly<Record<RequestKind, number>> = {
-  static: 835_000,
-  standardGet: 1_090_000,
-  customAd: 1_435_000,
-  post: 1_590_000,
-  cgi: 2_650_000,
+  static: 985_000,
+  standardGet: 1_285_000,
+  customAd: 1_690_000,
+  post: 1_875_000,
+  cgi: 3_120_000,
 };
 /** A connection made ready and let go. */
 const CONNECTION_CYCLES = 60_000;
@@ -40,7 +40,7 @@ const READ_BYTES = 4096;
  *
  * Basis: fitted to native Linux's row of Figure 4: with one server it is all in a second-level cache, with four it is not.
  */
-const WORKING_SET = { code: 64 * 1024, server: 240 * 1024, own: 24 * 1024 } as const;
+const WORKING_SET = { code: 64 * 1024, server: 144 * 1024, own: 24 * 1024 } as const;
 const PAGE_BYTES = 4096;
 const BACKLOG = 511;
 
@@ -113,7 +113,7 @@ export const apache: Program = {
 };
 
 function touch(address: number, bytes: number, write: boolean, then: string): Action {
-  return { does: "touch", address, bytes, write, then };
+  return { does: "touch", address, bytes, write, scattered: true, then };
 }
 
 function answer({ fd, left }: Child): Action {
