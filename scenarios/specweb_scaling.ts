@@ -42,7 +42,7 @@ export default defineScenario({
       const place = parts.push(0) - 1;
       const what = `${count} on ${cpus} CPUs, ${platform}`;
       const onProgress = (part: number) => {
-        // A search is two short measurements and one or two long ones; the host's CPUs work on several at once.
+        // A search is two short measurements and one long one, or two; the host's CPUs work on several at once.
         parts[place] = Math.max(parts[place], part / 2);
         progress(parts.reduce((sum, each) => sum + each) / parts.length, what);
       };
@@ -113,8 +113,9 @@ export default defineScenario({
     for (const [place, name] of systems.entries()) {
       if (signal.aborted) return;
       const { published } = FIGURE_3_WEB99[name];
-      const { total } = await kept(onOne[place]);
-      const cell = { row: name, column: "WEB99", unit: "connections" };
+      const { total, connections } = await kept(onOne[place]);
+      const confidence = intervalOf(total, connections);
+      const cell = { row: name, column: "WEB99", unit: "connections", confidence };
       figure3.cell({ ...cell, measured: total, published, fitted: name === "Linux" });
     }
     const columns = ["conforming"];
