@@ -13,6 +13,7 @@ import {
   DOMID,
   type EventPort,
   type GuestFrame,
+  type MachineFrame,
   type VcpuId,
 } from "../../abi/ids.ts";
 import { invariant } from "../../lib/assert.ts";
@@ -32,7 +33,7 @@ import {
   STATUS_OF,
 } from "./channel.ts";
 import { EventWords } from "./event_words.ts";
-import { expandArray, initControl, leaveFifo } from "./fifo_setup.ts";
+import { expandArray, framesOfFifo, initControl, leaveFifo } from "./fifo_setup.ts";
 import type { EventChannelPorts, EventConsumer, EventDomain } from "./ports.ts";
 import { loadChannels, saveChannels } from "./saved_channels.ts";
 
@@ -89,6 +90,11 @@ export class EventChannels implements Snapshot {
   /** Forgets a consumer; what is sent to channels that name it is lost. */
   unregisterConsumer(name: string): void {
     this.#consumers.delete(name);
+  }
+
+  /** The frames that the FIFO ABI holds of guests, for audits. */
+  *heldFrames(): IterableIterator<MachineFrame> {
+    for (const { fifo } of this.#domains.values()) if (fifo) yield* framesOfFifo(fifo);
   }
 
   /** `EVTCHNOP_alloc_unbound`: a port of `dom` that waits for `remoteDom`. */

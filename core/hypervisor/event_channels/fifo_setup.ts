@@ -61,8 +61,13 @@ export function leaveFifo(of: DomainChannels): MachineFrame[] {
   if (!fifo) return [];
   of.fifo = null;
   for (const channel of of.channels) channel.pendingEarly = false;
-  const controls = fifo.vcpus.flatMap(({ control }) => control ? [control.frame] : []);
-  return [...fifo.pages, ...controls];
+  return framesOfFifo(fifo);
+}
+
+/** What the FIFO ABI holds of a guest: its pages of event words, its control blocks. */
+export function framesOfFifo({ pages, vcpus }: FifoState): MachineFrame[] {
+  const controls = vcpus.flatMap(({ control }) => control ? [control.frame] : []);
+  return [...pages, ...controls];
 }
 
 function emptyFifo(vcpuCount: number): FifoState {

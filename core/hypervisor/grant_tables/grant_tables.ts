@@ -28,7 +28,7 @@ import { copy, type CopyRequest, type GrantBytes, transferBytes } from "./copies
 import { pinGrant, unpinGrant } from "./pins.ts";
 import type { GrantDomain, GrantPorts, HostMapping } from "./ports.ts";
 import { loadTable, saveTable } from "./saved_table.ts";
-import { type GrantMapping, GrantTable } from "./table.ts";
+import { type ActiveGrant, type GrantMapping, GrantTable } from "./table.ts";
 import { transferFrame } from "./transfer.ts";
 
 /** What `GNTTABOP_map_grant_ref` asks for. */
@@ -281,6 +281,11 @@ export class GrantTables implements Snapshot {
     for (const [handle, mapping] of this.#tables.get(id)?.mappings.entries() ?? []) {
       if (mapping) yield { handle: handle as GrantHandle, mapping };
     }
+  }
+
+  /** The frames of all grants in use, for audits: each reader holds a reference, each writer one of type, too. */
+  *pinnedFrames(): IterableIterator<ActiveGrant> {
+    for (const { active } of this.#tables.values()) yield* active.values();
   }
 
   /** Asserts that what is pinned is what is mapped; between operations it always is. */

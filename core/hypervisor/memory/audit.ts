@@ -1,6 +1,6 @@
 /**
  * Counts every reference to every frame afresh, and compares: what the frame table says must be what page tables,
- * pins and virtual CPUs hold. For tests and for a debug key; it looks at all of memory.
+ * pins, virtual CPUs, grants in use and event words hold. For tests and for a debug key; it looks at all of memory.
  */
 
 import type { DomainId, MachineFrame } from "../../abi/ids.ts";
@@ -18,6 +18,15 @@ export interface AuditParts {
   readonly frames: FrameTable;
   readonly map: MachineMap;
   readonly domains: ReadonlyMap<DomainId, Domain>;
+  readonly grants: { pinnedFrames(): Iterable<PinnedFrame> };
+  readonly events: { heldFrames(): Iterable<MachineFrame> };
+}
+
+/** A frame whose grant is in use: how often only for reading, and how often for writing. */
+export interface PinnedFrame {
+  readonly frame: MachineFrame;
+  readonly readers: number;
+  readonly writers: number;
 }
 
 /** One frame whose counts are wrong. */
@@ -30,7 +39,7 @@ export interface AuditFinding {
   readonly expectedTypeCount: number;
 }
 
-/** The frames of domains whose counts differ from the references there are. Grants in use count as differences. */
+/** The frames of domains whose counts differ from the references there are. */
 export function auditFrames(parts: AuditParts): AuditFinding[] {
   const { frames, domains } = parts;
   const count = new Uint32Array(frames.frames);
@@ -48,6 +57,11 @@ export function auditFrames(parts: AuditParts): AuditFinding[] {
     if ((flags & FrameFlag.validated) !== 0) countEntries(parts, frame as MachineFrame, hold);
   }
   for (const domain of domains.values()) countHolders(parts, domain, hold);
+  for (const { frame, readers, writers } of parts.grants.pinnedFrames()) {
+    count[frame] += readers + writers;
+    typeCount[frame] += writers;
+  }
+  for (const frame of parts.events.heldFrames()) hold(frame, true);
   const findings: AuditFinding[] = [];
   for (let frame = 0; frame < frames.frames; frame++) {
     const owner = frames.ownerOf(frame);
