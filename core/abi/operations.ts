@@ -74,6 +74,8 @@ export const SHUTDOWN = {
 } as const;
 export type ShutdownReason = keyof typeof SHUTDOWN;
 
+export const sched_watchdog = defineStruct("sched_watchdog", 8, { id: "u32", timeout: "u32" });
+
 export const sched_poll = defineStruct("sched_poll", { lp64: 24, ilp32: 16 }, {
   ports: "handle",
   nr_ports: "u32",
@@ -197,6 +199,13 @@ export const PHYSDEVOP = {
   apic_read: 8,
   apic_write: 9,
 } as const;
+
+/** `struct physdev_set_iobitmap`. */
+export const physdev_set_iobitmap = defineStruct(
+  "physdev_set_iobitmap",
+  { lp64: 16, ilp32: 8 },
+  { bitmap: "handle", nr_ports: "u32" },
+);
 
 /** Notes of a guest kernel's ELF image (`XEN_ELFNOTE_*` of `elfnote.h`). */
 export const XEN_ELFNOTE = {

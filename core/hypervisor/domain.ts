@@ -34,6 +34,8 @@ export class Domain {
   vmAssist = 0n;
   /** Why it shut down, or `null` while it lives. */
   shutdown: ShutdownReason | null = null;
+  /** The reason that its kernel gave beforehand (`SCHEDOP_shutdown_code`), or `null`. */
+  shutdownCode: ShutdownReason | null = null;
   /** What it did wrong, when it crashed. */
   crashMessage: string | null = null;
   /** Pauses that have not ended; its virtual CPUs run at 0. */

@@ -2,28 +2,21 @@
 
 import type { MachineFrame } from "../abi/ids.ts";
 import type { DataModel } from "../abi/struct_layout.ts";
-import { SHARED_INFO, VCPU_INFO, vcpu_time_info, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts";
-import type { FramePlace } from "./event_channels/mod.ts";
+import { SHARED_INFO, vcpu_time_info, XEN_PVCLOCK_TSC_STABLE_BIT } from "../abi/xen.ts";
 import type { FrameMemory } from "./frame_memory.ts";
 
-/** System time is the TSC in nanoseconds, from the start and for ever. `info` is a `vcpu_info`. */
-export function writeTimeInfo(
-  memory: FrameMemory,
-  info: FramePlace,
-  model: DataModel,
-  frequencyHz: number,
-): void {
+/** `vcpu_time_info`: system time is the TSC in nanoseconds, from the start and for ever. */
+export function timeInfo(frequencyHz: number): Uint8Array {
   let shift = 0;
   let multiplier = 1e9 / frequencyHz;
   for (; multiplier >= 1; shift++) multiplier /= 2;
   for (; multiplier < 0.5; shift--) multiplier *= 2;
-  const bytes = vcpu_time_info.toBytes({
+  return vcpu_time_info.toBytes({
     version: 2,
     tsc_to_system_mul: Math.floor(multiplier * 2 ** 32),
     tsc_shift: shift,
     flags: XEN_PVCLOCK_TSC_STABLE_BIT,
   });
-  memory.writeBytes(info.frame, info.offset + VCPU_INFO[model].time, bytes);
 }
 
 /** `seconds` since 1970 at the machine's start. */

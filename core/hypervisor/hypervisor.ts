@@ -24,7 +24,7 @@ import { MachineFrameMemory } from "./frame_memory.ts";
 import { GrantTables } from "./grant_tables/mod.ts";
 import { restoreHypervisor, saveHypervisor } from "./hypervisor_snapshot.ts";
 import { FrameFlag, FrameTable, FrameType } from "./memory/frame_table.ts";
-import { writeTimeInfo, writeWallClock } from "./guest_time.ts";
+import { timeInfo, writeWallClock } from "./guest_time.ts";
 import { grantPorts } from "./memory/grant_ports.ts";
 import { LogDirty } from "./memory/log_dirty.ts";
 import type { GuestSpace } from "./memory/guest_space.ts";
@@ -37,6 +37,7 @@ import type { Policy, PolicyCheck } from "./policy.ts";
 import type { Dispatcher, Executor } from "./scheduling/ports.ts";
 import { UpcallWords } from "./upcall_words.ts";
 import { VcpuTimers } from "./vcpu_timers.ts";
+import { Watchdogs } from "./watchdogs.ts";
 import { Vcpu } from "./vcpu.ts";
 
 const FRAME_BYTES = 4096;
@@ -82,6 +83,7 @@ export class Hypervisor implements Snapshot {
   readonly grants: GrantTables;
   readonly upcalls: UpcallWords;
   readonly timers: VcpuTimers;
+  readonly watchdogs: Watchdogs;
   readonly domains = new Map<DomainId, Domain>();
   #nextId = 1;
 
@@ -134,6 +136,7 @@ export class Hypervisor implements Snapshot {
     });
     this.grants = new GrantTables({ ...grantPorts(this), allows });
     this.timers = new VcpuTimers(this);
+    this.watchdogs = new Watchdogs(ports.clock, (domain) => this.shutDown(domain, "watchdog"));
   }
 
   get dispatcher(): Dispatcher {
@@ -165,6 +168,7 @@ export class Hypervisor implements Snapshot {
     const domain = new Domain(id, options, sharedInfo, area);
     domain.pauses = 1;
     this.domains.set(id, domain);
+    this.watchdogs.attach(domain);
     writeWallClock(this.memory, sharedInfo, domain.model, this.ports.wallClockSeconds);
     for (let i = 0; i < options.vcpus; i++) this.#createVcpu(domain, i as VcpuId);
     this.events.attach({
@@ -194,6 +198,7 @@ export class Hypervisor implements Snapshot {
       this.tables.releaseAll(vcpu);
       this.#dropInfo(vcpu);
     }
+    this.watchdogs.release(domain);
     this.flushes.all();
     this.events.detach(domain.id);
     this.grants.detach(domain.id);
@@ -227,8 +232,8 @@ export class Hypervisor implements Snapshot {
   /** `SCHEDOP_shutdown`, or the end that a crash is. */
   shutDown(domain: Domain, reason: ShutdownReason): void {
     if (domain.shutdown !== null) return;
-    domain.shutdown = reason;
-    this.note("shutdown", SHUTDOWN[reason], domain.id);
+    domain.shutdown = domain.shutdownCode ?? reason;
+    this.note("shutdown", SHUTDOWN[domain.shutdown], domain.id);
     for (const vcpu of domain.vcpus) this.dispatcher.offline(vcpu.sched);
     this.ports.processors.requestStop();
     this.ports.onShutdown(domain);
@@ -279,7 +284,9 @@ export class Hypervisor implements Snapshot {
   registerInfo(vcpu: Vcpu, frame: number, offset: number): 0 | Errno {
     if (offset > FRAME_BYTES - VCPU_INFO_BYTES || offset % 8 !== 0) return ERRNO.EINVAL;
     if (vcpu.info !== null && vcpu.info.frame !== vcpu.domain.sharedInfo) return ERRNO.EINVAL;
-    const { id, model } = vcpu.domain;
+    const { id, model, sharedInfo } = vcpu.domain;
+    // The shared page has a place of its own for each; a move within it would be no move.
+    if (frame === sharedInfo) return ERRNO.EINVAL;
     const places = VCPU_INFO[model];
     if (this.types.get(frame, FrameType.writable, id) !== 0) return ERRNO.EINVAL;
     const place: FramePlace = { frame: frame as MachineFrame, offset };
@@ -373,7 +380,9 @@ export class Hypervisor implements Snapshot {
 
   #writeTime({ info, domain }: Vcpu): void {
     const { frequencyHz } = this.ports.clock;
-    if (info !== null) writeTimeInfo(this.memory, info, domain.model, frequencyHz);
+    if (info === null) return;
+    const at = info.offset + VCPU_INFO[domain.model].time;
+    this.memory.writeBytes(info.frame, at, timeInfo(frequencyHz));
   }
 }
 

@@ -53,6 +53,7 @@ interface SavedDomain {
   readonly maxPages: number;
   readonly vmAssist: bigint;
   readonly shutdown: ShutdownReason | null;
+  readonly shutdownCode: ShutdownReason | null;
   readonly crashMessage: string | null;
   readonly pauses: number;
   readonly missing: readonly (readonly [number: number, count: number])[];
@@ -108,6 +109,7 @@ function saveDomain(domain: Domain): SavedDomain {
     maxPages: domain.maxPages,
     vmAssist: domain.vmAssist,
     shutdown: domain.shutdown,
+    shutdownCode: domain.shutdownCode,
     crashMessage: domain.crashMessage,
     pauses: domain.pauses,
     missing: [...domain.missing],
@@ -116,8 +118,9 @@ function saveDomain(domain: Domain): SavedDomain {
 }
 
 function restoreDomain(domain: Domain, saved: SavedDomain): void {
-  const { pages, maxPages, vmAssist, shutdown, crashMessage, pauses } = saved;
-  Object.assign(domain, { pages, maxPages, vmAssist, shutdown, crashMessage, pauses });
+  const { pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses } = saved;
+  const plain = { pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses };
+  Object.assign(domain, plain);
   domain.missing.clear();
   for (const [number, count] of saved.missing) domain.missing.set(number, count);
   domain.vcpus.forEach((vcpu, i) => restoreVcpu(vcpu, saved.vcpus[i]));

@@ -27,9 +27,10 @@ export interface Callback {
 }
 
 /** Callbacks by their names in `callback.h`. */
-export type CallbackName = "event" | "failsafe" | "syscall" | "syscall32" | "sysenter" | "nmi";
+export type CallbackName = "event" | "failsafe" | "syscall" | "syscall32" | "sysenter";
 
-const NO_HANDLER: TrapHandler = { address: 0, cs: FLAT.KERNEL_CS, flags: 0 };
+/** A vector without a handler. */
+export const NO_HANDLER: TrapHandler = { address: 0, cs: FLAT.KERNEL_CS, flags: 0 };
 /** A callback that was not given. */
 export const NO_CALLBACK: Callback = { cs: 0, address: 0, masksEvents: false };
 const VECTORS = 256;
@@ -51,7 +52,6 @@ export class Vcpu {
     syscall: NO_CALLBACK,
     syscall32: NO_CALLBACK,
     sysenter: NO_CALLBACK,
-    nmi: NO_CALLBACK,
   };
   /** Where the kernel's stack begins for entries from a program (`stack_switch`), and its selector in a 32-bit guest. */
   kernelStack = 0;

@@ -4,13 +4,21 @@
  * Source: Xen 4.17's `arch-x86/xen.h`, `callback.h`, `xen.h`.
  */
 
-import { FIRST_RESERVED_GDT_ENTRY, SEGBASE, trap_info } from "../../abi/arch_x86.ts";
+import {
+  FIRST_RESERVED_GDT_ENTRY,
+  FLAT,
+  FLAT32,
+  SEGBASE,
+  TI,
+  trap_info,
+} from "../../abi/arch_x86.ts";
 import { ERRNO } from "../../abi/errno.ts";
 import {
   callback_register,
   CALLBACKF_mask_events,
   CALLBACKOP,
   CALLBACKTYPE,
+  physdev_set_iobitmap,
   PHYSDEVOP,
 } from "../../abi/operations.ts";
 import type { DataModel } from "../../abi/struct_layout.ts";
@@ -26,7 +34,13 @@ import { handlerSelector } from "../pv/guest_context.ts";
 import { setTaskSwitched } from "../pv/privileged.ts";
 import { guestSelector } from "../pv/ring_switch.ts";
 import type { Domain } from "../domain.ts";
-import { type CallbackName, NO_CALLBACK, type TrapHandler } from "../vcpu.ts";
+import {
+  type CallbackName,
+  NMI_VECTOR,
+  NO_CALLBACK,
+  NO_HANDLER,
+  type TrapHandler,
+} from "../vcpu.ts";
 import type { Hypercall } from "./caller.ts";
 import { LongList, readStruct } from "./structures.ts";
 
@@ -102,6 +116,11 @@ export const setCallbacks: Hypercall = ({ vcpu: { callbacks }, domain }, args) =
   return 0;
 };
 
+const KERNEL_CS: Readonly<Record<DataModel, number>> = {
+  lp64: FLAT.KERNEL_CS,
+  ilp32: FLAT32.KERNEL_CS,
+};
+
 /** Callbacks by their numbers. */
 const CALLBACK_NAMES: ReadonlyMap<number, CallbackName> = new Map<number, CallbackName>([
   [CALLBACKTYPE.event, "event"],
@@ -109,7 +128,6 @@ const CALLBACK_NAMES: ReadonlyMap<number, CallbackName> = new Map<number, Callba
   [CALLBACKTYPE.syscall, "syscall"],
   [CALLBACKTYPE.syscall32, "syscall32"],
   [CALLBACKTYPE.sysenter, "sysenter"],
-  [CALLBACKTYPE.nmi, "nmi"],
 ]);
 
 /** `callback_op`: command, argument. */
@@ -120,9 +138,16 @@ export const callbackOp: Hypercall = (caller, args) => {
       const given = readStruct(caller, callback_register, args.number(1));
       if (given === null) return ERRNO.EFAULT;
       const name = CALLBACK_NAMES.get(given.type);
-      if (name === undefined) return ERRNO.ENOSYS;
+      const nmi = given.type === CALLBACKTYPE.nmi;
+      if (name === undefined && !nmi) return ERRNO.ENOSYS;
       const address = linearNumber(given.address);
       if (!mayBeHandler(caller.domain, address)) return ERRNO.EINVAL;
+      if (name === undefined) {
+        // NMIs come through the trap table, to the kernel's own code segment.
+        const cs = KERNEL_CS[caller.domain.model];
+        caller.vcpu.traps[NMI_VECTOR] = { address, cs, flags: TI.EVENT_MASK };
+        return 0;
+      }
       const cs = guestSelector(Number(given.cs));
       callbacks[name] = { cs, address, masksEvents: (given.flags & CALLBACKF_mask_events) !== 0 };
       return 0;
@@ -130,9 +155,14 @@ export const callbackOp: Hypercall = (caller, args) => {
     case CALLBACKOP.unregister: {
       const bytes = new Int32Array(1);
       if (!caller.guest.readWords(args.number(1), bytes, 1)) return ERRNO.EFAULT;
-      const name = CALLBACK_NAMES.get(bytes[0] & 0xffff);
+      const type = bytes[0] & 0xffff;
+      if (type === CALLBACKTYPE.nmi) {
+        caller.vcpu.traps[NMI_VECTOR] = NO_HANDLER;
+        return 0;
+      }
+      const name = CALLBACK_NAMES.get(type);
       // The others cannot be done without.
-      if (name !== "nmi" && name !== "sysenter" && name !== "syscall32") return ERRNO.EINVAL;
+      if (name !== "sysenter" && name !== "syscall32") return ERRNO.EINVAL;
       callbacks[name] = NO_CALLBACK;
       return 0;
     }
@@ -259,8 +289,20 @@ export const vmAssist: Hypercall = ({ domain }, args) => {
   }
 };
 
-/** `physdev_op`: what a domain without devices may do; all else is refused. */
-export const physdevOp: Hypercall = ({ vcpu, guest }, args) => {
+/** Ports that there are: bits of an I/O permission bitmap. */
+const IO_PORTS = 0x1_0000;
+
+/**
+ * `physdev_op`: what a domain without devices may do; all else is refused. A bitmap for its programs is taken, and lets
+ * them use those ports that the domain itself may use: none.
+ */
+export const physdevOp: Hypercall = (caller, args) => {
+  const { vcpu, guest } = caller;
+  if (args.u32(0) === PHYSDEVOP.set_iobitmap) {
+    const given = readStruct(caller, physdev_set_iobitmap, args.number(1));
+    if (given === null) return ERRNO.EFAULT;
+    return given.nr_ports > IO_PORTS ? ERRNO.EINVAL : 0;
+  }
   if (args.u32(0) !== PHYSDEVOP.set_iopl) return ERRNO.EPERM;
   const words = new Int32Array(1);
   if (!guest.readWords(args.number(1), words, 1)) return ERRNO.EFAULT;

@@ -6,6 +6,7 @@ import { ERRNO, isErrno } from "../../abi/errno.ts";
 import type { EventPort } from "../../abi/ids.ts";
 import {
   sched_poll,
+  sched_watchdog,
   SCHEDOP,
   SHUTDOWN,
   type ShutdownReason,
@@ -18,6 +19,7 @@ import {
 } from "../../abi/operations.ts";
 import { VCPU_GUEST_CONTEXT } from "../../abi/arch_x86.ts";
 import { linearNumber } from "../memory/guest_access.ts";
+import { timeInfo } from "../guest_time.ts";
 import { initialiseVcpu } from "../pv/guest_context.ts";
 import type { Vcpu } from "../vcpu.ts";
 import type { Caller, Hypercall } from "./caller.ts";
@@ -70,9 +72,17 @@ export const schedOp: Hypercall = (caller, args) => {
     }
     case SCHEDOP.poll:
       return poll(caller, args.number(1));
-    case SCHEDOP.shutdown_code:
-    case SCHEDOP.watchdog:
-      return ERRNO.ENOSYS;
+    case SCHEDOP.shutdown_code: {
+      const words = new Int32Array(1);
+      if (!caller.guest.readWords(args.number(1), words, 1)) return ERRNO.EFAULT;
+      domain.shutdownCode = reasonOf(words[0] >>> 0);
+      return 0;
+    }
+    case SCHEDOP.watchdog: {
+      const given = readStruct(caller, sched_watchdog, args.number(1));
+      if (given === null) return ERRNO.EFAULT;
+      return hypervisor.watchdogs.set(domain, given.id, given.timeout);
+    }
     case SCHEDOP.remote_shutdown:
     case SCHEDOP.pin_override:
       return ERRNO.EPERM;
@@ -93,6 +103,14 @@ function registerInfo(caller: Caller, target: Vcpu, at: number): number {
   const given = readStruct(caller, vcpu_register_vcpu_info, at);
   if (given === null) return ERRNO.EFAULT;
   return caller.hypervisor.registerInfo(target, Number(given.mfn), given.offset);
+}
+
+/** What is written there stays true: a guest's system time goes on at one rate for ever. */
+function registerTimeArea(caller: Caller, at: number): number {
+  const place = readHandle(caller, at);
+  if (place === null) return ERRNO.EFAULT;
+  const bytes = timeInfo(caller.hypervisor.ports.clock.frequencyHz);
+  return place === 0 || caller.guest.write(place, bytes) ? 0 : ERRNO.EFAULT;
 }
 
 function setSingleshot(caller: Caller, target: Vcpu, at: number): number {
@@ -174,6 +192,8 @@ export const vcpuOp: Hypercall = (caller, args) => {
       if (at !== 0) return ERRNO.EINVAL;
       hypervisor.sendNmi(target);
       return 0;
+    case VCPUOP.register_vcpu_time_memory_area:
+      return registerTimeArea(caller, at);
     case VCPUOP.get_physid:
       return ERRNO.EINVAL;
     default:

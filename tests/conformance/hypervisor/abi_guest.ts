@@ -83,6 +83,17 @@ export interface AbiGuestOptions {
   readonly vcpus?: number;
 }
 
+/** The result of a call that the guest did not come to. */
+const NOT_MADE = -4096n;
+
+/** What a test does while its guest works. */
+export interface Patience {
+  /** Called while the calls are not done and the guest waits. */
+  readonly whenIdle?: () => void;
+  /** The guest may shut down instead of making all calls. */
+  readonly mayEnd?: boolean;
+}
+
 function assertDone(result: number): void {
   if (result !== 0) throw new Error(`a preparation was refused: ${result}`);
 }
@@ -166,10 +177,10 @@ export class AbiGuest {
   }
 
   /** Makes calls one after the other. */
-  async calls(calls: readonly Call[]): Promise<bigint[]> {
+  async calls(calls: readonly Call[], patience: Patience = {}): Promise<bigint[]> {
     if (calls.length > MAX_CALLS) throw new RangeError(`at most ${MAX_CALLS} calls at once`);
-    this.#list(calls.map((call) => this.#words(call)));
-    await this.#finish();
+    this.#list(calls.map((call) => callWords(this.model, call)));
+    await this.#finish(patience);
     const { bits } = MODELS[this.model];
     return calls.map((_, i) => BigInt.asIntN(bits, this.peek64(CALLS + i * CALL_BYTES + 48)));
   }
@@ -225,7 +236,13 @@ export class AbiGuest {
   }
 
   poke(address: number, bytes: Uint8Array): void {
-    this.host.hypervisor.memory.writeBytes(this.frameAt(address), address % PAGE_BYTES, bytes);
+    // Pages that lie behind each other do so in the guest's eyes only.
+    for (let at = 0; at < bytes.length;) {
+      const offset = (address + at) % PAGE_BYTES;
+      const part = bytes.subarray(at, at + PAGE_BYTES - offset);
+      this.host.hypervisor.memory.writeBytes(this.frameAt(address + at), offset, part);
+      at += part.length;
+    }
   }
 
   peek(address: number, lengthBytes: number): Uint8Array {
@@ -263,34 +280,37 @@ export class AbiGuest {
     return Number(this.peekLong(FLAG + EVENTS));
   }
 
-  /** Number and arguments as they are listed. */
-  #words([name, ...args]: Call): bigint[] {
-    const wide = this.model === "ilp32" ? WIDE_ARGUMENTS[name] ?? [] : [];
-    const halves = (value: bigint) => [BigInt.asUintN(32, value), BigInt.asUintN(32, value >> 32n)];
-    const words = args.map(BigInt).flatMap((arg, n) => wide.includes(n) ? halves(arg) : [arg]);
-    return [BigInt(HYPERCALL[name]), ...words];
-  }
-
   #list(entries: readonly (readonly bigint[])[]): void {
     entries.forEach((words, i) => {
       const at = CALLS + i * CALL_BYTES;
       for (let n = 0; n < 6; n++) this.poke64(at + 8 * n, words[n] ?? 0n);
+      this.pokeLongs(at + 48, NOT_MADE);
     });
     this.poke64(CALLS + entries.length * CALL_BYTES, BigInt(END));
     this.poke64(FLAG, 0n);
   }
 
   /** Runs until the guest has worked off its list. */
-  async #finish(): Promise<void> {
+  async #finish({ whenIdle, mayEnd = false }: Patience = {}): Promise<void> {
     const { clock } = this.host.hardware;
     const limit = clock.now + PATIENCE_CYCLES;
     while (this.peek64(FLAG) === 0n) {
+      if (mayEnd && this.domain.domain.shutdown !== null) return;
       if (clock.now >= limit || this.domain.domain.shutdown !== null) {
         throw new Error(`the guest does not answer: ${this.domain.domain.crashMessage}`);
       }
       await this.host.run({ forCycles: SLICE });
+      if (this.domain.domain.vcpus[0].sched.state === "blocked") whenIdle?.();
     }
   }
+}
+
+/** Number and arguments of a call as words, as a guest of the data model passes them. */
+export function callWords(model: DataModel, [name, ...args]: Call): bigint[] {
+  const wide = model === "ilp32" ? WIDE_ARGUMENTS[name] ?? [] : [];
+  const halves = (value: bigint) => [BigInt.asUintN(32, value), BigInt.asUintN(32, value >> 32n)];
+  const words = args.map(BigInt).flatMap((arg, n) => wide.includes(n) ? halves(arg) : [arg]);
+  return [BigInt(HYPERCALL[name]), ...words];
 }
 
 /** What a test puts into a guest's memory, by the guest's data model. */
