@@ -1,30 +1,45 @@
-/** Hypercalls from the grammar, by a domain without privilege, beside a domain that nothing must happen to. */
+/** Hypercalls from the grammar, by domains without privilege, beside a domain that nothing must happen to. */
 
 import { assert, assertEquals } from "@std/assert";
-import { auditFrames } from "../../core/hypervisor/memory/audit.ts";
 import type { DataModel } from "../../core/abi/struct_layout.ts";
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
+import { auditFrames } from "../../core/hypervisor/memory/audit.ts";
 import { Digest } from "../../core/trace/trace.ts";
-import { AbiGuest, type Call } from "../conformance/hypervisor/abi_guest.ts";
-import { CALL_SCRATCH_BYTES, generateCall, scratchOf } from "./hypercall_grammar.ts";
+import { Host } from "../../testbed/host/host.ts";
+import { AbiGuest } from "../conformance/hypervisor/abi_guest.ts";
+import { generateCall, lastCall, scratchOf } from "./hypercall_grammar.ts";
+import type { GeneratedCall } from "./hypercall_values.ts";
+import { AttackWorld, CALL_SCRATCH_BYTES, CALLS_PER_BATCH } from "./hypercall_world.ts";
 import { Random } from "./softfloat_operands.ts";
 
-const CALLS_PER_BATCH = 48;
 const PAGE_BYTES = 4096;
-/** Hypercalls whose first argument says which operation is meant. */
-const HAS_OPERATIONS: ReadonlySet<string> = new Set([
-  ...["memory_op", "vcpu_op", "event_channel_op", "grant_table_op", "xen_version", "physdev_op"],
-]);
+/** Calls of one pair of domains; then others take their place, with all their memory. */
+const CALLS_PER_LIFE = 2500;
 
 /** What an attack consisted of. */
 export interface Attack {
   readonly calls: number;
-  /** How often each operation succeeded, by `hypercall` or `hypercall.operation`. */
+  /** Calls of which something succeeded. */
+  readonly successful: number;
+  /** How often each sub-operation succeeded, by `hypercall` or `hypercall.operation`. */
   readonly succeeded: ReadonlyMap<string, number>;
+  /** Why attackers crashed before their time. */
+  readonly crashes: readonly string[];
+}
+
+/** An attack under way. */
+interface Attempt {
+  readonly random: Random;
+  readonly host: Host;
+  readonly succeeded: Map<string, number>;
+  readonly crashes: string[];
+  calls: number;
+  successful: number;
+  auditedAt: number;
 }
 
 /**
- * Makes `calls` hypercalls from a guest of a data model, and fails if a count of any frame is wrong, or the neighbour,
+ * Makes `calls` hypercalls from guests of a data model, and fails if a count of any frame is wrong, or the neighbour,
  * which is of the other one, has changed. Counts are audited after each `auditEvery` calls.
  */
 export async function attack(
@@ -33,41 +48,81 @@ export async function attack(
   auditEvery: number,
   model: DataModel = "lp64",
 ): Promise<Attack> {
-  const random = new Random(seed);
-  const guest = await AbiGuest.start({ model });
-  const neighbour = await AbiGuest.join(guest.host, model === "lp64" ? "ilp32" : "lp64");
-  const { hypervisor } = guest.host;
+  const host = await Host.boot({ memory: "48MiB", profile: "free" });
+  const neighbour = await AbiGuest.join(host, model === "lp64" ? "ilp32" : "lp64");
+  const { hypervisor } = host;
+  hypervisor.pause(neighbour.domain.domain);
   const before = contentsOf(hypervisor, neighbour);
-  const succeeded = new Map<string, number>();
-  let made = 0;
-  for (let audited = 0; made < calls; made += CALLS_PER_BATCH) {
-    const batch = Array.from({ length: CALLS_PER_BATCH }, (_, i) => {
-      const { call, given } = generateCall(random, guest, scratchOf(i));
-      guest.poke(scratchOf(i), new Uint8Array(CALL_SCRATCH_BYTES));
-      guest.poke(scratchOf(i), given(model));
-      return call;
-    });
-    const results = await guest.calls(batch);
-    results.forEach((result, i) => {
-      if (result < 0n) return;
-      const name = operationOf(batch[i]);
-      succeeded.set(name, (succeeded.get(name) ?? 0) + 1);
-    });
-    if (made - audited < auditEvery) continue;
-    audited = made;
-    assertEquals(auditFrames(hypervisor), [], `seed ${seed}, after ${made} calls`);
+  // The first domain of a data model makes tables that stay.
+  host.destroy((await AbiGuest.join(host, model)).domain);
+  const free = hypervisor.frames.freeFrames;
+  const counts = { calls: 0, successful: 0, auditedAt: 0 };
+  const attempt = { random: new Random(seed), host, ...counts, succeeded: new Map(), crashes: [] };
+  while (attempt.calls < calls) {
+    await live(attempt, Math.min(calls, attempt.calls + CALLS_PER_LIFE), auditEvery, model);
+    assertEquals(auditFrames(hypervisor), [], `seed ${seed}, after ${attempt.calls} calls`);
+    assertEquals(hypervisor.frames.freeFrames, free, "frames of those who are gone");
+    assertEquals(contentsOf(hypervisor, neighbour), before);
   }
-  assertEquals(contentsOf(hypervisor, neighbour), before);
-  hypervisor.destroyDomain(guest.domain.domain);
-  assertEquals(auditFrames(hypervisor), []);
-  assertEquals([...hypervisor.frames.framesOf(guest.domain.id)], []);
-  const total = [...succeeded.values()].reduce((sum, count) => sum + count, 0);
-  assert(total > made / 5, `only ${total} of ${made} calls succeeded`);
-  return { calls: made, succeeded };
+  const { successful } = attempt;
+  assert(successful > attempt.calls / 5, `${successful} of ${attempt.calls} calls succeeded`);
+  return attempt;
 }
 
-function operationOf([name, first]: Call): string {
-  return HAS_OPERATIONS.has(name) ? `${name}.${first}` : name;
+/** The life of one pair of domains, up to the call of number `until`, or to its crash. */
+async function live(
+  attempt: Attempt,
+  until: number,
+  auditEvery: number,
+  model: DataModel,
+): Promise<void> {
+  const { random, host } = attempt;
+  const world = await AttackWorld.start(host, model);
+  const { domain } = world.guest.domain;
+  while (attempt.calls < until && domain.shutdown === null) {
+    world.prepare(random);
+    const rest = until - attempt.calls;
+    const batch = Array.from({ length: Math.min(CALLS_PER_BATCH, rest) }, (_, i) => {
+      const last = i === rest - 1;
+      return last
+        ? lastCall(random, world, scratchOf(i))
+        : generateCall(random, world, scratchOf(i));
+    });
+    await make(attempt, world, batch);
+    if (attempt.calls - attempt.auditedAt < auditEvery) continue;
+    attempt.auditedAt = attempt.calls;
+    assertEquals(auditFrames(host.hypervisor), [], `after ${attempt.calls} calls`);
+  }
+  if (domain.crashMessage !== null) attempt.crashes.push(domain.crashMessage);
+  const pair = [world.guest, world.accomplice];
+  if (random.below(2) === 0) pair.reverse();
+  for (const { domain } of pair) {
+    host.destroy(domain);
+    assertEquals(auditFrames(host.hypervisor), [], `after ${attempt.calls} calls`);
+  }
+}
+
+/** Makes the calls of a batch, and counts what succeeded. */
+async function make(
+  attempt: Attempt,
+  { guest }: AttackWorld,
+  batch: readonly GeneratedCall[],
+): Promise<void> {
+  batch.forEach(({ given }, i) => {
+    guest.poke(scratchOf(i), new Uint8Array(CALL_SCRATCH_BYTES));
+    guest.poke(scratchOf(i), given(guest.model));
+  });
+  const { domain } = guest.domain;
+  const whenIdle = () => guest.host.hypervisor.sendNmi(domain.vcpus[0]);
+  const results = await guest.calls(batch.map(({ call }) => call), { whenIdle, mayEnd: true });
+  batch.forEach(({ succeeded }, i) => {
+    const names = succeeded(results[i], guest.peek(scratchOf(i), CALL_SCRATCH_BYTES));
+    if (names.length > 0) attempt.successful++;
+    for (const name of names) {
+      attempt.succeeded.set(name, (attempt.succeeded.get(name) ?? 0) + 1);
+    }
+  });
+  attempt.calls += batch.length;
 }
 
 /** A digest of a domain's frames, their types and their contents. */
