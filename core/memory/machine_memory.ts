@@ -8,6 +8,7 @@
  */
 
 import type { PhysicalAddress } from "../lib/brand.ts";
+import { CODE_HOME_BYTES_PER_PAGE, CodeHomes } from "./code_homes.ts";
 import { CODE_LINES_BYTES_PER_PAGE, CodeLines, LINE_COUNTS_BYTES_PER_PAGE } from "./code_lines.ts";
 import type { DmaBus, MmioBus, MmioDevice, MmioSize } from "./ports.ts";
 
@@ -79,7 +80,8 @@ export interface MemoryPlan {
   readonly codeLinesBase: number;
 }
 
-const NOTES_BYTES_PER_PAGE = CODE_LINES_BYTES_PER_PAGE + LINE_COUNTS_BYTES_PER_PAGE + 2;
+const NOTES_BYTES_PER_PAGE = CODE_LINES_BYTES_PER_PAGE + LINE_COUNTS_BYTES_PER_PAGE +
+  CODE_HOME_BYTES_PER_PAGE + 2;
 
 /** First page of a plan's RAM and ROM, and their number with what lies between. */
 function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; count: number } {
@@ -89,8 +91,8 @@ function linearPages(plan: Omit<MemoryPlan, "codeLinesBase">): { first: number; 
 }
 
 /**
- * Bytes of linear memory for what is noted of each page: code lines and their counts (see code_lines.ts), a byte of
- * watches, and one of idle stores.
+ * Bytes of linear memory for what is noted of each page: code lines and their counts (see code_lines.ts), its home
+ * (code_homes.ts), a byte of watches, and one of idle stores.
  */
 export function codeLinesBytes(plan: Omit<MemoryPlan, "codeLinesBase">): number {
   return linearPages(plan).count * NOTES_BYTES_PER_PAGE;
@@ -112,6 +114,8 @@ export class MachineMemory implements MmioBus, DmaBus {
   readonly lineCountsOfPage0: number;
   readonly idleStoresOfPage0: number;
   readonly #codeLines: CodeLines;
+  /** From where code is fetched. */
+  readonly codeHomes: CodeHomes;
   readonly #firstLinearPage: number;
   readonly #u8: Uint8Array;
   readonly #view: DataView;
@@ -133,7 +137,9 @@ export class MachineMemory implements MmioBus, DmaBus {
     const { first, count } = linearPages(plan);
     this.#firstLinearPage = first;
     const countsBase = plan.codeLinesBase + count * CODE_LINES_BYTES_PER_PAGE;
-    const watchBase = countsBase + count * LINE_COUNTS_BYTES_PER_PAGE;
+    const homesBase = countsBase + count * LINE_COUNTS_BYTES_PER_PAGE;
+    const watchBase = homesBase + count * CODE_HOME_BYTES_PER_PAGE;
+    this.codeHomes = new CodeHomes(buffer, homesBase, first, count);
     this.#watch = new Uint8Array(buffer, watchBase, count);
     this.watchOfPage0 = watchBase - first;
     this.lineCountsOfPage0 = countsBase - first * LINE_COUNTS_BYTES_PER_PAGE;
@@ -367,15 +373,13 @@ export class MachineMemory implements MmioBus, DmaBus {
    */
   mapRom(address: PhysicalAddress, image: Uint8Array): number {
     const bytes = Math.ceil(image.length / FRAME_BYTES) * FRAME_BYTES;
-    if (this.#romUsedBytes + bytes > this.plan.romBytes) {
-      throw new RangeError(
-        `ROM images need ${
-          this.#romUsedBytes + bytes
-        } bytes, the ROM area has ${this.plan.romBytes}`,
-      );
+    const needed = this.#romUsedBytes + bytes;
+    const { romBase, romBytes } = this.plan;
+    if (needed > romBytes) {
+      throw new RangeError(`ROM images need ${needed} bytes, the ROM area has ${romBytes}`);
     }
-    const linear = this.plan.romBase + this.#romUsedBytes;
-    this.#romUsedBytes += bytes;
+    const linear = romBase + this.#romUsedBytes;
+    this.#romUsedBytes = needed;
     this.#u8.set(image, linear);
     this.mapRomAt(address, linear, bytes);
     return linear;
@@ -464,9 +468,7 @@ export class MachineMemory implements MmioBus, DmaBus {
       watch &= ~FrameWatch.code;
       if (watch === 0) return;
     }
-    for (const observer of this.#observers) {
-      observer.beforeStore?.(linearPage, watch, offset, length);
-    }
+    for (const each of this.#observers) each.beforeStore?.(linearPage, watch, offset, length);
   }
 
   /** A store to page `index` touched no code: after enough of them a page without code need not be watched. */

@@ -39,10 +39,11 @@ export class TranslationsWindow implements TranslationsView {
       Number(BigInt.asIntN(32, address >> 32n)),
     );
     const linear = physical < 0 ? -1 : this.#memory.readableLinear(physical);
+    const code = linear < 0 ? -1 : this.#memory.codeHomes.codeAt(linear);
     return this.#regions()
       .filter(({ region: { page, blocks } }) =>
         [...blocks.values()].some(({ instructions }) =>
-          instructions.some(({ offset }) => page + offset === linear)
+          instructions.some(({ offset }) => page + offset === code)
         )
       )
       .map((region) => new RegionWindow(region, this.#memory));

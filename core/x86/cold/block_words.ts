@@ -130,6 +130,12 @@ export class BlockWords {
     return differ(load(count, 32, TablePart.overlaid), constant(0));
   }
 
+  /** Whether the code of a page serves others too, or comes from another (code_homes.ts). */
+  isShared(page: Value): Condition {
+    const at = add(shl(page, constant(2)), constant(this.memory.codeHomes.wordOfPage0));
+    return differ(load(at, 32), constant(0));
+  }
+
   /** What is noted of a linear page. */
   watches(page: Value): Value {
     return load(add(page, constant(this.memory.watchOfPage0)), 8);

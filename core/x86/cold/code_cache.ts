@@ -9,6 +9,7 @@
 
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
 import type { CodeStops } from "../debugging/code_stops.ts";
+import { CodeSharing } from "./code_sharing.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { BoundForm } from "../ir/instruction.ts";
 import { type BlockId, BlockTable, blockTableBytes, Counter, NONE } from "./block_table.ts";
@@ -108,6 +109,8 @@ export class CodeCache {
   /** What decoding leaves to its quick twin. */
   readonly templates: Templates;
   readonly #drop = (id: BlockId) => this.#dropped(id);
+  /** Pages with the same bytes, which have their blocks in common. */
+  readonly sharing: CodeSharing;
   /** How often the arena overflowed and everything was dropped. */
   evictions = 0;
   /** How often everything was dropped. */
@@ -136,10 +139,16 @@ export class CodeCache {
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
         if ((watch & FrameWatch.code) === 0) return;
+        this.sharing.part(page);
         this.#invalidate(page, offset, length);
       },
     });
     if (stops !== null) stops.onPlaceChange = (place) => this.#stopChanged(place);
+    this.sharing = new CodeSharing(
+      memory,
+      (page) => this.#dropPage(page),
+      () => stops?.any === true,
+    );
   }
 
   get #usedWords(): number {
@@ -173,6 +182,9 @@ export class CodeCache {
     const offset = code - page * FRAME_BYTES;
     let id = this.#blocks.find(page, offset, modeKey);
     if (id === NONE || !this.#blocks.isValid(id)) {
+      if ((this.memory.watches(page) & FrameWatch.code) === 0 && this.sharing.join(page)) {
+        return this.find(this.memory.codeHomes.codeAt(code), modeKey);
+      }
       id = this.#make(code, page, offset, modeKey, id);
       if (id === NONE) return NO_BLOCK;
     }
@@ -183,6 +195,7 @@ export class CodeCache {
 
   /** What holds the code at linear offset `place`, and what ends right before it, is decoded anew when next executed. */
   #stopChanged(place: number): void {
+    this.sharing.partAll();
     this.#blocks.counters[Counter.hasStops] = this.stops!.isPlaceWithin(0, Infinity) ? 1 : 0;
     const page = Math.floor(place / FRAME_BYTES);
     const from = Math.max(page * FRAME_BYTES, place - 1);
@@ -192,6 +205,12 @@ export class CodeCache {
   #invalidate(page: number, offset: number, length: number): void {
     this.overlay?.codeChanged(page, offset, length);
     this.#blocks.invalidate(page, offset, length, this.#drop);
+  }
+
+  /** Nobody who executes blocks of `page` goes on with them. */
+  #dropPage(page: number): void {
+    this.#invalidate(page, 0, FRAME_BYTES);
+    this.#noteReuse();
   }
 
   /** As `RecordWriter.writeSingle`, at linear offset `record` of the arena. */
@@ -208,6 +227,7 @@ export class CodeCache {
   /** Drops everything. */
   clear(): void {
     const blocks = this.#blocks;
+    this.sharing.partAll();
     if (blocks.count === 0) return;
     for (let id = 1; id <= blocks.count; id++) {
       if (!blocks.isValid(id)) continue;
@@ -292,8 +312,11 @@ export class CodeCache {
     }
     let first = before;
     if (!this.#hasRoom()) {
+      const isShared = this.memory.codeHomes.isShared(page);
       this.clear();
       this.evictions++;
+      // Who asked may come from another page, which stands alone now.
+      if (isShared) return NONE;
       first = NONE;
     }
     let id = this.#takeVersion(code, first);

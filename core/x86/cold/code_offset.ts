@@ -1,4 +1,4 @@
-/** Where the bytes of the code that a CPU is about to execute lie in linear memory. */
+/** Where the bytes of the code that a CPU is about to execute lie in linear memory: in the home of their page. */
 
 import type { Cpu } from "../cpu.ts";
 import { offsetOf } from "../state/layout.ts";
@@ -14,5 +14,6 @@ export function codeOffset({ state, mmu, memory }: Cpu, ahead = 0): number {
   const carry = Math.floor(sum / 0x1_0000_0000);
   const high = isLong ? (state.high(RIP) + state.high(CS_BASE) + carry) | 0 : 0;
   const physical = mmu.fetchAddress(sum | 0, high);
-  return physical < 0 ? -1 : memory.readableLinear(physical);
+  const linear = physical < 0 ? -1 : memory.readableLinear(physical);
+  return linear < 0 ? -1 : memory.codeHomes.codeAt(linear);
 }

@@ -8,6 +8,7 @@
 import { invariant } from "../../lib/assert.ts";
 import type { LinearMemory, WasmHost } from "../../lib/wasm/port.ts";
 import { ModuleWriter } from "../../lib/wasm/writer.ts";
+import { FRAME_BYTES } from "../../memory/machine_memory.ts";
 import type { Cpu } from "../cpu.ts";
 import type { CodeStops } from "../debugging/code_stops.ts";
 import type { Decoder } from "../decode/decoder.ts";
@@ -88,6 +89,7 @@ export class ColdEngine implements Engine {
       parts.overlay ?? null,
       parts.stops ?? null,
     );
+    this.cache.sharing.onMove = (page, home) => this.#leadFetches(page, home);
     this.cache.templates.prepare(parts.decoder);
     this.#crossing = new CrossingBlocks(parts.linear.buffer, this.cache, parts.decoder);
     this.cache.quickFind = compileQuickBlocks(
@@ -188,7 +190,17 @@ export class ColdEngine implements Engine {
   #hot(cpu: Cpu, record: number): void {
     const code = codeOffset(cpu);
     const block = code < 0 ? null : this.cache.peek(code, cpu.state.modeKey);
-    if (block?.record === record) this.#parts.overlay?.hot(block);
+    if (block?.record !== record || this.cache.sharing.join(Math.floor(code / FRAME_BYTES))) return;
+    this.#parts.overlay?.hot(block);
+  }
+
+  /** Code of linear page `page` is fetched from page `home` from now on. */
+  #leadFetches(page: number, home: number): void {
+    for (const { mmu, memory } of this.#parts.cpus) {
+      for (const bank of mmu.banks) {
+        bank.leadFetches((frame) => memory.readMap[frame] === page, home);
+      }
+    }
   }
 
   /** The record to continue with at `rip`, or NO_BLOCK when the engine must return. `from`: see runtime.ts. */

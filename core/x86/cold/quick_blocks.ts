@@ -341,6 +341,7 @@ class BlocksWriter {
     const { r } = this;
     const [page, offset, length] = [this.#first, this.#second, this.#third];
     if (this.counted) r.giveUpIf(this.#words.isOverlaid(page));
+    r.giveUpIf(this.#words.isShared(page));
     const sum = r.let(add(offset, length));
     const end = r.let(
       select(below(sum, constant(FRAME_BYTES)), sum, constant(FRAME_BYTES)),

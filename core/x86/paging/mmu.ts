@@ -406,12 +406,13 @@ export class Mmu {
       if (access !== Access.write) bits &= ~TlbBits.writable;
     }
     page = gatedFrame(page, this.state.u32[A20_MASK]);
-    const linearPage = this.#linearPage(page);
+    let linearPage = this.#linearPage(page);
     let direct = 0;
     if (access !== Access.fetch) direct = this.#direct(low, high, page, bits, view);
     else if (linearPage >= 0) {
       direct = Direct.loads;
       this.watch.codePage(low, high, linearPage);
+      linearPage = this.memory.codeHomes.of(linearPage);
     }
     table.fill(low, high, page, bits, linearPage, direct);
     return page;

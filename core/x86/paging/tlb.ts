@@ -159,14 +159,21 @@ export class TlbTable {
     words[at + 1] = high;
     words[at + 2] = page;
     words[at + 3] = high;
+    this.leadTo(at, linearPage);
+    words[at + 6] = frame | 0;
+    words[at + 7] = bits | TlbBits.valid | logged;
+    this.setDirect(at, direct);
+  }
+
+  /** Lets accesses through a valid entry go to a page of linear memory; -1 for none. */
+  leadTo(at: number, linearPage: number): void {
+    const words = this.#words;
+    const page = words[at] & 0xfffff000;
     // addend = linear - virtual, in two halves.
     const linearLow = linearPage << 12;
     const borrow = (linearLow >>> 0) < (page >>> 0) ? 1 : 0;
     words[at + 4] = (linearLow - page) | 0;
-    words[at + 5] = ((linearPage >> 20) - high - borrow) | 0;
-    words[at + 6] = frame | 0;
-    words[at + 7] = bits | TlbBits.valid | logged;
-    this.setDirect(at, direct);
+    words[at + 5] = ((linearPage >> 20) - words[at + 1] - borrow) | 0;
   }
 
   /** Lets what `direct` (bits of {@link Direct}) says of a valid entry bypass the slow path, and nothing else. */
@@ -329,6 +336,15 @@ export class TlbBank {
 
   slowWrites(linearPage: number, onlyForCode: boolean): void {
     for (const table of this.data) table.slowWrites(linearPage, onlyForCode);
+  }
+
+  /** Fetches from the physical pages that `isMoved` names go to page `home` of linear memory from now on. */
+  leadFetches(isMoved: (frame: number) => boolean, home: number): void {
+    for (const table of this.code) {
+      table.eachValid((at) => {
+        if (isMoved(table.frame(at))) table.leadTo(at, home);
+      });
+    }
   }
 
   slowWatchedWrites(watches: (linearPage: number) => number, onlyForCode: number): void {

@@ -182,6 +182,14 @@ export class TranslationWriter {
     return load(add(page, constant(this.memory.watchOfPage0)), 8);
   }
 
+  /** The page that code of linear page `page` is fetched from (code_homes.ts). */
+  #codeHome(page: Value): Value {
+    const word = this.r.let(
+      load(add(shl(page, constant(2)), constant(this.memory.codeHomes.wordOfPage0)), 32),
+    );
+    return select(equal(word, constant(0)), page, sub(word, constant(1)));
+  }
+
   /** Goes down the tables of a format. */
   #walk(format: RadixFormat): void {
     const { r } = this;
@@ -320,7 +328,7 @@ export class TranslationWriter {
       log: r.let(logOf(bank, number)),
       entries: this.#entries,
       page,
-      host: shl(linearPage, constant(12)),
+      host: shl(this.access === "fetch" ? this.#codeHome(linearPage) : linearPage, constant(12)),
       frame,
       isGlobal,
       bits: or(
