@@ -48,7 +48,7 @@ export interface MachineOptions {
   readonly memory?: string | Bytes;
   readonly cpus?: number;
   readonly engine?: EngineName;
-  /** Of the hot engine: the bound of its code cache, and whether it counts how its code is entered and left. */
+  /** Of the hot engine: the bound of its code cache, and whether it counts how its code is entered and left; `passes` is the cold one's, too. */
   readonly translator?: HotEngineOptions;
   /** By how many cycles the CPUs of one machine may run ahead of each other (default 20,011). */
   readonly quantumCycles?: number;

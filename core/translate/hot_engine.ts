@@ -18,6 +18,7 @@ import {
   Record,
 } from "../x86/cold/record.ts";
 import { HANDLER } from "../x86/cold/handler_code.ts";
+import { DEFAULT_PASSES } from "../x86/cold/passing.ts";
 import { WARM_EXECUTIONS } from "../x86/cold/runtime.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { decodeMode } from "../x86/decode/mode.ts";
@@ -45,6 +46,11 @@ export interface HotEngineOptions {
   readonly profile?: boolean;
   /** Executions after which a block is translated (default 2048); 1 forces the hot tier. */
   readonly hotAfter?: number;
+  /**
+   * Arrivals at a place before its code gets a block (core/x86/cold/passing.ts): 0 for a block at once, 256 for none (default 8, and fewer than
+   * `hotAfter`).
+   */
+  readonly passes?: number;
   /** Bytes of translations, as WebAssembly, from which on nothing is added without a flush (default 256 MiB). */
   readonly cacheBytes?: number;
 }
@@ -111,7 +117,8 @@ export class HotEngine implements Engine, CodeOverlay {
     this.#view = new DataView(parts.linear.buffer);
     this.#u8 = new Uint8Array(parts.linear.buffer);
     this.#translations = new Translations(parts.linear.buffer);
-    this.cold = new ColdEngine({ ...parts, overlay: this });
+    const passes = options.passes ?? Math.min(DEFAULT_PASSES, this.counted.executions - 1);
+    this.cold = new ColdEngine({ ...parts, overlay: this, passes });
     this.profile = new RegionProfile(
       parts.linear.buffer,
       options.profile ? (bytes) => this.cold.cache.reserve(bytes) : () => -1,

@@ -19,6 +19,8 @@ export interface ProcessorsOptions {
   readonly engine: EngineName;
   /** Makes the hot engine, which stands above this floor. */
   readonly translator?: (parts: ColdEngineParts) => Engine;
+  /** Of the cold engine, as {@link ColdEngineParts.passes}. */
+  readonly passes?: number;
   readonly host: WasmHost;
   readonly linear: LinearMemory;
   readonly memory: MachineMemory;
@@ -31,7 +33,7 @@ export interface ProcessorsOptions {
 
 /** The engine that the options name; the cold and hot ones are made of `parts`. */
 export function makeEngine(
-  { engine, translator }: ProcessorsOptions,
+  { engine, translator, passes }: ProcessorsOptions,
   reference: ReferenceEngine,
   parts: ColdEngineParts,
 ): Engine {
@@ -39,7 +41,7 @@ export function makeEngine(
     case "reference":
       return reference;
     case "cold":
-      return new ColdEngine(parts);
+      return new ColdEngine({ ...parts, passes });
     case "hot":
       invariant(translator, "the hot engine needs a translator");
       return translator(parts);

@@ -163,6 +163,7 @@ export class PcMachine implements Machine {
       model,
       engine: options.engine ?? "hot",
       translator: (parts) => new HotEngine(parts, options.translator),
+      passes: options.translator?.passes,
       host: wasmHost,
       linear,
       memory: this.#memory,

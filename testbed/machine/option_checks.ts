@@ -1,6 +1,7 @@
 /** What can be said about a machine's options before any file is opened: names, kinds, ranges, contradictions. */
 
 import type { HotEngineOptions } from "../../core/translate/mod.ts";
+import { ALWAYS_PASSES } from "../../core/x86/cold/passing.ts";
 import { CPU_MODEL_NAMES } from "../../core/x86/model/mod.ts";
 import type { EngineName, ImageSource, MachineOptions } from "../machine_api.ts";
 import { suggest } from "../suggestion.ts";
@@ -36,6 +37,7 @@ const OPTION_NAMES: { readonly [Name in keyof Required<MachineOptions>]: true } 
 const TRANSLATOR_NAMES: { readonly [Name in keyof Required<HotEngineOptions>]: true } = {
   profile: true,
   hotAfter: true,
+  passes: true,
   cacheBytes: true,
 };
 /** Options that say what a kernel is started with. */
@@ -78,8 +80,9 @@ function checkTranslator(translator: HotEngineOptions): void {
       );
     }
   }
-  const { hotAfter = 1, cacheBytes = 1 } = translator;
+  const { hotAfter = 1, cacheBytes = 1, passes = 1 } = translator;
   wholeNumber("translator.hotAfter", hotAfter, MAX_HOT_AFTER);
+  wholeNumber("translator.passes", passes, ALWAYS_PASSES, 0);
   wholeNumber("translator.cacheBytes", cacheBytes, Number.MAX_SAFE_INTEGER);
 }
 
@@ -111,10 +114,12 @@ function oneOf(option: string, value: string | undefined, names: readonly string
   throw new RangeError(`option ${option}: there is no ${value}; ${suggest(value, names)}`);
 }
 
-function wholeNumber(option: string, value: number, most: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+function wholeNumber(option: string, value: number, most: number, least = 1): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new RangeError(
-    `option ${option}: expected a whole number from 1 to ${most}, found ${JSON.stringify(value)}`,
+    `option ${option}: expected a whole number from ${least} to ${most}, found ${
+      JSON.stringify(value)
+    }`,
   );
 }
 

@@ -7,7 +7,13 @@ import { assert, assertEquals } from "@std/assert";
 import { MachineMemory } from "../../core/memory/machine_memory.ts";
 import { CodeCache, type CodeOverlay, codeTablesBytes } from "../../core/x86/cold/code_cache.ts";
 import { compileQuickBlocks } from "../../core/x86/cold/quick_blocks.ts";
-import { LOOKUP_BYTES, QuickBlocksEntry } from "../../core/x86/cold/record.ts";
+import { ALWAYS_PASSES } from "../../core/x86/cold/passing.ts";
+import {
+  LOOKUP_BYTES,
+  QuickBlocksEntry,
+  Record,
+  RECORD_BYTES,
+} from "../../core/x86/cold/record.ts";
 import { Decoder } from "../../core/x86/decode/decoder.ts";
 import { ENCODINGS } from "../../core/x86/instructions/table.ts";
 import { SystemFunctions } from "../../core/x86/system/mod.ts";
@@ -58,7 +64,7 @@ function cache(isQuick: boolean, overlay: CodeOverlay | null) {
   if (isQuick) {
     const places = { handle: table, entries: 16 };
     const counted = overlay?.counted ?? null;
-    const find = compileQuickBlocks(wasmHost, linear, memory, plan, places, counted);
+    const find = compileQuickBlocks(wasmHost, linear, memory, plan, places, counted, ALWAYS_PASSES);
     made.quickFind = (page, offset, modeKey) => {
       const record = find(page, offset, modeKey);
       if (record !== 0) quick++;
@@ -76,7 +82,9 @@ function cache(isQuick: boolean, overlay: CodeOverlay | null) {
     }
     u8[at] = value;
   };
-  return { made, memory, store, quick: () => quick, buffer: linear.buffer };
+  const arrive = (place: number, modeKey: number): number =>
+    table.get(QuickBlocksEntry.arrive)!(place >> 12, place & 0xfff, modeKey);
+  return { made, memory, store, arrive, quick: () => quick, buffer: linear.buffer };
 }
 
 /** Numbers below a count (xorshift32). */
@@ -189,5 +197,39 @@ for (
     assertEquals(firstDifference(buffers, TABLES_BASE, NOTES_BASE + NOTES_BYTES), -1);
     assertEquals(caches[0].made.evictions, caches[1].made.evictions);
     assert(caches[0].quick() > 500, `only ${caches[0].quick()} blocks were made quickly`);
+  });
+}
+
+/** Parts of a record that depend on what follows in the block. */
+const OF_BLOCKS = [Record.linkable, Record.blockBytes];
+
+/** The parts of the record at a linear offset that belong to its instruction. */
+function instructionRecord(buffer: ArrayBufferLike, record: number): number[] {
+  const halves = new Uint16Array(buffer, record, RECORD_BYTES >> 1);
+  return [...halves].map((half, i) => OF_BLOCKS.some((part) => part === 2 * i) ? 0 : half);
+}
+
+for (const modeKey of MODES) {
+  Deno.test(`mode key ${modeKey}: what is executed in passing has the record that a block would have, and blocks stay right`, () => {
+    const pick = random(0x51ed + modeKey);
+    const [quick, plain] = [cache(true, null), cache(false, null)];
+    const code = codeOf(modeKey === 1 ? 64 : modeKey === 0 ? 16 : 32);
+    for (const { memory } of [quick, plain]) {
+      for (let i = 0; i < RAM_BYTES - 0x1000; i++) memory.write(i, 1, code[i % code.length]);
+    }
+    let passed = 0;
+    for (let i = 0; i < 2000; i++) {
+      const place = pick(RAM_BYTES - 0x1000);
+      const completed = quick.arrive(place, modeKey);
+      const inPassing = completed === 0 ? null : instructionRecord(quick.buffer, completed);
+      const [record, expected] = [quick, plain].map(({ made }) => made.find(place, modeKey));
+      assertEquals(record, expected, `the block at ${place}`);
+      if (inPassing === null) continue;
+      passed++;
+      assertEquals(inPassing, instructionRecord(plain.buffer, expected), `${place}`);
+    }
+    const end = ARENA_BASE + plain.made.usedBytes;
+    assertEquals(firstDifference([quick.buffer, plain.buffer], ARENA_BASE, end), -1);
+    assert(passed > 1000, `only ${passed} instructions were executed in passing`);
   });
 }

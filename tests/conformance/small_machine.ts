@@ -52,7 +52,7 @@ export class SmallMachine {
   readonly memory: MachineMemory;
   readonly processors: Processors;
 
-  /** `translator` is for the hot engine. */
+  /** `translator` is for the hot engine, its `passes` for the cold one, too. */
   constructor(engine: EngineName, translator: HotEngineOptions = { hotAfter: 1 }) {
     const romBase = processorAreaBytes(1);
     const ramBase = romBase + 65536;
@@ -70,6 +70,7 @@ export class SmallMachine {
       model: cpuModel("default"),
       engine,
       translator: (parts) => new HotEngine(parts, translator),
+      passes: translator.passes,
       host: wasmHost,
       linear,
       memory: this.memory,

@@ -15,7 +15,9 @@ import { RAM_BYTES, SmallMachine } from "./small_machine.ts";
 
 /** Engines that are held against the reference, and after how many cycles they must stop each time. */
 const TIERS: readonly (readonly [EngineName, HotEngineOptions, sliceCycles: number])[] = [
-  ["cold", {}, 1_000_000],
+  ["cold", { passes: 0 }, 1_000_000],
+  ["cold", { passes: 256 }, 1_000_000],
+  ["cold", { passes: 2 }, 97],
   ["hot", { hotAfter: 1 }, 1_000_000],
   // So few bytes that the cache is flushed again and again.
   ["hot", { hotAfter: 3, cacheBytes: 4096 }, 13],
@@ -72,6 +74,7 @@ const MANY: readonly (readonly [count: number, EngineName, HotEngineOptions])[] 
   [2_000, "hot", { hotAfter: 1 }],
   [2_000, "hot", { hotAfter: 2, cacheBytes: 65536 }],
   // More than there is room for.
+  [400_000, "cold", { passes: 0 }],
   [400_000, "cold", {}],
   [400_000, "hot", {}],
 ];

@@ -1,5 +1,5 @@
 /**
- * The differential fuzzer: random cases of every form on the host's CPU, on the cold tier, on the reference, and
+ * The differential fuzzer: random cases of every form on the host's CPU, on the cold tier with and without blocks, on the reference, and
  * translated; the engines must agree to the last bit.
  *
  * Set XENARIUM_FUZZ_SEED to repeat a run or to look elsewhere, XENARIUM_FUZZ_CASES for another number of cases per form,
@@ -71,6 +71,7 @@ class Fuzzer {
   readonly #reference = new Uint32Array((Reply.sizeBytes + DATA_BYTES) >> 2);
   readonly #requests = [0, 1].map(() => new Uint8Array(BATCH * Request.sizeBytes));
   readonly #chosen: Tally[][] = [[], []];
+  readonly #passing = new Uint32Array((Reply.sizeBytes + DATA_BYTES) >> 2);
   readonly #hot = new Uint32Array((Reply.sizeBytes + DATA_BYTES) >> 2);
   #next = 0;
   #judged = 0;
@@ -159,6 +160,8 @@ class Fuzzer {
       if (!sameReply(words, at >> 2, this.#cold)) this.#mismatch(tally, requests, from, host);
       guest.execute(guest.reference, requests, from, this.#reference);
       this.#compareEngines(tally, requests, from, "reference", this.#reference);
+      guest.execute(guest.passing, requests, from, this.#passing);
+      this.#compareEngines(tally, requests, from, "passing", this.#passing);
       if (translates) {
         guest.executeSlot(index % SLOTS, guest.hot, requests, from, this.#hot);
         this.#compareEngines(tally, requests, from, "hot", this.#hot);

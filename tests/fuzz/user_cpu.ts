@@ -4,6 +4,7 @@
  */
 
 import { ColdEngine } from "../../core/x86/cold/cold_engine.ts";
+import { ALWAYS_PASSES } from "../../core/x86/cold/passing.ts";
 import { LOOKUP_BYTES } from "../../core/x86/cold/record.ts";
 import { Cpu, type CpuPorts, type Trap } from "../../core/x86/cpu.ts";
 import { Decoder } from "../../core/x86/decode/decoder.ts";
@@ -55,7 +56,12 @@ const HOT_ARENA_BASE = HOT_LOOKUP_BASE + LOOKUP_BYTES;
 const HOT_ARENA_BYTES = 13 * MIB;
 const TABLES_BASE = 32 * MIB;
 const HOT_TABLES_BASE = 64 * MIB;
-const RAM_BASE = 96 * MIB;
+/** So has the engine that executes all code in passing. */
+const PASSING_LOOKUP_BASE = 96 * MIB;
+const PASSING_ARENA_BASE = PASSING_LOOKUP_BASE + LOOKUP_BYTES;
+const PASSING_ARENA_BYTES = MIB;
+const PASSING_TABLES_BASE = 100 * MIB;
+const RAM_BASE = 128 * MIB;
 const RAM_BYTES = 8 * MIB;
 /** More than a machine of this size needs for its code lines. */
 const CODE_LINES_BYTES = 0x10_0000;
@@ -120,6 +126,8 @@ export class UserCpu {
   readonly decoder: Decoder;
   readonly reference: Engine;
   readonly cold: Engine;
+  /** The cold tier without blocks. */
+  readonly passing: Engine;
   readonly hot: HotEngine;
   readonly #memory: MachineMemory;
   readonly #data: Uint32Array;
@@ -177,14 +185,21 @@ export class UserCpu {
       tablesBase: TABLES_BASE,
     };
     const parts = { host: wasmHost, linear, cpus: [cpu], decoder, functions, reference, plan };
-    this.cold = new ColdEngine(parts);
+    this.cold = new ColdEngine({ ...parts, passes: 0 });
+    const passingPlan = {
+      lookupBase: PASSING_LOOKUP_BASE,
+      arenaBase: PASSING_ARENA_BASE,
+      arenaBytes: PASSING_ARENA_BYTES,
+      tablesBase: PASSING_TABLES_BASE,
+    };
+    this.passing = new ColdEngine({ ...parts, plan: passingPlan, passes: ALWAYS_PASSES });
     const hotPlan = {
       lookupBase: HOT_LOOKUP_BASE,
       arenaBase: HOT_ARENA_BASE,
       arenaBytes: HOT_ARENA_BYTES,
       tablesBase: HOT_TABLES_BASE,
     };
-    this.hot = new HotEngine({ ...parts, plan: hotPlan }, { hotAfter: NEVER_HOT });
+    this.hot = new HotEngine({ ...parts, plan: hotPlan }, { hotAfter: NEVER_HOT, passes: 0 });
   }
 
   /** Executes the request at `at` of `requests` on `engine`; writes the reply at the start of `reply`. */

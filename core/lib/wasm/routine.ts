@@ -98,9 +98,9 @@ export function copy16(
   code.memory("v128.store", targetOffset);
 }
 
-/** A function of i32 parameters under construction that returns 1, or 0 where it gives up. */
+/** A function of i32 parameters under construction that returns 1, or 0 where it gives up, unless `givingUp` ends it otherwise. */
 export class Routine {
-  constructor(readonly code: FunctionWriter) {}
+  constructor(readonly code: FunctionWriter, private readonly givingUp?: () => void) {}
 
   /** Parameter `index`, zero-extended. */
   parameter(index: number): Value {
@@ -145,9 +145,10 @@ export class Routine {
     this.code.bulk("memory.fill");
   }
 
-  /** Returns 0. */
+  /** Returns 0, or ends as the routine's maker wants it. */
   giveUp(): void {
-    this.return(0);
+    if (this.givingUp) this.givingUp();
+    else this.return(0);
   }
 
   /** Returns 0 if the condition holds. */

@@ -54,8 +54,13 @@ export const Counter = {
   reuses: 3,
   /** 1 while code must be decoded the plain way, which knows where a debugger wants to stop. */
   hasStops: 4,
+  /** Linear offset, 64 bits, of the instruction that is executed in passing (passing.ts). */
+  passed: 6,
 } as const;
 const COUNTER_WORDS = 16;
+/** Places whose executions in passing are counted: by these bits of their linear offset over {@link PASSED_SHIFT}. */
+export const PASSED_PLACES: number = 1 << 20;
+export const PASSED_SHIFT = 2;
 /** Pages are told apart by their low bits in what says whether something stands above their blocks. */
 export const OVERLAID_PAGES: number = 1 << 14;
 
@@ -65,7 +70,8 @@ export const TablePart = {
   places: 4 * COUNTER_WORDS,
   lines: 4 * (COUNTER_WORDS + PLACE_BUCKETS),
   overlaid: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS),
-  blocks: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS + OVERLAID_PAGES),
+  passes: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS + OVERLAID_PAGES),
+  blocks: 4 * (COUNTER_WORDS + PLACE_BUCKETS + LINE_BUCKETS + OVERLAID_PAGES) + PASSED_PLACES,
 } as const;
 
 /** Bytes of linear memory that a table of `capacity` blocks takes. */

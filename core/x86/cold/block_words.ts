@@ -20,7 +20,7 @@ import {
   xor,
 } from "../../lib/wasm/routine.ts";
 import { CODE_LINE_SHIFT, LINE_COUNTS_BYTES_PER_PAGE } from "../../memory/code_lines.ts";
-import { FRAME_SHIFT, type MachineMemory } from "../../memory/machine_memory.ts";
+import type { MachineMemory } from "../../memory/machine_memory.ts";
 import {
   BLOCK_WORDS,
   Column,
@@ -33,7 +33,7 @@ import {
   TablePart,
 } from "./block_table.ts";
 import type { CodeCachePlan } from "./code_cache.ts";
-import { LOOKUP_ENTRIES, LookupEntry, Record, RECORD_BYTES } from "./record.ts";
+import { LOOKUP_ENTRIES, LookupEntry, LookupHash, Record, RECORD_BYTES } from "./record.ts";
 
 /** The tables of one code cache, within a routine. */
 export class BlockWords {
@@ -116,7 +116,8 @@ export class BlockWords {
 
   /** The look-up entry of a code address. */
   slot(code: Value): Value {
-    const hash = xor(shr(code, constant(FRAME_SHIFT)), shl(code, constant(LookupEntry.sizeShift)));
+    const near = xor(shl(code, constant(LookupHash.near)), shl(code, constant(LookupHash.low)));
+    const hash = xor(near, shr(code, constant(LookupHash.far)));
     const index = and(hash, constant((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift));
     return add(index, constant(this.plan.lookupBase));
   }

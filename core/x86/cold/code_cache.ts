@@ -18,6 +18,7 @@ import {
   LOOKUP_BYTES,
   LOOKUP_ENTRIES,
   LookupEntry,
+  LookupHash,
   MODE_KEY_SHIFT,
   Record,
   RECORD_BYTES,
@@ -36,8 +37,6 @@ export const MAX_VERSIONS = 8;
 export const MAX_BLOCK_RECORDS: number = MAX_BLOCK_INSTRUCTIONS + 1;
 /** Records of the shortest blocks that there are many of. */
 const MIN_BLOCK_RECORDS = 2;
-/** What of a code address above its low bits goes into its look-up entry's number. */
-const SLOT_DIVISOR = 2 ** (12 - LookupEntry.sizeShift + 4);
 /** Words of a record: `linkable` in the low half, `link`. */
 const LINKABLE = Record.linkable >> 2;
 const LINK = Record.link >> 2;
@@ -54,6 +53,11 @@ export interface CodeCachePlan {
 /** Most blocks that an arena of `arenaBytes` holds. */
 export function mostBlocks(arenaBytes: number): number {
   return Math.floor(arenaBytes / (MIN_BLOCK_RECORDS * RECORD_BYTES));
+}
+
+/** Linear offset of a cache's templates. */
+export function templatesBase({ tablesBase, arenaBytes }: CodeCachePlan): number {
+  return tablesBase + blockTableBytes(mostBlocks(arenaBytes));
 }
 
 /** Bytes of the tables that belong to an arena of `arenaBytes`: those of blocks, and the templates behind them. */
@@ -134,7 +138,7 @@ export class CodeCache {
     this.#lookup.fill(-1);
     const capacity = mostBlocks(plan.arenaBytes);
     this.#blocks = new BlockTable(memory.buffer, plan.tablesBase, capacity);
-    this.templates = new Templates(memory.buffer, plan.tablesBase + blockTableBytes(capacity));
+    this.templates = new Templates(memory.buffer, templatesBase(plan));
     this.#writer = new RecordWriter(this.#words, decoder, this.templates, handlerOf, stops);
     memory.observe({
       beforeStore: (page, watch, offset, length) => {
@@ -295,8 +299,8 @@ export class CodeCache {
   /** The word index of a code address's look-up entry; the generated look-up computes the same. */
   #slot(code: number): number {
     const low = code | 0;
-    const shifted = Math.floor(code / SLOT_DIVISOR) | 0;
-    const hash = shifted ^ (low << LookupEntry.sizeShift);
+    const far = Math.floor(code / 2 ** LookupHash.far) | 0;
+    const hash = (low << LookupHash.near) ^ (low << LookupHash.low) ^ far;
     return (hash & ((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift)) >> 2;
   }
 

@@ -19,11 +19,18 @@ import type { ReferenceEngine } from "../reference/reference_engine.ts";
 import { offsetOf, Status } from "../state/layout.ts";
 import type { SystemFunctions } from "../system/functions.ts";
 import { Counter, TablePart } from "./block_table.ts";
-import { CodeCache, type CodeCachePlan, type CodeOverlay, NO_BLOCK } from "./code_cache.ts";
+import {
+  CodeCache,
+  type CodeCachePlan,
+  type CodeOverlay,
+  NO_BLOCK,
+  templatesBase,
+} from "./code_cache.ts";
 import { codeOffset } from "./code_offset.ts";
 import { CrossingBlocks } from "./crossing_blocks.ts";
 import { compileQuickBlocks } from "./quick_blocks.ts";
 import { writeHandler } from "./handler.ts";
+import { DEFAULT_PASSES } from "./passing.ts";
 import {
   FIRST_FORM_HANDLER,
   FIRST_QUICK_ENTRY,
@@ -59,6 +66,8 @@ export interface ColdEngineParts {
   readonly isAlone?: boolean;
   /** Linear offset of a log (trap_log.ts) that somebody takes traps from. Absent: TypeScript delivers all. */
   readonly trapLog?: number;
+  /** Arrivals at a place before its code gets a block (passing.ts), at most {@link ALWAYS_PASSES}; by default {@link DEFAULT_PASSES}. */
+  readonly passes?: number;
 }
 
 /** Executes by generated handlers. */
@@ -99,6 +108,7 @@ export class ColdEngine implements Engine {
       parts.plan,
       { handle: this.table, entries: HANDLER_TABLE_ENTRIES },
       parts.overlay?.counted ?? null,
+      parts.passes ?? DEFAULT_PASSES,
     );
     compileQuickFunctions(parts.host, parts.linear, parts.cpus[0].memory, parts.trapLog ?? 0, {
       handle: this.table,
@@ -154,6 +164,7 @@ export class ColdEngine implements Engine {
       reuses: plan.tablesBase + TablePart.counters + 4 * Counter.reuses,
       codeLinesOfPage0,
       dropsBlocks: isAlone === true,
+      templates: templatesBase(plan),
     });
     if (isWhole) {
       const { fallThrough, stale, count, next, link } = runtime;

@@ -18,15 +18,17 @@ import {
   reloadBudget,
   returnIfSpent,
 } from "./handler_code.ts";
-import { QUICK_BLOCKS } from "./quick_blocks.ts";
+import { QUICK_BLOCKS } from "./passing.ts";
 import {
   FIRST_QUICK_ENTRY,
   LOOKUP_ENTRIES,
   LookupEntry,
+  LookupHash,
   MODE_KEY_SHIFT,
   QuickBlocksEntry,
   Record,
 } from "./record.ts";
+import { TEMPLATES_BYTES } from "./templates.ts";
 
 /** Where the runtime finds tables in linear memory. */
 export interface RuntimePlaces {
@@ -37,6 +39,8 @@ export interface RuntimePlaces {
   readonly codeLinesOfPage0: number;
   /** Whether blocks are dropped when they are stored to without that TypeScript is told. */
   readonly dropsBlocks: boolean;
+  /** Of the templates (templates.ts). */
+  readonly templates: number;
 }
 
 /**
@@ -86,7 +90,7 @@ export function defineLookup(
   code.set(stays);
   pushLookupMisses(code, host, entry, places.lookupBase);
   code.block("if");
-  makeBlock(code, host, found, stays, module.type(QUICK_BLOCKS), places.reuses);
+  arrive(code, host, found, stays, module.type(QUICK_BLOCKS), places);
   code.op("else");
   loadFound(code, entry, found);
   code.op("end");
@@ -151,14 +155,14 @@ function translateFetch(code: FunctionWriter, linear: number, type: number): voi
   code.op("end");
 }
 
-/** Has the block at `host` made; branches out by depth 1 where that takes TypeScript. */
-function makeBlock(
+/** Has the block at `host` made, or passed through; branches out by depth 1 where that takes TypeScript. */
+function arrive(
   code: FunctionWriter,
   host: number,
   found: number,
   stays: number,
   type: number,
-  reuses: number,
+  { reuses, templates }: RuntimePlaces,
 ): void {
   code.i64(BigInt(reuses));
   code.memory("i32.load", 0);
@@ -173,7 +177,7 @@ function makeBlock(
   code.op("i32.and");
   code.get(CPU);
   code.memory("i32.load", offsetOf("modeKey"));
-  code.i32(QuickBlocksEntry.find);
+  code.i32(QuickBlocksEntry.arrive);
   code.callIndirect(type);
   code.op("i64.extend_i32_u");
   code.tee(found);
@@ -183,6 +187,13 @@ function makeBlock(
   code.i64(BigInt(reuses));
   code.memory("i32.load", 0);
   code.op("i32.eq");
+  // Nothing may lead to what is executed in passing.
+  code.get(found);
+  code.i64(BigInt(templates));
+  code.op("i64.sub");
+  code.i64(BigInt(TEMPLATES_BYTES - 1));
+  code.op("i64.gt_u");
+  code.op("i32.and");
   code.set(stays);
 }
 
@@ -201,11 +212,15 @@ function pushLookupMisses(
 ): void {
   code.get(host);
   code.get(host);
-  code.i64(BigInt(12 - LookupEntry.sizeShift + 4));
-  code.op("i64.shr_u");
-  code.get(host);
-  code.i64(BigInt(LookupEntry.sizeShift));
+  code.i64(BigInt(LookupHash.near));
   code.op("i64.shl");
+  code.get(host);
+  code.i64(BigInt(LookupHash.low));
+  code.op("i64.shl");
+  code.op("i64.xor");
+  code.get(host);
+  code.i64(BigInt(LookupHash.far));
+  code.op("i64.shr_u");
   code.op("i64.xor");
   code.i64(BigInt((LOOKUP_ENTRIES - 1) << LookupEntry.sizeShift));
   code.op("i64.and");

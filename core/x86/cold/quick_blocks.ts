@@ -29,10 +29,10 @@ import {
   type Value,
   xor,
 } from "../../lib/wasm/routine.ts";
-import { ModuleWriter, type Signature } from "../../lib/wasm/writer.ts";
+import { ModuleWriter } from "../../lib/wasm/writer.ts";
 import { CODE_LINE_SHIFT } from "../../memory/code_lines.ts";
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
-import { blockTableBytes, Column } from "./block_table.ts";
+import { Column } from "./block_table.ts";
 import {
   type CodeCachePlan,
   type Counted,
@@ -40,8 +40,10 @@ import {
   MAX_VERSIONS,
   mostBlocks,
   type QuickFind,
+  templatesBase,
 } from "./code_cache.ts";
 import { BlockWords } from "./block_words.ts";
+import { definePassing, QUICK_BLOCKS } from "./passing.ts";
 import { writeQuickDecoder } from "./quick_decoder.ts";
 import {
   FixedHandler,
@@ -53,13 +55,13 @@ import {
 } from "./record.ts";
 import { RECORD_WORDS } from "./record_writer.ts";
 
-/** Of finding: (page, offset, mode key); of dropping: (page, offset, length). */
-export const QUICK_BLOCKS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
-
 const NONE = constant(0);
 const PAGE_SHIFT = constant(12);
 
-/** Compiles both functions into their entries of `table`; returns the first of them. */
+/**
+ * Compiles the functions of {@link QuickBlocksEntry} into their entries of `table`; returns that which finds a block. `passes`: as
+ * {@link ColdEngineParts.passes}.
+ */
 export function compileQuickBlocks(
   host: WasmHost,
   linear: LinearMemory,
@@ -67,6 +69,7 @@ export function compileQuickBlocks(
   plan: CodeCachePlan,
   table: { readonly handle: unknown; readonly entries: number },
   counted: Counted | null,
+  passes: number,
 ): QuickFind {
   const module = new ModuleWriter(linear.buffer.byteLength / 65536, table.entries);
   const define = (write: (writer: BlocksWriter) => void) => {
@@ -76,8 +79,10 @@ export function compileQuickBlocks(
   };
   const find = define((writer) => writer.find());
   const drop = define((writer) => writer.drop());
+  const { arrive, pass } = definePassing(module, plan, find, passes);
   module.export("find", find);
-  module.element(QuickBlocksEntry.find, [find]);
+  module.element(QuickBlocksEntry.arrive, [arrive]);
+  module.element(QuickBlocksEntry.pass, [pass]);
   module.element(QuickBlocksEntry.drop, [drop]);
   const imports = { memory: linear.handle, table: table.handle };
   return host.instantiate(module.toBytes(), imports).find as QuickFind;
@@ -244,8 +249,7 @@ class BlocksWriter {
     const { r, plan } = this;
     const [page, offset, modeKey] = [this.#first, this.#second, this.#third];
     const record = r.let(this.#words.recordAt(used));
-    const templates = plan.tablesBase + blockTableBytes(mostBlocks(plan.arenaBytes));
-    const written = writeQuickDecoder(r, templates, { code, offset, modeKey, record });
+    const written = writeQuickDecoder(r, templatesBase(plan), { code, offset, modeKey, record });
     const records = r.let(written.records);
     const words = r.let(mul(records, constant(RECORD_WORDS)));
     const take = () => this.#words.count("usedWords", add(used, words));

@@ -80,15 +80,7 @@ export function writeQuickDecoder(
   block: QuickBlock,
 ): { readonly records: Value; readonly codeBytes: Value } {
   const { code, offset, modeKey } = block;
-  const long = r.let(and(modeKey, constant(ModeKey.long)));
-  const prefixes = r.let(add(constant(templates + TemplatePart.prefixes), shl(long, constant(11))));
-  const ofMode = r.let(add(
-    constant(templates + TemplatePart.templates),
-    shl(
-      and(modeKey, constant(MODE_BITS)),
-      constant(Math.log2(TEMPLATES_OF_MODE) + TEMPLATE_SHIFT),
-    ),
-  ));
+  const tables = tablesOf(r, templates, modeKey);
   const linkable = hasAny(modeKey, LINKABLE_MODES);
   const room = r.let(sub(constant(FRAME_BYTES), offset));
   const done = r.variable(constant(0));
@@ -99,18 +91,15 @@ export function writeQuickDecoder(
   const fits = below(count.value, constant(MAX_BLOCK_INSTRUCTIONS));
   r.while(both(both(inPage, fits), equal(state.value, constant(State.goesOn))), () => {
     const start = r.let(add(code, done.value));
-    const at = r.variable(start);
-    const key = readHead(r, at, start, prefixes, templates + TemplatePart.kinds);
-    const template = findTemplate(r, ofMode, key);
-    for (let i = 0; i < RECORD_BYTES; i += 16) {
-      copy16(r, record.value, template, i, Template.record + i);
-    }
-    // Most heads have none of these.
-    const shape = r.let(load(template, 64, Template.leaves));
-    r.if(hasAny(shape, ADDRESSED), () => readAddress(r, at, key, template, record.value));
-    readImmediate(r, at, template, record.value);
-    const next = r.let(sub(at.value, code));
-    const tooLong = below(constant(MAX_LENGTH), sub(at.value, start));
+    const { template, shape, end } = readInstruction(r, tables, start, (from) => {
+      for (let i = 0; i < RECORD_BYTES; i += 16) {
+        copy16(r, record.value, from, i, Template.record + i);
+      }
+      r.store(record.value, 32, constant(0), Record.blockBytes);
+      return record.value;
+    });
+    const next = r.let(sub(end, code));
+    const tooLong = below(constant(MAX_LENGTH), sub(end, start));
     r.if(either(tooLong, below(room, next)), () => state.set(constant(State.ended)), () => {
       r.store(record.value, 32, or(done.value, shl(next, constant(16))), Record.offset);
       r.if(hasAny(shape, TRANSFERS), () => {
@@ -141,6 +130,61 @@ export function writeQuickDecoder(
   return { records: count.value, codeBytes: done.value };
 }
 
+/** Writes the code that completes the record in the template of the instruction at `code`, to be executed there; returns its place. */
+export function writeInPlace(r: Routine, templates: number, code: Value, modeKey: Value): Value {
+  const tables = tablesOf(r, templates, modeKey);
+  const { template, shape, end } = readInstruction(r, tables, code, (record) => record);
+  const length = r.let(sub(end, code));
+  const room = sub(constant(FRAME_BYTES), and(code, constant(FRAME_BYTES - 1)));
+  r.giveUpIf(below(room, length));
+  r.giveUpIf(below(constant(MAX_LENGTH), length));
+  r.store(template, 32, shl(length, constant(16)), Record.offset);
+  r.store(template, 32, length, Record.blockBytes);
+  r.if(hasAny(shape, IS_RIP_RELATIVE), () => {
+    const relative = add(load(template, 64, Record.displacement), length);
+    r.store(template, 64, relative, Record.displacement);
+  });
+  return template;
+}
+
+/** Where the tables of a mode lie. */
+interface ModeTables {
+  readonly prefixes: Value;
+  readonly firsts: Value;
+  readonly kinds: number;
+  readonly templates: Value;
+}
+
+function tablesOf(r: Routine, templates: number, modeKey: Value): ModeTables {
+  const long = r.let(and(modeKey, constant(ModeKey.long)));
+  const mode = and(modeKey, constant(MODE_BITS));
+  const shift = constant(Math.log2(TEMPLATES_OF_MODE) + TEMPLATE_SHIFT);
+  return {
+    prefixes: add(constant(templates + TemplatePart.prefixes), shl(long, constant(11))),
+    firsts: add(constant(templates + TemplatePart.firsts), shl(long, constant(8))),
+    kinds: templates + TemplatePart.kinds,
+    templates: r.let(add(constant(templates + TemplatePart.templates), shl(mode, shift))),
+  };
+}
+
+/** Reads the instruction at `start` into the record that `recordOf` makes of its template. */
+function readInstruction(
+  r: Routine,
+  tables: ModeTables,
+  start: Value,
+  recordOf: (template: Value) => Value,
+): { readonly template: Value; readonly shape: Value; readonly end: Value } {
+  const at = r.variable(start);
+  const key = readHead(r, at, start, tables);
+  const template = findTemplate(r, tables.templates, key);
+  const record = recordOf(template);
+  // Most heads have none of these.
+  const shape = r.let(load(template, 64, Template.leaves));
+  r.if(hasAny(shape, ADDRESSED), () => readAddress(r, at, key, template, record));
+  readImmediate(r, at, template, record);
+  return { template, shape, end: at.value };
+}
+
 /** Lets a direct jump within the page be linked; `next` is the offset behind it. */
 function markLinkable(r: Routine, record: Value, next: Value, isNarrow: Condition): void {
   const low = load(record, 32, Record.immediate);
@@ -154,9 +198,31 @@ function markLinkable(r: Routine, record: Value, next: Value, isNarrow: Conditio
 }
 
 /** Reads prefixes, opcode and ModRM byte; returns the head's key with bit 32 set. */
-function readHead(r: Routine, at: Variable, start: Value, prefixes: Value, kinds: number): Value {
-  const key = r.variable(constant(0));
-  const byte = r.variable(load(at.value, 8));
+function readHead(r: Routine, at: Variable, start: Value, tables: ModeTables): Value {
+  const byte = r.let(load(start, 8));
+  const key = r.variable(shl(byte, constant(KeyShift.opcode)));
+  const kind = r.variable(load(add(tables.firsts, byte), 8));
+  r.if(
+    equal(kind.value, constant(0)),
+    () => readLongHead(r, { at, key, kind }, start, tables),
+    () => at.set(add(start, constant(1))),
+  );
+  r.if(hasAny(kind.value, 2), () => {
+    key.set(or(key.value, load(at.value, 8)));
+    at.set(add(at.value, constant(1)));
+  });
+  return r.let(or(key.value, constant(1n << 32n)));
+}
+
+/** Reads prefixes and an opcode, one of several bytes perhaps. */
+function readLongHead(
+  r: Routine,
+  { at, key, kind }: { readonly [name in "at" | "key" | "kind"]: Variable },
+  start: Value,
+  { prefixes, kinds }: ModeTables,
+): void {
+  key.set(constant(0));
+  const byte = r.variable(load(start, 8));
   const read = () => {
     at.set(add(at.value, constant(1)));
     byte.set(load(at.value, 8));
@@ -181,15 +247,10 @@ function readHead(r: Routine, at: Variable, start: Value, prefixes: Value, kinds
     });
   });
   const opcode = or(shl(map.value, constant(8)), byte.value);
-  const kind = r.let(load(add(constant(kinds), opcode), 8));
+  kind.set(load(add(constant(kinds), opcode), 8));
+  r.giveUpIf(equal(kind.value, constant(0)));
   key.set(or(key.value, shl(opcode, constant(KeyShift.opcode))));
   at.set(add(at.value, constant(1)));
-  r.if(hasAny(kind, 2), () => {
-    key.set(or(key.value, load(at.value, 8)));
-    at.set(add(at.value, constant(1)));
-  });
-  r.giveUpIf(equal(kind, constant(0)));
-  return r.let(or(key.value, constant(1n << 32n)));
 }
 
 function findTemplate(r: Routine, ofMode: Value, key: Value): Value {
@@ -246,8 +307,10 @@ function readAddress(r: Routine, at: Variable, key: Value, template: Value, reco
 function readImmediate(r: Routine, at: Variable, template: Value, record: Value): void {
   const bytes = r.let(load(template, 8, Template.immediateBytes));
   r.if(differ(bytes, constant(0)), () => {
-    const number = readNumber(r, at, bytes, load(template, 8, Template.isSigned));
+    const by = r.let(sub(constant(64), shl(bytes, constant(3))));
+    const number = shrSigned(shl(load(at.value, 64), by), by);
     const mask = load(template, 64, Template.immediateMask);
     r.store(record, 64, and(number, mask), Record.immediate);
+    at.set(add(at.value, bytes));
   });
 }

@@ -66,10 +66,10 @@ export const FixedHandler = {
   /** The same, and links the record, a direct jump, to what is found. */
   link: 4,
 } as const;
-/** Behind them stand the quick twins of the code cache (quick_blocks.ts), */
-export const QuickBlocksEntry = { find: 5, drop: 6 } as const;
+/** Behind them stand what executes code in passing (passing.ts) and the quick twins of the code cache (quick_blocks.ts), */
+export const QuickBlocksEntry = { arrive: 5, drop: 6, pass: 7 } as const;
 /** the quick functions (quick_functions.ts), */
-export const FIRST_QUICK_ENTRY = 7;
+export const FIRST_QUICK_ENTRY = 8;
 /** and the handlers of forms. */
 export const FIRST_FORM_HANDLER: number = FIRST_QUICK_ENTRY + QUICK_ENTRIES;
 /** Where the entries of translations begin. */
@@ -87,6 +87,11 @@ export const LookupEntry = {
   sizeShift: 4,
 } as const;
 export const LOOKUP_ENTRIES = 65536;
+/**
+ * The byte offset of an entry is the code's linear offset shifted left by `near` and by `low`, and right by `far`, exclusively
+ * or'ed: code that lies side by side has entries side by side, and what differs in the lowest two bits alone does not collide.
+ */
+export const LookupHash = { near: 2, low: 18, far: 14 } as const;
 export const LOOKUP_BYTES: number = LOOKUP_ENTRIES << LookupEntry.sizeShift;
 /** Where the mode key starts in a lookup key; linear offsets lie below 2^40. */
 export const MODE_KEY_SHIFT = 40;

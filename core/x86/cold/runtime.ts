@@ -13,7 +13,7 @@ import { FAULT_ENTRY, QUICK_FUNCTION, TRANSLATE } from "../quick/quick_functions
 import { type MissedAccess, writeMissedAccess } from "./missed_access.ts";
 import { BUDGET, CPU, HANDLER, pushIp, pushState, RECORD } from "./handler_code.ts";
 import { defineLookup, type RuntimePlaces } from "./lookup.ts";
-import { QUICK_BLOCKS } from "./quick_blocks.ts";
+import { QUICK_BLOCKS } from "./passing.ts";
 import { FIRST_QUICK_ENTRY, Record } from "./record.ts";
 
 /** Imported functions and their signatures; all take the CPU's number first. */

@@ -10,43 +10,51 @@ import { type Head, headKey, KEY_REPEAT, KEY_REX, KEY_SEGMENT } from "../decode/
 import { type DecodeMode, decodeMode } from "../decode/mode.ts";
 import { immediateShape } from "../decode/operand_row.ts";
 import { InstructionReader } from "../decode/reader.ts";
-import { Record, RECORD_BYTES } from "./record.ts";
+import { QuickBlocksEntry, Record, RECORD_BYTES } from "./record.ts";
 
 /** Byte offsets of a template's parts. */
 export const Template = {
+  /** The record; an instruction that is executed in passing (passing.ts) is completed and executed right here, */
+  record: 0,
+  /** and this is the handler of the record behind it. */
+  afterwards: RECORD_BYTES + Record.handler,
   /** u64: the head's key, with bit 32 set. */
-  key: 0,
-  /** u64: which bits of the immediate stay. */
-  immediateMask: 8,
+  key: 72,
+  /** u64: which bits of the immediate, sign-extended, stay. */
+  immediateMask: 80,
   /** u8 each, from here on. Control never continues with the following record. */
-  leaves: 16,
+  leaves: 88,
   /** A direct jump of 32 or 64 bits (1), or of 16 (2). */
-  jumps: 17,
-  displacementBytes: 18,
+  jumps: 89,
+  displacementBytes: 90,
   /** The displacement is a whole address, and unsigned. */
-  isAbsolute: 19,
+  isAbsolute: 91,
   /** A SIB byte follows; and a base of 5 in it means none. */
-  hasSib: 20,
-  sibMayLackBase: 21,
-  isRipRelative: 22,
-  hasSegment: 23,
-  immediateBytes: 24,
-  isSigned: 25,
-  /** The record. */
-  record: 64,
+  hasSib: 92,
+  sibMayLackBase: 93,
+  isRipRelative: 94,
+  hasSegment: 95,
+  immediateBytes: 96,
 } as const;
 
 export const TEMPLATE_SHIFT = 7;
 /** Templates kept for each mode, a power of two, and the bits of a mode key that make the mode. */
 export const TEMPLATES_OF_MODE = 4096;
 export const MODE_BITS = 0xf;
+/** Leads to the other maps of opcodes. */
+const ESCAPE = 0x0f;
 const PREFIX_BYTES = 2 * 256 * 8;
 const KIND_BYTES = 4 * 256;
-/** Byte offsets of the tables: prefixes outside and in 64-bit code, kinds of opcodes, templates. */
+const FIRST_BYTES = 2 * 256;
+/**
+ * Byte offsets of the tables: prefixes outside and in 64-bit code; kinds of opcodes; kinds of first bytes that are opcodes, outside
+ * and in 64-bit code, others being 0; templates.
+ */
 export const TemplatePart = {
   prefixes: 0,
   kinds: PREFIX_BYTES,
-  templates: PREFIX_BYTES + KIND_BYTES,
+  firsts: PREFIX_BYTES + KIND_BYTES,
+  templates: PREFIX_BYTES + KIND_BYTES + FIRST_BYTES,
 } as const;
 export const TEMPLATES_BYTES: number = TemplatePart.templates +
   ((MODE_BITS + 1) * TEMPLATES_OF_MODE << TEMPLATE_SHIFT);
@@ -72,15 +80,18 @@ export class Templates {
   /** Writes the tables that depend on the decoder alone. */
   prepare(decoder: Decoder): void {
     const prefixes = new Int32Array(this.buffer, this.base + TemplatePart.prefixes, 2 * 256 * 2);
+    const kinds = decoder.opcodeKinds();
+    this.#u8.set(kinds, TemplatePart.kinds);
     for (const long of [0, 1]) {
       const mode = decodeMode(long);
       for (let byte = 0; byte < 256; byte++) {
         const [clear, set] = prefixEffect(byte, mode);
         prefixes[(long * 256 + byte) * 2] = clear;
         prefixes[(long * 256 + byte) * 2 + 1] = set;
+        const leadsOn = clear !== 0 || byte === ESCAPE;
+        this.#u8[TemplatePart.firsts + long * 256 + byte] = leadsOn ? 0 : kinds[byte];
       }
     }
-    this.#u8.set(decoder.opcodeKinds(), TemplatePart.kinds);
   }
 
   /** Keeps the record at word `at` of `words`, which the decoder's last instruction made, as the template of its head. */
@@ -89,7 +100,8 @@ export class Templates {
     if (head === null) return;
     const template = templateOf(modeKey, head.key);
     const word = template >> 2;
-    if (this.#words[word] === head.key && this.#words[word + 1] === 1) return;
+    const place = word + (Template.key >> 2);
+    if (this.#words[place] === head.key && this.#words[place + 1] === 1) return;
     this.#words.fill(0, word, word + ((1 << TEMPLATE_SHIFT) >> 2));
     const shape = shapeOf(head);
     if (shape === null) return;
@@ -97,10 +109,9 @@ export class Templates {
     for (let i = 0; i < RECORD_BYTES >> 2; i++) this.#words[record + i] = words[at + i];
     for (const i of VARIABLE_WORDS) this.#words[record + i] = 0;
     const narrow = head.width === 16;
-    this.#words[(template + Template.immediateMask) >> 2] = narrow ? 0xffff : -1;
-    this.#words[(template + Template.immediateMask + 4) >> 2] = narrow || head.width === 32
-      ? 0
-      : -1;
+    const mask = immediateMask(head.width, shape);
+    this.#words[(template + Template.immediateMask) >> 2] = Number(BigInt.asIntN(32, mask));
+    this.#words[(template + Template.immediateMask + 4) >> 2] = Number(mask >> 32n);
     const put = (part: number, value: number | boolean) =>
       this.#u8[template + part] = Number(value);
     put(Template.leaves, (traits & Trait.leaves) !== 0);
@@ -112,10 +123,22 @@ export class Templates {
     put(Template.isRipRelative, decoder.decoded.ripRelative);
     put(Template.hasSegment, (head.key & KEY_SEGMENT) !== 0);
     put(Template.immediateBytes, shape.immediateBytes);
-    put(Template.isSigned, shape.isSigned);
-    this.#words[word] = head.key;
-    this.#words[word + 1] = 1;
+    this.#words[template + Template.afterwards >> 2] = QuickBlocksEntry.pass;
+    this.#words[place] = head.key;
+    this.#words[place + 1] = 1;
   }
+}
+
+/** Which bits of a sign-extended immediate of an instruction of `width` stay. */
+function immediateMask(
+  width: number,
+  { immediateBytes, isSigned }: { readonly immediateBytes: number; readonly isSigned: boolean },
+): bigint {
+  const kept = width === 16 || width === 32 ? width : 64;
+  return BigInt.asIntN(
+    64,
+    (1n << BigInt(isSigned ? kept : Math.min(kept, 8 * immediateBytes))) - 1n,
+  );
 }
 
 /** Byte offset of the template of a head. */
