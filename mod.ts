@@ -33,12 +33,12 @@ export type {
 export type { WebClients, WebResults } from "./testbed/debian_lab/web_clients.ts";
 export { Lab, measureTtcp, measureUdpLatency, searchSpecWeb } from "./testbed/boot_lab.ts";
 export { PUBLISHED_LATENCIES } from "./testbed/model/udp_latency_figures.ts";
-export type { UdpLatencyOptions } from "./testbed/model/udp_latency.ts";
+export type { UdpLatency, UdpLatencyOptions } from "./testbed/model/udp_latency.ts";
 export type { PingResult } from "./guests/model/workloads/udp_echo/udp_echo.ts";
 export type { SpecWebOptions, SpecWebResult } from "./testbed/model/specweb99.ts";
 export { FIGURE_3_WEB99, FIGURE_4, type WebFigure } from "./testbed/model/specweb99_figures.ts";
 export type { SpecWebBest, SpecWebSearch } from "./testbed/model/specweb99_search.ts";
-export type { TtcpMeasurement } from "./testbed/model/ttcp.ts";
+export type { TtcpMeasurement, TtcpSpeed } from "./testbed/model/ttcp.ts";
 export { TABLE_6, TABLE_6_COLUMNS, type TtcpRow } from "./testbed/model/ttcp_figures.ts";
 export type { LabOptions, LabPlatform, LabSystem, LabSystemConfig } from "./testbed/model/lab.ts";
 export type { WebLoad, WebOptions } from "./testbed/model/lab_web.ts";

@@ -90,7 +90,7 @@ export default defineScenario({
         const started = performance.now();
         // At least two rounds of everybody's turns.
         const seconds = Math.max(duration / 1e9, copies * (SYSTEMS[row] ?? 60) / 1000);
-        const result = traced(await manyCopies({ copies, sliceMs: SYSTEMS[row], seconds }));
+        const result = traced(await manyCopies({ copies, sliceMs: SYSTEMS[row], seconds, seed }));
         done(result);
         const measured = result.throughput;
         speed.row(row, copies, (performance.now() - started) / 1000);
@@ -118,7 +118,9 @@ export default defineScenario({
     const options = { domains: DELAYED_DOMAINS, seconds: duration / 1e9 * ECHO_TIMES, seed };
     const means: number[] = [];
     for (const [row, isBusy] of DELAYED) {
-      const { meanMs, deviationMs } = await measureUdpLatency({ ...options, isBusy });
+      const delay = traced(await measureUdpLatency({ ...options, isBusy }));
+      done(delay);
+      const { meanMs, deviationMs } = delay;
       means.push(meanMs);
       const published = PUBLISHED_LATENCIES[isBusy ? "busy" : "idle"];
       const cell = { row, unit: "ms" };

@@ -3,9 +3,8 @@
 import type { Lab as LabOfSystems, LabOptions } from "./model/lab.ts";
 import type { SpecWebOptions } from "./model/specweb99.ts";
 import type { SpecWebBest, SpecWebSearch } from "./model/specweb99_search.ts";
-import type { TtcpMeasurement } from "./model/ttcp.ts";
-import type { PingResult } from "../guests/model/workloads/udp_echo/udp_echo.ts";
-import type { UdpLatencyOptions } from "./model/udp_latency.ts";
+import type { TtcpMeasurement, TtcpSpeed } from "./model/ttcp.ts";
+import type { UdpLatency, UdpLatencyOptions } from "./model/udp_latency.ts";
 
 /** Modelled systems with workloads, on one native kernel or in domains. */
 export type Lab = LabOfSystems;
@@ -28,8 +27,8 @@ export const Lab = {
     await (await import("./model/lab.ts")).Lab.boot(options),
 } as const;
 
-/** Mb/s of payload between a machine outside and a modelled system. Rejects with `RangeError` for an unknown profile. */
-export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
+/** How fast one TCP connection is between a machine outside and a modelled system. Rejects with `RangeError` for an unknown profile. */
+export async function measureTtcp(measurement: TtcpMeasurement): Promise<TtcpSpeed> {
   return await (await import("./model/ttcp.ts")).measureTtcp(measurement);
 }
 
@@ -46,6 +45,6 @@ export async function searchSpecWeb(
 }
 
 /** Milliseconds that UDP echoes take from one domain among many. Rejects with `RangeError` for more than memory holds. */
-export async function measureUdpLatency(options: UdpLatencyOptions): Promise<PingResult> {
+export async function measureUdpLatency(options: UdpLatencyOptions): Promise<UdpLatency> {
   return await (await import("./model/udp_latency.ts")).measureUdpLatency(options);
 }

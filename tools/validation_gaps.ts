@@ -38,11 +38,6 @@ export const GAPS: readonly Gap[] = [
       "the paper does not say how often its authors asked; here about once a second, never twice within a round of all domains (0.34 s). Whoever was awake in a round waits for its end: an idle domain because of its own kupdated, every 5 s",
   },
   {
-    where: "Table 6 and Figure 6",
-    missing:
-      "nothing is left to chance in ttcp and in copies that compute: a seed changes nothing there",
-  },
-  {
     where: "Servers for rent",
     missing:
       "a modelled kernel comes up at once: booting it and domain 0's work are not in the times",

@@ -14,8 +14,6 @@ const STACK_BYTES = 8192;
 /** What a Linux is made of. */
 export interface LinuxOptions extends KernelOptions {
   readonly memoryBytes: number;
-  /** Decides what is left to chance: which frames of memory come first. */
-  readonly seed?: number;
 }
 
 /** A kernel, and those of its modules that others build upon. */
@@ -31,11 +29,8 @@ export interface Linux {
 export function createLinux(options: LinuxOptions): Linux {
   const kernel = new Kernel(options);
   const descriptors = new Descriptors(kernel);
-  const memory = new Memory(
-    kernel,
-    Math.floor(options.memoryBytes / PAGE_BYTES),
-    options.seed ?? 0,
-  );
+  const pages = Math.floor(options.memoryBytes / PAGE_BYTES);
+  const memory = new Memory(kernel, pages, options.seed ?? 0);
   const signals = new Signals(kernel);
   const pipes = new Pipes(kernel, descriptors);
   kernel.mostProcesses = Math.floor(options.memoryBytes / STACK_BYTES / 8);

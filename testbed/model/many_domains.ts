@@ -20,6 +20,8 @@ export interface ManyCopiesOptions {
   readonly sliceMs: number | null;
   /** Simulated seconds that are measured; default: several rounds of everybody's turns, at least 4. */
   readonly seconds?: number;
+  /** Decides when each kernel is up, and which memory it uses; default 1. */
+  readonly seed?: number;
 }
 
 /** What {@link manyCopies} found. */
@@ -50,14 +52,14 @@ const LEAST_SECONDS = 4;
 
 /** Runs the copies and measures. Throws `RangeError` for more domains than memory holds. */
 export async function manyCopies(options: ManyCopiesOptions): Promise<ManyCopiesResult> {
-  const { copies, sliceMs } = options;
+  const { copies, sliceMs, seed = 1 } = options;
   const turns = copies / CPUS * (sliceMs ?? NATIVE_SLICE_MS) / 1000;
   const seconds = options.seconds ?? Math.max(LEAST_SECONDS, 2 * turns);
   const warmUp = Math.max(1, turns);
   const { frequencyHz } = profileNamed(PROFILE);
   const { kernels, dispatcher } = sliceMs === null
-    ? native(copies)
-    : await domains(copies, sliceMs, frequencyHz);
+    ? native(copies, seed)
+    : await domains(copies, sliceMs, frequencyHz, seed);
   const trace = digestSchedule(dispatcher);
   const at = (time: number) => Math.round(time * frequencyHz) as Cycle;
   dispatcher.advance(at(warmUp));
@@ -71,7 +73,12 @@ interface Running {
   readonly dispatcher: CpuDispatcher;
 }
 
-async function domains(copies: number, sliceMs: number, frequencyHz: number): Promise<Running> {
+async function domains(
+  copies: number,
+  sliceMs: number,
+  frequencyHz: number,
+  seed: number,
+): Promise<Running> {
   const host = await Host.boot({
     cpus: CPUS,
     memory: "1GiB",
@@ -83,15 +90,17 @@ async function domains(copies: number, sliceMs: number, frequencyHz: number): Pr
   const { policy } = host.dispatcher.pools.all[0];
   policy.adjust({ ctx_allow: sliceMs * 1e6 }, host.dispatcher.now);
   const kernels = Array.from({ length: copies }, (_, i) => {
-    const { kernel } = host.modelled.create({ name: `spec${i + 1}`, memory: "6MiB" });
+    const about = { name: `spec${i + 1}`, memory: "6MiB", seed: seed * 1000 + i };
+    const { kernel } = host.modelled.create(about);
     kernel.spawn(program);
     return kernel;
   });
   return { kernels, dispatcher: host.dispatcher };
 }
 
-function native(copies: number): Running {
-  const box = ModelBox.boot({ profile: PROFILE, platform: "native", cpus: CPUS, memory: "1GiB" });
+function native(copies: number, seed: number): Running {
+  const machine = { profile: PROFILE, platform: "native", cpus: CPUS, memory: "1GiB" } as const;
+  const box = ModelBox.boot({ ...machine, seed });
   const { kernel } = box.linux;
   const program = computing(kernel.frequencyHz);
   for (let i = 0; i < copies; i++) kernel.spawn(program);

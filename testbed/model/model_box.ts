@@ -33,7 +33,7 @@ export interface ModelBoxOptions {
   readonly memory?: string;
   /** Where pages go that memory has no room for: up to 1 GiB, default `512MiB`; null: nowhere. */
   readonly swap?: string | null;
-  /** Decides what is left to chance; default 0. */
+  /** Decides what is left to chance; default: nothing is. */
   readonly seed?: number;
 }
 

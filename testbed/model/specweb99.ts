@@ -140,7 +140,7 @@ export async function measureSpecWeb(
 
 /** One kernel, with servers at different ports. */
 function onOneKernel(measurement: SpecWebMeasurement): Servers {
-  const { platform, cpus, instances } = measurement;
+  const { platform, cpus, instances, seed } = measurement;
   const costProfile = profileNamed(PROFILE);
   const costs = new CostTable(costProfile, costProfile.frequencyHz);
   const address = hostAddress(BOX);
@@ -150,7 +150,7 @@ function onOneKernel(measurement: SpecWebMeasurement): Servers {
     cpus,
     frequencyHz: costProfile.frequencyHz,
     kernel: (machine, clock) => {
-      const options = { name: platform, machine, memoryBytes: parseSize(MEMORY) };
+      const options = { name: platform, machine, memoryBytes: parseSize(MEMORY), seed };
       const { nic } = cableToOutside(clock, () => kernel.interrupt("eth0"), OUTSIDE, clients);
       const priced = { ...options, platform: PLATFORMS[platform](costs, cpus) };
       const { kernel, network } = serverKernel(priced, address);
@@ -165,7 +165,7 @@ function onOneKernel(measurement: SpecWebMeasurement): Servers {
 
 /** Domains under BVT, one for each server, and a card whose driver is in the hypervisor. */
 async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
-  const { cpus, instances } = measurement;
+  const { cpus, instances, seed } = measurement;
   const costProfile = profileNamed(PROFILE);
   const { frequencyHz } = costProfile;
   const costs = new CostTable(costProfile, frequencyHz);
@@ -192,7 +192,13 @@ async function inDomains(measurement: SpecWebMeasurement): Promise<Servers> {
       return server.kernel;
     };
     const name = `web${index + 1}`;
-    const domain = host.modelled.create({ name, memory, kernel, cpus: cpusInTurn(index, cpus) });
+    const domain = host.modelled.create({
+      name,
+      memory,
+      kernel,
+      cpus: cpusInTurn(index, cpus),
+      seed: seed * 1000 + index,
+    });
     const locals = { port: PORT, processes: processesOf(measurement) };
     domain.kernel.spawn(apache, { locals });
   });

@@ -5,6 +5,7 @@ import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
+import { Random } from "../../core/lib/random.ts";
 import {
   createLinux,
   type Kernel,
@@ -27,6 +28,7 @@ import { BareBox } from "./bare_box.ts";
 import { cableToOutside } from "./cabling.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
 import { installVirtualCard } from "./ring_nic.ts";
+import { digestSchedule } from "./schedule_digest.ts";
 
 /** A measurement. */
 export interface TtcpMeasurement {
@@ -38,6 +40,16 @@ export interface TtcpMeasurement {
   /** What the modelled system does. */
   readonly direction: "transmit" | "receive";
   readonly bytes: number;
+  /** Decides when the system is up and when the other machine connects; default 1. */
+  readonly seed?: number;
+}
+
+/** What was measured. */
+export interface TtcpSpeed {
+  /** Of payload. */
+  readonly megabitsPerSecond: number;
+  /** A digest of the schedule: when the system had something to do. */
+  readonly trace: { readonly hash: string };
 }
 
 const MEMORY = "512MiB";
@@ -52,21 +64,26 @@ const HEADERS_BYTES = 52;
 /** Simulated seconds after which a transfer is given up. */
 const PATIENCE_SECONDS = 600;
 const FIRST_CPU = 0 as PhysicalCpuId;
+/** The other machine connects between these times: the system is up by then. */
+const CONNECT_MS = [20, 40] as const;
+const SEED = 1;
 
-/** Mb/s of payload. Rejects with `RangeError` for an unknown profile or a transfer that does not end. */
-export async function measureTtcp(measurement: TtcpMeasurement): Promise<number> {
+/** Rejects with `RangeError` for an unknown profile or a transfer that does not end. */
+export async function measureTtcp(measurement: TtcpMeasurement): Promise<TtcpSpeed> {
   const { profile, platform, direction, bytes } = measurement;
   const { frequencyHz } = profileNamed(profile);
   const box = platform === "xen-pv" ? await inDomain(measurement) : onHardware(measurement);
   const locals = { address: OUTSIDE as number, port: PORT, bytes, ...BUFFERS };
   box.kernel.spawn(direction === "transmit" ? ttcpTransmit : ttcpReceive, { locals });
   const { reports } = box.kernel;
+  const trace = digestSchedule(box.dispatcher);
   for (let second = 1; reports.length === 0; second++) {
     if (second > PATIENCE_SECONDS) throw new RangeError(`ttcp on ${platform} does not end`);
     box.dispatcher.advance(second * frequencyHz as Cycle);
   }
   const result = reports[0].value as unknown as TtcpResult;
-  return result.bytes * 8 / (result.cycles / frequencyHz) / 1e6;
+  const megabitsPerSecond = result.bytes * 8 / (result.cycles / frequencyHz) / 1e6;
+  return { megabitsPerSecond, trace: { hash: trace.hash } };
 }
 
 /** A kernel that is about to run, and what runs it. */
@@ -77,7 +94,7 @@ interface Box {
 
 /** The kernel drives the card, whatever that is. */
 function onHardware(measurement: TtcpMeasurement): Box {
-  const { profile, platform, mtu } = measurement;
+  const { profile, platform, mtu, seed = SEED } = measurement;
   const costProfile = profileNamed(profile);
   const { frequencyHz } = costProfile;
   const priced = PLATFORMS[platform](new CostTable(costProfile, frequencyHz), 1);
@@ -86,7 +103,7 @@ function onHardware(measurement: TtcpMeasurement): Box {
     frequencyHz,
     kernel: (machine, clock) => {
       const memoryBytes = parseSize(MEMORY);
-      const options = { name: platform, machine, memoryBytes, platform: priced };
+      const options = { name: platform, machine, memoryBytes, platform: priced, seed };
       const { kernel, network } = networkedLinux(options, mtu);
       const raise = () => kernel.interrupt("eth0");
       const { nic } = cableToOutside(clock, raise, OUTSIDE, peerOf(measurement));
@@ -98,7 +115,7 @@ function onHardware(measurement: TtcpMeasurement): Box {
 
 /** The hypervisor drives the card, and the kernel has a front end. */
 async function inDomain(measurement: TtcpMeasurement): Promise<Box> {
-  const { profile, mtu } = measurement;
+  const { profile, mtu, seed = SEED } = measurement;
   const { frequencyHz } = profileNamed(profile);
   const host = await Host.boot({
     cpus: 1,
@@ -115,6 +132,7 @@ async function inDomain(measurement: TtcpMeasurement): Promise<Box> {
   const { kernel } = host.modelled.create({
     name: "ttcp",
     memory: MEMORY,
+    seed,
     kernel(place) {
       const { kernel, network } = networkedLinux(place, mtu);
       installVirtualCard(host, place, kernel, network, hypervisorNic, BOX);
@@ -131,7 +149,7 @@ function networkedLinux(options: LinuxOptions, mtu: number) {
   return { kernel, network };
 }
 
-function peerOf({ direction, bytes, mtu }: TtcpMeasurement): OutsideTtcp {
+function peerOf({ direction, bytes, mtu, seed = SEED }: TtcpMeasurement): OutsideTtcp {
   const { bufferBytes } = BUFFERS;
   const options = {
     mss: mtu - HEADERS_BYTES,
@@ -139,7 +157,7 @@ function peerOf({ direction, bytes, mtu }: TtcpMeasurement): OutsideTtcp {
     receiveBufferBytes: bufferBytes,
     nagle: true,
   };
-  return direction === "transmit"
-    ? new OutsideTtcp({ does: "receive", port: PORT }, options)
-    : new OutsideTtcp({ does: "transmit", to: BOX, port: PORT, bytes }, options);
+  if (direction === "transmit") return new OutsideTtcp({ does: "receive", port: PORT }, options);
+  const afterNs = new Random(seed).between(CONNECT_MS[0] * 1e6, CONNECT_MS[1] * 1e6);
+  return new OutsideTtcp({ does: "transmit", to: BOX, port: PORT, bytes, afterNs }, options);
 }

@@ -22,6 +22,7 @@ import { cableToOutside } from "./cabling.ts";
 import { cpusInTurn } from "./cpus_in_turn.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
 import { installVirtualCard } from "./ring_nic.ts";
+import { digestSchedule } from "./schedule_digest.ts";
 
 /** What is measured. */
 export interface UdpLatencyOptions {
@@ -32,6 +33,11 @@ export interface UdpLatencyOptions {
   /** Simulated time. */
   readonly seconds: number;
   readonly seed: number;
+}
+
+/** What was measured, and a digest of the schedule. */
+export interface UdpLatency extends PingResult {
+  readonly trace: { readonly hash: string };
 }
 
 const PROFILE = "xeon-2003";
@@ -45,7 +51,7 @@ const INTERVAL_NS = 1e9;
 const NIC_CPU = 0 as PhysicalCpuId;
 
 /** Rejects with `RangeError` for more domains than memory holds. */
-export async function measureUdpLatency(options: UdpLatencyOptions): Promise<PingResult> {
+export async function measureUdpLatency(options: UdpLatencyOptions): Promise<UdpLatency> {
   const { domains, isBusy, seconds, seed } = options;
   const { frequencyHz } = profileNamed(PROFILE);
   const costs = new CostTable(profileNamed(PROFILE), frequencyHz);
@@ -57,6 +63,13 @@ export async function measureUdpLatency(options: UdpLatencyOptions): Promise<Pin
     frequencyHz,
   });
   const { dispatcher, hardware: { clock } } = host;
+  const trace = digestSchedule(dispatcher);
+  const about = (name: string, number: number) => ({
+    name,
+    memory: "6MiB",
+    cpus: cpusInTurn(number, CPUS),
+    seed: seed * 1000 + number,
+  });
   const pings = { address: BOX, port: PORT, intervalNs: INTERVAL_NS, bytes: BYTES, seed };
   const pinger = new Pinger(pings);
   const { nic } = cableToOutside(clock, () => hypervisorNic.onInterrupt(), OUTSIDE, pinger);
@@ -65,13 +78,10 @@ export async function measureUdpLatency(options: UdpLatencyOptions): Promise<Pin
   const program = computing(frequencyHz);
   for (let number = 1; number <= domains; number++) {
     if (number === 1 && isBusy) continue;
-    const domain = { name: `busy${number}`, memory: "6MiB", cpus: cpusInTurn(number - 1, CPUS) };
-    host.modelled.create(domain).kernel.spawn(program);
+    host.modelled.create(about(`busy${number}`, number - 1)).kernel.spawn(program);
   }
   const { kernel } = host.modelled.create({
-    name: "echo",
-    memory: "6MiB",
-    cpus: cpusInTurn(isBusy ? 0 : domains, CPUS),
+    ...about("echo", isBusy ? 0 : domains),
     kernel: (place) => {
       const linux = createLinux(place);
       const network = new Network(linux.kernel, linux.descriptors, { address: BOX });
@@ -84,5 +94,5 @@ export async function measureUdpLatency(options: UdpLatencyOptions): Promise<Pin
   if (isBusy) kernel.spawn(program);
   kernel.spawn(udpEcho, { locals: { port: PORT } });
   dispatcher.advance(Math.round(seconds * frequencyHz) as Cycle);
-  return pinger.result;
+  return { ...pinger.result, trace: { hash: trace.hash } };
 }

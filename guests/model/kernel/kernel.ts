@@ -8,6 +8,7 @@
 import type { Cycle } from "../../../core/clock/clock.ts";
 import { ERRNO } from "./errno.ts";
 import { invariant } from "../../../core/lib/assert.ts";
+import { Random } from "../../../core/lib/random.ts";
 import type { SnapshotRecord, SnapshotValue } from "../../../core/lib/snapshot.ts";
 import { type Action, type Locals, type Program, ProgramTable } from "./action.ts";
 import { Containers } from "./containers.ts";
@@ -37,6 +38,8 @@ export interface KernelOptions {
   readonly platform: Platform;
   /** Whose process scheduler it has; default Linux 2.4's, the only one that knows containers. */
   readonly scheduler?: "linux-2.4" | "4.4bsd";
+  /** Decides what is left to chance, such as at which instant of a tick it is up; default: nothing is, and it is up at once. */
+  readonly seed?: number;
 }
 
 /** What {@link Kernel.spawn} may be told. */
@@ -89,6 +92,8 @@ export class Kernel {
   /** How often each primitive was used, by its number. */
   readonly counts = new Float64Array(PRIMITIVE_NAMES.length);
   nextPid = 1;
+  /** When it is up: its ticks count from here, and its first processes begin. */
+  begins = 0;
   /** By number: what each use of a primitive costs; -1 where it depends on how many there are at once. */
   readonly #each: Float64Array;
   /** Processes that there may be (`max_threads`): 2.4 lets their kernel stacks have an eighth of memory. */
@@ -103,13 +108,16 @@ export class Kernel {
   /** The CPU that works at present: outside of its work nothing is charged. */
   #working: KernelCpu | null = null;
 
-  constructor({ name, machine, platform, scheduler }: KernelOptions) {
+  constructor({ name, machine, platform, scheduler, seed }: KernelOptions) {
     this.name = name;
     this.platform = platform;
     this.#each = Float64Array.from(PRIMITIVE_NAMES, (primitive) => eachOf(platform, primitive));
     this.frequencyHz = machine.frequencyHz;
     this.#machine = machine;
     this.#tickCycles = Math.round(machine.frequencyHz / TICKS_PER_SECOND);
+    if (seed !== undefined) {
+      this.begins = machine.now() + new Random(seed).between(0, this.#tickCycles - 1);
+    }
     this.queue = scheduler === "4.4bsd"
       ? new BsdQueue(() => this.now / this.frequencyHz)
       : new RunQueue(platform.isSmp, this.containers, () => this.processes.values());
@@ -156,7 +164,8 @@ export class Kernel {
       locals: options.locals ?? {},
     });
     for (const module of this.modules) module.started?.(process);
-    this.makeReady(process);
+    if (this.now < this.begins) this.sleepUntil(process, this.begins);
+    else this.makeReady(process);
     return process.pid;
   }
 
@@ -263,7 +272,8 @@ export class Kernel {
 
   /** Sets a timer of a module: its handler `name` is called with `key` at the first tick at or after `at`. */
   setTimer(name: string, key: number, at: number): void {
-    const due = Math.ceil(at / this.#tickCycles) * this.#tickCycles;
+    const ticks = Math.ceil((at - this.begins) / this.#tickCycles);
+    const due = this.begins + ticks * this.#tickCycles;
     const before = this.timers.nextDeadline;
     this.timers.set(name, key, due);
     if (this.timers.nextDeadline < before) this.cpus[0].armTimer();
@@ -420,7 +430,8 @@ export class Kernel {
 
   /** Used by CPUs: the first tick after `now`. */
   tickAfter(now: Cycle): number {
-    return (Math.floor(now / this.#tickCycles) + 1) * this.#tickCycles;
+    const ticks = Math.floor((now - this.begins) / this.#tickCycles);
+    return this.begins + (ticks + 1) * this.#tickCycles;
   }
 
   /** Used by CPUs: when `cpu` has a timer of the kernel to look after. The first one looks after all. */

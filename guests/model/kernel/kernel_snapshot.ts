@@ -20,7 +20,7 @@ export function saveKernel(kernel: Kernel): SnapshotRecord {
   const pids = (processes: readonly Process[]) => processes.map(({ pid }) => pid);
   return {
     kind: KIND,
-    version: 1,
+    version: 2,
     state: {
       processes: copyOfValue([...kernel.processes.values()] as unknown as SnapshotValue),
       ready: pids(kernel.queue.ready),
@@ -32,6 +32,7 @@ export function saveKernel(kernel: Kernel): SnapshotRecord {
       reports: copyOfValue(kernel.reports as unknown as SnapshotValue),
       counts: [...kernel.counts],
       nextPid: kernel.nextPid,
+      begins: kernel.begins,
       containers: { ...kernel.containers.save() },
       modules,
     },
@@ -40,7 +41,7 @@ export function saveKernel(kernel: Kernel): SnapshotRecord {
 
 /** Throws `SnapshotError` if `record` is not a kernel's. */
 export function restoreKernel(kernel: Kernel, record: SnapshotRecord): void {
-  const state = expectRecord(record, KIND, 1);
+  const state = expectRecord(record, KIND, 2);
   const find = (pid: number) => {
     const process = kernel.processes.get(pid);
     invariant(process, `the snapshot of ${kernel.name} has no process ${pid}`);
@@ -59,6 +60,7 @@ export function restoreKernel(kernel: Kernel, record: SnapshotRecord): void {
   kernel.reports.splice(0, Infinity, ...copyOfValue(state.reports) as unknown as Report[]);
   kernel.counts.set(state.counts as number[]);
   kernel.nextPid = state.nextPid as number;
+  kernel.begins = state.begins as number;
   kernel.containers.restore(state.containers as unknown as SnapshotRecord);
   for (const saved of state.modules as unknown as { name: string; record: SnapshotRecord }[]) {
     kernel.module(saved.name).restore?.(saved.record);

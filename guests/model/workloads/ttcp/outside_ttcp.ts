@@ -14,9 +14,10 @@ export type OutsideEnd =
     readonly to: HostAddress;
     readonly port: number;
     readonly bytes: number;
+    /** How long after its start it connects, in nanoseconds; default: when the sink has had time to listen. */
+    readonly afterNs?: number;
   };
 
-/** A source begins when the sink has had time to listen. */
 const PATIENCE_NS = 1e6;
 
 /** See the module comment. */
@@ -32,7 +33,7 @@ export class OutsideTtcp implements OutsideProgram {
     this.#machine = machine;
     const { end, options } = this;
     if (end.does === "receive") machine.stack.listen(end.port, 8, options);
-    else machine.setTimer(machine.now + PATIENCE_NS, 0);
+    else machine.setTimer(machine.now + (end.afterNs ?? PATIENCE_NS), 0);
   }
 
   onEvent(tcb: TcpBlock, event: TcpEvent | "accepted"): void {
