@@ -50,8 +50,11 @@ export interface DriverWork {
   readonly sent: number;
   /** The receive loop: a descriptor, a new buffer in its place, `eth_type_trans`. */
   readonly receive: number;
-  /** Whether each packet that is sent is told to a device. A front end sends events when the far side wants them, and counts those. */
-  readonly tellsDevice: boolean;
+  /**
+   * Whether there is a device, that is told of each packet that is sent, and asked in each interrupt. A front end reads and writes
+   * memory, and sends events when the far side wants them; it counts those.
+   */
+  readonly hasRegisters: boolean;
 }
 
 /** A driver of a real card; the sums above are with these. */
@@ -59,7 +62,7 @@ export const CARD_WORK: DriverWork = {
   send: 1_300,
   sent: 1_000,
   receive: 3_600,
-  tellsDevice: true,
+  hasRegisters: true,
 };
 
 /**
@@ -70,7 +73,7 @@ export const FRONT_END_WORK: DriverWork = {
   send: 700,
   sent: 300,
   receive: 1_000,
-  tellsDevice: false,
+  hasRegisters: false,
 };
 
 /**

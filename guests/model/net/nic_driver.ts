@@ -73,7 +73,9 @@ export class NicDriver implements KernelModule, NetDriver {
 
   #interrupt(cpu: KernelCpu): void {
     const { kernel, device, network } = this;
-    if (!this.#isPolling) kernel.charge("deviceAccess", INTERRUPT_ACCESSES);
+    if (!this.#isPolling && this.work.hasRegisters) {
+      kernel.charge("deviceAccess", INTERRUPT_ACCESSES);
+    }
     const reaped = device.reap();
     kernel.work(this.work.sent * reaped);
     kernel.charge("masked", MASKED.deviceSent * reaped);
@@ -100,7 +102,7 @@ export class NicDriver implements KernelModule, NetDriver {
 
   #transmit(packet: Packet): boolean {
     if (!this.device.transmit(packet)) return false;
-    if (this.work.tellsDevice) this.kernel.charge("doorbells");
+    if (this.work.hasRegisters) this.kernel.charge("doorbells");
     this.kernel.charge("framesSent");
     this.kernel.charge("frameBytes", packet.frameBytes);
     return true;
