@@ -24,11 +24,10 @@ import {
   type StorageBenchmark,
 } from "./application_figures.ts";
 import { installFiles } from "./attach_disk.ts";
-import { MACHINE_DISK } from "./machine_disk.ts";
 import { ModelBox } from "./model_box.ts";
 import { sharedDisk } from "./ring_disk.ts";
 import { digestSchedule } from "./schedule_digest.ts";
-import { SharedDisk } from "./shared_disk.ts";
+import { hypervisorDisk } from "./hypervisor_disk.ts";
 
 /** What all runs may be told. */
 export interface MeasureOptions {
@@ -106,7 +105,7 @@ export async function databaseInstances(options: DatabaseInstances): Promise<Ins
   const { dispatcher } = host;
   const { clock } = host.hardware;
   const trace = digestSchedule(dispatcher);
-  const shared = new SharedDisk({ ...MACHINE_DISK, clock });
+  const shared = hypervisorDisk({ clock, dispatcher, costs: host.costs });
   const kernels = Array.from({ length: instances }, (_, i) => {
     const weight = instances - i;
     const parameters = weighted ? { mcu_adv: Math.round(WEIGHT_PARTS / weight) } : undefined;

@@ -6,10 +6,9 @@ import type { ModelledDomain, ModelPlace } from "../host/modelled_domains.ts";
 import { parseSize } from "../units.ts";
 import type { Ground, LabOptions } from "./lab.ts";
 import { type LabKernel, labKernel } from "./lab_kernel.ts";
-import { MACHINE_DISK } from "./machine_disk.ts";
 import { sharedDisk } from "./ring_disk.ts";
 import { installVirtualCard } from "./ring_nic.ts";
-import { SharedDisk } from "./shared_disk.ts";
+import { hypervisorDisk } from "./hypervisor_disk.ts";
 
 /** BVT's parameter for a weight of 1 (`mcu_adv` is an inverse weight). */
 const MCU_ADVANCE = 100;
@@ -21,7 +20,7 @@ export async function domainGround(options: LabOptions): Promise<Ground> {
   const host = await Host.boot({ cpus, memory, scheduler, profile, frequencyHz });
   const { clock } = host.hardware;
   const { dispatcher, costs } = host;
-  const disk = new SharedDisk({ ...MACHINE_DISK, clock });
+  const disk = hypervisorDisk({ clock, dispatcher, costs });
   const domains = new Map<LabKernel, ModelledDomain>();
   const places = new Map<LabKernel, ModelPlace>();
   let made = 0;

@@ -24,6 +24,8 @@ export interface SharedDiskOptions {
   readonly name: string;
   readonly model: DiskModel;
   readonly controller: ControllerModel;
+  /** A command is done, and that interrupts a CPU; so many that waited are started at once. */
+  readonly interrupted?: (started: number) => void;
 }
 
 /** A system's part. */
@@ -64,6 +66,7 @@ const BATCH = 8;
 /** See the module comment. */
 export class SharedDisk implements Snapshot {
   readonly disk: RaidController;
+  readonly #interrupted: (started: number) => void;
   #parts: Part[] = [];
   /** What is on the disk, by the disk's tags. */
   #started = new Map<number, Started>();
@@ -72,7 +75,8 @@ export class SharedDisk implements Snapshot {
   #turn = 0;
   #left = BATCH;
 
-  constructor(options: SharedDiskOptions) {
+  constructor({ interrupted = () => {}, ...options }: SharedDiskOptions) {
+    this.#interrupted = interrupted;
     this.disk = new RaidController({ ...options, completed: ({ tag }) => this.#done(tag) });
   }
 
@@ -158,15 +162,18 @@ export class SharedDisk implements Snapshot {
     throw new RangeError(`the disk has no room for ${sectors} sectors from ${first} on`);
   }
 
-  #start(): void {
-    while (this.disk.room > 0) {
+  /** Starts what waits, as far as there is room; how many. */
+  #start(): number {
+    let started = 0;
+    for (; this.disk.room > 0; started++) {
       const part = this.#next();
-      if (!part) return;
+      if (!part) break;
       const { tag, sector, count, write } = part.waiting.shift()!;
       const own = this.#nextTag++;
       this.#started.set(own, { part, tag });
       this.disk.submit({ tag: own, sector: part.firstSector + sector, count, write });
     }
+    return started;
   }
 
   /** Who is served next: whose turn it is while it lasts, then the next one that has something. */
@@ -187,7 +194,7 @@ export class SharedDisk implements Snapshot {
   #done(own: number): void {
     const { part, tag } = this.#started.get(own)!;
     this.#started.delete(own);
-    this.#start();
+    this.#interrupted(this.#start());
     part?.completed(tag);
   }
 }

@@ -41,6 +41,29 @@ Deno.test("a system that floods the disk does not keep another from its turn", (
   assertEquals(done.indexOf("other0") < 40, true, `${done.indexOf("other0")}`);
 });
 
+Deno.test("each command that is done interrupts, and starts those that waited for room", () => {
+  const clock = new MachineClock(1_000_000_000);
+  const interrupts: number[] = [];
+  const shared = new SharedDisk({
+    clock,
+    name: "sda",
+    model: DK32EJ,
+    controller: PERC_3_DI,
+    interrupted: (started) => interrupts.push(started),
+  });
+  const part = shared.part(1_000_000, () => {});
+  const { room } = shared.disk;
+  for (let tag = 0; tag < room + 5; tag++) {
+    part.submit({ tag, sector: tag * 5000, count: 8, write: false });
+  }
+  while (clock.nextDeadline < Infinity) {
+    clock.advanceTo(clock.nextDeadline as Cycle);
+    clock.runDue();
+  }
+  assertEquals(interrupts.length, room + 5);
+  assertEquals(interrupts.reduce((sum, each) => sum + each, 0), 5);
+});
+
 Deno.test("parts beyond the end of the disk are refused", () => {
   const { shared, part } = rig();
   part("a");

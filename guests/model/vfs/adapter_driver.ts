@@ -59,7 +59,7 @@ export const IDE_ADAPTER: Adapter = {
 };
 
 /** Cycles of the driver's own instructions: a command block filled, one taken apart. */
-const WORK = { command: 2400, done: 1600 };
+export const ADAPTER_WORK = { command: 2400, done: 1600 } as const;
 
 /** See the module comment. */
 export class AdapterDriver implements DiskDriver {
@@ -79,7 +79,7 @@ export class AdapterDriver implements DiskDriver {
   }
 
   start({ id, sector, count, write }: DriverRequest): void {
-    this.kernel.work(WORK.command);
+    this.kernel.work(ADAPTER_WORK.command);
     this.#access(this.adapter.command);
     this.#started++;
     this.port.submit({ tag: id, sector, count, write });
@@ -87,7 +87,7 @@ export class AdapterDriver implements DiskDriver {
 
   takeDone(): readonly number[] {
     this.#access(this.adapter.interrupt);
-    this.kernel.work(WORK.done * this.#done.length + (this.port.takeHostCycles?.() ?? 0));
+    this.kernel.work(ADAPTER_WORK.done * this.#done.length + (this.port.takeHostCycles?.() ?? 0));
     const done = this.#done;
     this.#done = [];
     return done;

@@ -18,6 +18,7 @@ export * from "./work.ts";
 export { type DiskDriver, Files, type FilesOptions } from "./files.ts";
 export {
   type Adapter,
+  ADAPTER_WORK,
   AdapterDriver,
   type DiskPort,
   IDE_ADAPTER,
