@@ -35,7 +35,7 @@ export default defineScenario({
   profile: "xeon-2003",
   parameters: {
     platforms: { kind: "choices", default: SHOWN, choices: PLATFORMS, help: "on what" },
-    connections: { kind: "integer", default: 200, min: 1, max: 1000, help: "of the web's clients" },
+    connections: { kind: "integer", default: 260, min: 1, max: 1000, help: "of the web's clients" },
     warmUp: { kind: "duration", default: "2s", min: "1s", max: "60s", help: "not measured" },
     duration: { kind: "duration", default: "3s", min: "1s", max: "600s", help: "measured" },
     fidelity: {
@@ -60,7 +60,7 @@ export default defineScenario({
         "platform",
         "neighbours",
         "database|tuples/s",
-        "web|requests/s",
+        "web|Mb/s",
         `web, of ${connections} connections|conforming`,
         "web response|ms",
       ],
@@ -91,13 +91,13 @@ export default defineScenario({
         });
         if (signal.aborted) return;
         found.set(neighbours, outcome);
-        const { tuples, requests, conforming, responseMs } = outcome;
-        results.row(platform, neighbours, tuples, requests, conforming, responseMs);
+        const { tuples, megabits, conforming, responseMs } = outcome;
+        results.row(platform, neighbours, tuples, megabits, conforming, responseMs);
       }
       const [polite, disruptive] = [found.get("polite")!, found.get("disruptive")!];
       const kept = {
         database: disruptive.tuples / polite.tuples,
-        web: disruptive.requests / polite.requests,
+        web: disruptive.megabits / polite.megabits,
       };
       losses.row(platform, kept.database * 100, kept.web * 100);
       if (platform === PUBLISHED.platform) {
@@ -106,7 +106,7 @@ export default defineScenario({
         if (signal.aborted) return;
         const measured = {
           database: disruptive.tuples / databases.tuples * 100,
-          web: disruptive.requests / webs.requests * 100,
+          web: disruptive.megabits / webs.megabits * 100,
         };
         for (const row of ["database", "web"] as const) {
           const published = 100 - PUBLISHED.losses[row];
@@ -140,7 +140,7 @@ export default defineScenario({
       if (!signal.aborted) done(lab);
       return {
         tuples: ((tuples?.count ?? 0) - before) / seconds,
-        requests: (load?.requests ?? 0) / seconds / webs.length,
+        megabits: (load?.bytes ?? 0) * 8e-6 / seconds / webs.length,
         conforming: load?.conforming[0] ?? 0,
         responseMs: load?.responseMs ?? 0,
       };

@@ -25,6 +25,8 @@ export interface WebLoad {
   reset(): void;
   /** Requests that were answered. */
   readonly requests: number;
+  /** Bytes that clients got. */
+  readonly bytes: number;
   /** Connections that got their 320 kb/s, of each server. */
   readonly conforming: readonly number[];
   /** Milliseconds from a request to the end of its answer, on average. */
@@ -61,6 +63,9 @@ export function startWeb(
     reset: () => clients.reset(),
     get requests() {
       return sum(({ requests }) => requests);
+    },
+    get bytes() {
+      return sum(({ bytes }) => bytes);
     },
     get conforming() {
       return conforming(clients.results, systems.length);
