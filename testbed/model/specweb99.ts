@@ -61,7 +61,7 @@ export interface SpecWebResult {
   readonly conforming: readonly number[];
   readonly requestsPerSecond: number;
   readonly megabitsPerSecond: number;
-  /** What each connection got, in Mb/s; they take turns in belonging to the servers. */
+  /** What each connection got, in Mb/s. */
   readonly rates: readonly number[];
   /** Of all CPUs, how much time was used, between 0 and 1. */
   readonly utilization: number;

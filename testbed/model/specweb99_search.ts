@@ -52,8 +52,6 @@ const SLOWEST = LINE / 100;
 const AHEAD = 1.1;
 /** Measurements at full length that are made at most. */
 const MOST_TRIES = 2;
-/** Chance evens out with time, but not by its square root: a large file keeps a connection for 18 seconds. */
-const EVENS_OUT = 0.25;
 /** Loads that are compared: those at which connections wait for up to so many times as long, by this step. */
 const MOST_PART = 2;
 const PART_STEP = 0.02;
@@ -74,18 +72,17 @@ export async function searchSpecWeb(
     const result = await measureSpecWeb({ ...search, ...times, connections }, options);
     const total = result.conforming.reduce((sum, each) => sum + each, 0);
     const used = result.utilization * search.cpus / cpus;
-    return { result, connections, total, used, servers: search.instances };
+    return { result, connections, total, used };
   };
   const probe = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
   const { requestsPerSecond } = probe.result;
   const full = Math.round(AHEAD * FULL / probe.used * requestsPerSecond / REQUESTS_PER_SECOND);
-  const calmer = Math.min(1, LOOK.seconds / seconds) ** EVENS_OUT;
-  let { connections } = bestLoad(await measure(full, LOOK), calmer);
+  let { connections } = bestLoad(await measure(full, LOOK));
   const measured: Measured[] = [];
   while (measured.length < MOST_TRIES) {
     const latest = await measure(connections, { warmUpSeconds, seconds });
     measured.push(latest);
-    const better = bestLoad(latest, 1);
+    const better = bestLoad(latest);
     if (better.total <= latest.total * (1 + WORTHWHILE)) break;
     connections = better.connections;
   }
@@ -99,7 +96,6 @@ export async function searchSpecWeb(
 interface Measured {
   readonly result: SpecWebResult;
   readonly connections: number;
-  readonly servers: number;
   /** How many conformed. */
   readonly total: number;
   /** How busy the CPUs were that the servers can use, between 0 and 1. */
@@ -108,17 +104,16 @@ interface Measured {
 
 /**
  * Of which load most would conform, and how many: among fewer all wait less, each in the same proportion to what it waited, such
- * that together they get what the servers can do. Connections would lie `calmer` times as far from the mean of their server.
+ * that together they get what the servers can do.
  */
 function bestLoad(
-  { result, connections, servers, used }: Measured,
-  calmer: number,
+  { result, connections, used }: Measured,
 ): { readonly connections: number; readonly total: number } {
   const { megabitsPerSecond, rates } = result;
   // As long as everybody gets what a line takes, there is more to be had than was asked for.
   const hasTime = megabitsPerSecond / connections >= UNHURRIED;
   const capacity = hasTime ? megabitsPerSecond * Math.max(1, FULL / used) : megabitsPerSecond;
-  const waits = calmed(rates.map((rate) => LINE / Math.max(rate, SLOWEST) - 1), servers, calmer);
+  const waits = rates.map((rate) => LINE / Math.max(rate, SLOWEST) - 1);
   let best = { connections: 1, total: 0 };
   for (let part = 0; part <= MOST_PART; part += PART_STEP) {
     const would = waits.map((wait) => LINE / (1 + Math.max(LEAST_WAIT, part * wait)));
@@ -128,16 +123,4 @@ function bestLoad(
     if (total > best.total) best = { connections: load, total };
   }
   return best;
-}
-
-/** `values` of connections, which take turns in belonging to `servers`, drawn to the mean of each server. */
-function calmed(values: readonly number[], servers: number, calmer: number): readonly number[] {
-  const means = Array.from({ length: servers }, (_, server) => {
-    const own = values.filter((_, index) => index % servers === server);
-    return own.reduce((sum, value) => sum + value, 0) / own.length;
-  });
-  return values.map((value, index) => {
-    const mean = means[index % servers];
-    return mean + (value - mean) * calmer;
-  });
 }

@@ -22,11 +22,11 @@ export interface ApacheOptions {
  * Basis: fitted to native Linux's 518 connections on one CPU (SOSP 2003, Figure 3); how they differ is assumed.
  */
 export const SERVER_CYCLES: Readonly<Record<RequestKind, number>> = {
-  static: 985_000,
-  standardGet: 1_285_000,
-  customAd: 1_690_000,
-  post: 1_875_000,
-  cgi: 3_120_000,
+  static: 970_000,
+  standardGet: 1_265_000,
+  customAd: 1_665_000,
+  post: 1_845_000,
+  cgi: 3_075_000,
 };
 /** A connection made ready and let go. */
 const CONNECTION_CYCLES = 60_000;
