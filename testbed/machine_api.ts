@@ -291,6 +291,21 @@ export interface WriteRecord {
   readonly after: Uint8Array;
 }
 
+/** What a debugger works on: a machine, or a domain of a host with its virtual CPUs. */
+export type DebugTarget = Pick<
+  Machine,
+  | "name"
+  | "now"
+  | "running"
+  | "cpus"
+  | "memory"
+  | "change"
+  | "debugger"
+  | "run"
+  | "interrupt"
+  | "disassemble"
+>;
+
 /** A machine. Prints as a table of what it is and how it stands. */
 export interface Machine extends TimeTravel {
   readonly name: string;

@@ -121,6 +121,11 @@ export class PvExecutor implements Executor {
     return from + this.quantumCycles as Cycle;
   }
 
+  /** Whose registers a physical CPU holds, or `null`. */
+  vcpuOn(cpu: number): Vcpu | null {
+    return this.#seats[cpu].pv.vcpu;
+  }
+
   /** Takes a virtual CPU's registers off the CPU that holds them. */
   unload(vcpu: Vcpu): void {
     if (vcpu.loadedOn < 0) return;

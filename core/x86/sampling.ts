@@ -6,6 +6,7 @@
  */
 
 import type { Cpu } from "./cpu.ts";
+import type { CpuLook } from "./cpu_look.ts";
 import { offsetOf } from "./state/layout.ts";
 import { ModeKey } from "./system/mode.ts";
 
@@ -25,7 +26,7 @@ const FLAT_32 = ModeKey.flat | ModeKey.code32;
 const CPL = offsetOf("cpl") >> 2;
 
 /** The linear address of a CPU's next instruction. */
-export function codeAddress({ state }: Cpu): bigint {
+export function codeAddress({ state }: CpuLook): bigint {
   if ((state.modeKey & ModeKey.long) !== 0) return state.rip;
   return BigInt.asUintN(32, state.rip + state.csBase);
 }
@@ -34,7 +35,7 @@ export function codeAddress({ state }: Cpu): bigint {
  * Return addresses by the chain of frame pointers that starts in RBP, innermost first. The chain ends where it is
  * no longer one: a frame that is not above the last one, is far from it, or is not mapped. Empty outside flat modes.
  */
-export function callersByFramePointer(cpu: Cpu): bigint[] {
+export function callersByFramePointer(cpu: CpuLook): bigint[] {
   const { state } = cpu;
   const isLong = (state.modeKey & ModeKey.long) !== 0;
   if (!isLong && (state.modeKey & (ModeKey.flat | ModeKey.code32)) !== FLAT_32) return [];
@@ -57,14 +58,14 @@ export function callersByFramePointer(cpu: Cpu): bigint[] {
 }
 
 /** A pointer at a linear address, or `null` if no RAM is mapped there. */
-function peekWord(cpu: Cpu, address: bigint, width: bigint): bigint | null {
+function peekWord(cpu: CpuLook, address: bigint, width: bigint): bigint | null {
   const low = peek32(cpu, address);
   if (width === 4n) return low === null ? null : BigInt(low);
   const high = peek32(cpu, address + 4n);
   return low === null || high === null ? null : (BigInt(high) << 32n) | BigInt(low);
 }
 
-function peek32({ mmu, memory }: Cpu, address: bigint): number | null {
+function peek32({ mmu, memory }: CpuLook, address: bigint): number | null {
   const physical = mmu.peek(
     Number(BigInt.asIntN(32, address)),
     Number(BigInt.asIntN(32, address >> 32n)),

@@ -6,7 +6,7 @@
  * function below is certain, any other may be left from before and is marked so, as Linux itself does in its reports.
  */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { callersByFramePointer, codeAddress } from "../../core/x86/sampling.ts";
 import { ModeKey } from "../../core/x86/system/mod.ts";
 import type { Symbols } from "./symbols.ts";
@@ -32,7 +32,7 @@ const MAX_FRAMES = 64;
 
 /** The frames of a CPU, innermost first. */
 export function backTrace(
-  cpu: Cpu,
+  cpu: CpuLook,
   symbols: Symbols,
   framePointers: boolean,
   read: ReadLinear,
@@ -53,7 +53,7 @@ export function backTrace(
 }
 
 function searchedFrames(
-  { state }: Cpu,
+  { state }: CpuLook,
   address: bigint,
   symbols: Symbols,
   read: ReadLinear,

@@ -1,7 +1,7 @@
 /** The debugger's commands: what each takes and prints, at the REPL's prompt (`.walk`) and in gdb (`monitor walk`). */
 
 import { unreachable } from "../../core/lib/assert.ts";
-import type { CpuView, Machine, StopReason } from "../machine_api.ts";
+import type { CpuView, DebugTarget, StopReason } from "../machine_api.ts";
 import { closest } from "../suggestion.ts";
 import { table } from "../tables.ts";
 import { describeStop, listInstructions } from "../views.ts";
@@ -22,7 +22,7 @@ export interface DebugCommand {
   readonly usage: string;
   readonly help: string;
   /** Returns what to print; throws an error that says what would be right. */
-  run(words: readonly string[], machine: Machine): string | Promise<string>;
+  run(words: readonly string[], machine: DebugTarget): string | Promise<string>;
 }
 
 const DEFAULT_WATCHED_BYTES = 8;
@@ -137,13 +137,13 @@ export const DEBUG_COMMANDS: Readonly<Record<string, DebugCommand>> = {
   },
 };
 
-function told(machine: Machine, id: number): string {
+function told(machine: DebugTarget, id: number): string {
   const stop = machine.debugger.stops.find((stop) => stop.id === id)!;
   return `stop ${id}: ${describeCondition(stop.condition)}`;
 }
 
 /** The stops as a table. */
-export function listStops({ debugger: { stops, symbols } }: Machine): string {
+export function listStops({ debugger: { stops, symbols } }: DebugTarget): string {
   if (stops.length === 0) return "no stops are set";
   return table(
     ["stop", "at", "", "hits"],
@@ -157,12 +157,12 @@ export function listStops({ debugger: { stops, symbols } }: Machine): string {
 }
 
 /** Why the machine stopped, and the instruction that comes next. */
-async function describeWhere(machine: Machine, stop: StopReason, cpu = "0"): Promise<string> {
+async function describeWhere(machine: DebugTarget, stop: StopReason, cpu = "0"): Promise<string> {
   const place = await describePlace(machine, stop.kind === "breakpoint" ? stop.cpu : number(cpu));
   return stop.kind === "limit" ? place : `${describeStop(stop)}\n${place}`;
 }
 
-async function describePlace(machine: Machine, cpu: number): Promise<string> {
+async function describePlace(machine: DebugTarget, cpu: number): Promise<string> {
   const where = `${machine.debugger.placeOf(cpu)}, cycle ${machine.now}`;
   return `${where}\n${listInstructions(await machine.disassemble(undefined, 1, cpu))}`;
 }
@@ -170,7 +170,7 @@ async function describePlace(machine: Machine, cpu: number): Promise<string> {
 /** What stands before `if`, and the options that say what stands behind it. */
 function splitCondition(
   words: readonly string[],
-  machine: Machine,
+  machine: DebugTarget,
 ): [what: readonly string[], options: StopOptions] {
   const at = words.indexOf("if");
   if (at < 0) return [words, {}];
@@ -179,13 +179,12 @@ function splitCondition(
   return [words.slice(0, at), { condition: (cpu) => holds(cpu) !== 0n }];
 }
 
-/** The value of an expression on a CPU. */
 /** The value of an expression on CPU 0; throws an error that says what is wrong with it. */
-export function valueIn(text: string, machine: Machine): bigint {
+export function valueIn(text: string, machine: DebugTarget): bigint {
   return evaluator(text, machine)(machine.cpus[0]);
 }
 
-function evaluator(text: string, machine: Machine): (cpu: CpuView) => bigint {
+function evaluator(text: string, machine: DebugTarget): (cpu: CpuView) => bigint {
   const expression: Expression = parseExpression(text);
   const { symbols } = machine.debugger;
   const scope = ({ registers, index }: CpuView): ExpressionScope => ({
@@ -198,7 +197,7 @@ function evaluator(text: string, machine: Machine): (cpu: CpuView) => bigint {
   return (cpu) => expression(scope(cpu));
 }
 
-function conditionOf(words: readonly string[], machine: Machine): StopCondition {
+function conditionOf(words: readonly string[], machine: DebugTarget): StopCondition {
   const [what, argument] = words;
   const kind = EVENTS.find((event) => event === what);
   switch (kind) {

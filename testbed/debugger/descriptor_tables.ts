@@ -1,6 +1,6 @@
 /** GDT, LDT and IDT of a CPU, decoded. Source: SDM volume 3, "Segment Descriptors" and "IDT Descriptors". */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { Attribute, Efer } from "../../core/x86/state/bits.ts";
 import { offsetOf } from "../../core/x86/state/layout.ts";
 import { attributesOf, baseOf, limitOf } from "../../core/x86/system/segment_fields.ts";
@@ -76,7 +76,7 @@ const VECTORS = 256;
 const LDTR = offsetOf("ldtrSelector") >> 2;
 
 /** Reads and decodes the tables. */
-export function descriptorTables({ state }: Cpu, read: ReadLinear): DescriptorTables {
+export function descriptorTables({ state }: CpuLook, read: ReadLinear): DescriptorTables {
   const wide = (state.efer & Efer.LMA) !== 0;
   const segments = (base: bigint, limit: number, selectorBits: number) => ({
     base: BigInt.asUintN(64, base),

@@ -3,11 +3,11 @@
  * the trace hash.
  */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { Efer } from "../../core/x86/state/bits.ts";
 import { codeAddress } from "../../core/x86/sampling.ts";
 import { type KernelCode, writeSymbolElf } from "../../guests/linux/mod.ts";
-import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
+import type { DebugTarget, RunOptions, StopReason } from "../machine_api.ts";
 import type { CpuNews } from "./cpu_news.ts";
 import { backTrace, type StackFrame } from "./back_trace.ts";
 import type { Debugger, WatchOptions } from "./debugger_api.ts";
@@ -24,7 +24,7 @@ const RETURNING = ["call", "rep", "loop"];
 
 /** What the debugger needs of its machine. */
 export interface DebuggerParts extends StopListParts {
-  readonly machine: Machine;
+  readonly machine: DebugTarget;
   kernelCode(): KernelCode | null;
 }
 
@@ -160,7 +160,7 @@ export class MachineDebugger implements Debugger {
   }
 
   /** A CPU itself, for those who stand beside the debugger. */
-  cpu(index: number): Cpu {
+  cpu(index: number): CpuLook {
     const cpu = this.#parts.cpus[index];
     if (cpu) return cpu;
     throw new RangeError(`there is no CPU ${index}; there are ${this.#parts.cpus.length}`);

@@ -3,7 +3,7 @@
 import { physical } from "../../core/lib/brand.ts";
 import type { RadixFormat, RadixLevel } from "../../core/memory/radix_walker.ts";
 import { bitsOf } from "../../core/memory/radix_walker.ts";
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { pagingFormat } from "../../core/x86/paging/formats.ts";
 import { table } from "../tables.ts";
 
@@ -58,12 +58,16 @@ export interface TableRoot {
 }
 
 /** The tables that a CPU uses now. */
-export function tableRoot({ state }: Cpu): TableRoot {
+export function tableRoot({ state }: CpuLook): TableRoot {
   return { cr3: state.cr3, format: pagingFormat(state.cr0, state.cr4, state.efer) };
 }
 
 /** Walks to a linear address as a CPU would, through its own tables or those of `root`. */
-export function pageWalk(cpu: Cpu, address: bigint, root: TableRoot = tableRoot(cpu)): PageWalk {
+export function pageWalk(
+  cpu: CpuLook,
+  address: bigint,
+  root: TableRoot = tableRoot(cpu),
+): PageWalk {
   const { state, memory } = cpu;
   const { cr3, format } = root;
   const linear = BigInt.asUintN(format?.levels.length === 4 ? 64 : 32, address);
@@ -114,7 +118,7 @@ export function pageWalk(cpu: Cpu, address: bigint, root: TableRoot = tableRoot(
   return found(null, PAGE, "the walk has no end");
 }
 
-function readEntry({ memory }: Cpu, address: number, { entryBytes }: RadixFormat): bigint {
+function readEntry({ memory }: CpuLook, address: number, { entryBytes }: RadixFormat): bigint {
   const bytes = new Uint8Array(entryBytes);
   memory.readBytes(physical(address), bytes);
   const view = new DataView(bytes.buffer);

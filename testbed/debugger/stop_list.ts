@@ -8,10 +8,10 @@
 import type { MachineMemory } from "../../core/memory/machine_memory.ts";
 import type { DebugControl } from "../../core/x86/debugging/debug_control.ts";
 import type { DebugPort } from "../../core/x86/debugging/debug_port.ts";
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { codeAddress } from "../../core/x86/sampling.ts";
 import { offsetOf } from "../../core/x86/state/layout.ts";
-import type { CpuView } from "../machine_api.ts";
+import type { CpuView, StopReason } from "../machine_api.ts";
 import type { CpuNews } from "./cpu_news.ts";
 import { MemoryWatch } from "./memory_watch.ts";
 import {
@@ -52,6 +52,12 @@ export interface MetStop {
   readonly failure?: unknown;
 }
 
+/** How a run ends that was stopped. Throws what a condition threw. */
+export function stopReasonOf({ failure, cpu, address, hits, isStep }: MetStop): StopReason {
+  if (failure !== undefined) throw failure;
+  return isStep ? { kind: "limit" } : { kind: "breakpoint", cpu, address, hits };
+}
+
 interface Entry {
   readonly id: number;
   readonly condition: StopCondition;
@@ -61,11 +67,14 @@ interface Entry {
   hits: number;
 }
 
+/** What the processors are told to look out for. */
+export type StopControl = Pick<DebugControl, "setCodeStops" | "setWatchpoints" | "attach">;
+
 /** What the list needs of its machine. */
 export interface StopListParts {
-  readonly control: DebugControl;
+  readonly control: StopControl;
   readonly memory: MachineMemory;
-  readonly cpus: readonly Cpu[];
+  readonly cpus: readonly CpuLook[];
   readonly views: readonly CpuView[];
   /** Whether the machine runs: outside of runs nothing is noted. */
   running(): boolean;
@@ -246,7 +255,7 @@ export class StopList implements DebugPort {
 
   // ---- what the processors tell and ask ----
 
-  stopsBefore(cpu: Cpu, cycle: number): boolean {
+  stopsBefore(cpu: CpuLook, cycle: number): boolean {
     if (this.#ignored) return false;
     const address = BigInt.asUintN(64, codeAddress(cpu));
     const ids = [...this.#entries.values()]
@@ -257,7 +266,7 @@ export class StopList implements DebugPort {
     return this.#judge(cpu, cycle, ids);
   }
 
-  stopsAfter(cpu: Cpu, cycle: number): boolean {
+  stopsAfter(cpu: CpuLook, cycle: number): boolean {
     const level = cpu.state.u32[CPL];
     if (level !== this.#levels[cpu.index]) {
       this.#levels[cpu.index] = level;
@@ -269,14 +278,14 @@ export class StopList implements DebugPort {
     return this.#judge(cpu, cycle, [...this.#noted], isStepped);
   }
 
-  trap(_cpu: Cpu, vector: number): void {
+  trap(_cpu: CpuLook, vector: number): void {
     this.#noteAll(({ condition }) =>
       condition.kind === "trap" && (condition.vector ?? vector) === vector &&
       (condition.vector !== null || vector < FIRST_INTERRUPT)
     );
   }
 
-  system(cpu: Cpu, name: string): void {
+  system(cpu: CpuLook, name: string): void {
     const { state } = cpu;
     if (state.u32[CPL] !== this.#levels[cpu.index]) cpu.ports.requestStop();
     if (this.#listeners.size > 0) {
@@ -315,7 +324,7 @@ export class StopList implements DebugPort {
   }
 
   /** Whether the machine stops, for stops `ids` that were met or for a step that has ended. */
-  #judge(cpu: Cpu, cycle: number, ids: readonly number[], isStepped = false): boolean {
+  #judge(cpu: CpuLook, cycle: number, ids: readonly number[], isStepped = false): boolean {
     this.#noted.clear();
     const place = { cpu: cpu.index, cycle, address: codeAddress(cpu) };
     const met: Entry[] = [];
@@ -340,7 +349,7 @@ export class StopList implements DebugPort {
     return true;
   }
 
-  #isMet({ id, options, condition }: Entry, cpu: Cpu): boolean {
+  #isMet({ id, options, condition }: Entry, cpu: CpuLook): boolean {
     if (this.#only !== null && this.#only !== id) return false;
     if (options.cpu !== undefined && options.cpu !== cpu.index) return false;
     if (condition.kind === "pageTable") {

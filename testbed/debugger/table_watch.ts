@@ -1,6 +1,6 @@
 /** Page-table entries on the way to one address, and whether they changed since they were looked at. */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { FRAME_BYTES } from "../../core/memory/machine_memory.ts";
 import { pageWalk, type PageWalkStep, type TableRoot, tableRoot } from "./page_walk.ts";
 import type { Stretch } from "./memory_watch.ts";
@@ -13,7 +13,7 @@ export class TableWatch {
   #steps: readonly PageWalkStep[];
   readonly #root: TableRoot;
 
-  constructor(readonly id: number, private readonly cpu: Cpu, readonly address: bigint) {
+  constructor(readonly id: number, private readonly cpu: CpuLook, readonly address: bigint) {
     this.#root = tableRoot(cpu);
     this.#steps = pageWalk(cpu, address, this.#root).steps;
     if (this.#steps.length === 0) {

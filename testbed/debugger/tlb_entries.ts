@@ -1,6 +1,6 @@
 /** What the TLBs of a CPU hold. */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { SLOW_TAG, TlbBits, type TlbTable, View } from "../../core/x86/paging/tlb.ts";
 import { table } from "../tables.ts";
 
@@ -22,7 +22,7 @@ const CODE_NAMES = ["supervisor fetch", "user fetch"];
 const LISTED = 40;
 
 /** The translations of a bare machine, or of the host of virtual ones, in order of their addresses. */
-export function tlbEntries({ mmu }: Cpu): TlbEntryView[] {
+export function tlbEntries({ mmu }: CpuLook): TlbEntryView[] {
   const [bank] = mmu.banks;
   return [
     ...bank.data.flatMap((each, view) => entriesOf(each, VIEW_NAMES[view])),

@@ -4,7 +4,7 @@
  * Source: "Debugging with GDB", "Target Descriptions", "i386 Features". Control registers are a feature of our own.
  */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import {
   type FieldName,
   fprOffset,
@@ -23,7 +23,7 @@ export interface GdbRegister {
   /** What it is called when it is set; left out of those that cannot be. */
   readonly field?: string;
   /** Its value, as many bytes as `bits` says. */
-  read(cpu: Cpu): Uint8Array;
+  read(cpu: CpuLook): Uint8Array;
 }
 
 /** A feature of a description. */
@@ -80,7 +80,7 @@ function number(
   name: string,
   bits: 32 | 64,
   type: string,
-  value: (cpu: Cpu) => bigint,
+  value: (cpu: CpuLook) => bigint,
   group?: string,
 ): GdbRegister {
   return { name, bits, type, group, read: (cpu) => littleEndian(value(cpu), bits / 8) };
@@ -91,12 +91,12 @@ function littleEndian(value: bigint, bytes: number): Uint8Array {
 }
 
 /** A field of the CPU state. */
-function wide({ state }: Cpu, name: FieldName): bigint {
+function wide({ state }: CpuLook, name: FieldName): bigint {
   const offset = offsetOf(name);
   return (BigInt(state.high(offset) >>> 0) << 32n) | BigInt(state.low(offset) >>> 0);
 }
 
-function narrow({ state }: Cpu, name: FieldName): bigint {
+function narrow({ state }: CpuLook, name: FieldName): bigint {
   return BigInt(state.low(offsetOf(name)) >>> 0);
 }
 
@@ -133,26 +133,26 @@ function core(bits: 32 | 64): GdbRegister[] {
       },
     })),
     ...([
-      ["fctrl", (cpu: Cpu) => narrow(cpu, "fpuControl")],
-      ["fstat", ({ state }: Cpu) => BigInt(state.fpuStatus | (state.fpuTop << 11))],
+      ["fctrl", (cpu: CpuLook) => narrow(cpu, "fpuControl")],
+      ["fstat", ({ state }: CpuLook) => BigInt(state.fpuStatus | (state.fpuTop << 11))],
       ["ftag", tagWord],
-      ["fiseg", (cpu: Cpu) => narrow(cpu, "fpuCs")],
-      ["fioff", (cpu: Cpu) => narrow(cpu, "fpuIp")],
-      ["foseg", (cpu: Cpu) => narrow(cpu, "fpuDs")],
-      ["fooff", (cpu: Cpu) => narrow(cpu, "fpuDp")],
-      ["fop", (cpu: Cpu) => narrow(cpu, "fpuOpcode")],
+      ["fiseg", (cpu: CpuLook) => narrow(cpu, "fpuCs")],
+      ["fioff", (cpu: CpuLook) => narrow(cpu, "fpuIp")],
+      ["foseg", (cpu: CpuLook) => narrow(cpu, "fpuDs")],
+      ["fooff", (cpu: CpuLook) => narrow(cpu, "fpuDp")],
+      ["fop", (cpu: CpuLook) => narrow(cpu, "fpuOpcode")],
     ] as const).map(([name, value]) => number(name, 32, "int", value, "float")),
   ];
 }
 
 /** The x87 tag word: two bits for each physical register. SDM vol. 1, "x87 FPU Tag Word". */
-function tagWord({ state }: Cpu): bigint {
+function tagWord({ state }: CpuLook): bigint {
   let tags = 0;
   for (let i = 0; i < X87_REGISTERS; i++) tags |= tagOf(state, i) << (2 * i);
   return BigInt(tags);
 }
 
-function tagOf(state: Cpu["state"], register: number): number {
+function tagOf(state: CpuLook["state"], register: number): number {
   if (((state.fpuTags >> register) & 1) !== 0) return 3;
   const at = fprOffset(register);
   const exponent = state.low(at + 8) & 0x7fff;

@@ -17,6 +17,8 @@ import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { switchCost } from "../../core/hypervisor/accounting/switch_cost.ts";
+import type { Vcpu } from "../../core/hypervisor/vcpu.ts";
+import { openCpuState } from "../../core/x86/state/cpu_state.ts";
 import type { Policy } from "../../core/hypervisor/policy.ts";
 import {
   imageSummary,
@@ -35,6 +37,7 @@ import { parseMac } from "../../devices/net/mod.ts";
 import type { StopReason } from "../machine_api.ts";
 import type { RamSource } from "../snapshot/page_store.ts";
 import { parseSize } from "../units.ts";
+import { stopReasonOf } from "../debugger/stop_list.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
 import { BACK_ENDS_CHOICES, type BackEndsChoice } from "./back_ends_choice.ts";
 import { DomainZero } from "./domain_zero.ts";
@@ -54,6 +57,7 @@ import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.ts";
 import { HostHardware } from "./host_hardware.ts";
+import { HostStops } from "./host_stops.ts";
 import { creation, HostDoor, type NamedDevices, restoration } from "./host_inputs.ts";
 import { restoreHost, saveHost } from "./host_snapshot.ts";
 import { kernelImages } from "./kernel_images.ts";
@@ -118,6 +122,7 @@ export class Host {
   #mayHaveEnded = true;
   /** Where what is done to it from outside comes in. */
   readonly inputs: HostDoor = new HostDoor(this);
+  #stops: HostStops | null = null;
   /** Slices of runs that have passed. */
   #slices = 0;
   /** Lines of the hypervisor's log. */
@@ -281,6 +286,14 @@ export class Host {
     return this.domains.at(-1)!;
   }
 
+  /** Used by the door: sets a general register, or `rip`, of a virtual CPU. */
+  setRegister(vcpu: Vcpu, name: string, value: bigint): void {
+    this.#executor.unload(vcpu);
+    const { buffer, byteOffset } = vcpu.registers;
+    const state = openCpuState(buffer, byteOffset);
+    state[name as "rip"] = value;
+  }
+
   /** The state of the whole host, between runs. Disks are their owners' to keep. */
   snapshot(): SnapshotRecord {
     const { memory } = this.hardware;
@@ -298,6 +311,7 @@ export class Host {
     this.inputs.witness?.replaced();
     this.#mayHaveEnded = true;
     restoreHost(this, record, ram);
+    this.#stops?.moved();
   }
 
   /** Domains that it has had, modelled ones and those of drivers not counted. */
@@ -357,6 +371,7 @@ export class Host {
   /** Used by the door: see {@link destroy}. */
   remove(domain: HostDomain): void {
     this.domains.splice(this.domains.indexOf(domain), 1);
+    this.#stops?.forget(domain.domain);
     this.zero.release(domain.id);
     this.hypervisor.destroyDomain(domain.domain);
     this.#drivers.get(domain)?.place.close();
@@ -398,10 +413,13 @@ export class Host {
     limit: number,
     options: HostRunOptions,
   ): StopReason | null | Promise<StopReason | null> {
+    const told = this.#debuggerStop();
+    if (told) return told;
     this.inputs.behind(() => {
       this.dispatcher.advance(sliceEnd(this.hardware.clock.now, limit));
-      this.endSlice();
+      if (!this.#stops?.isMet) this.endSlice();
     });
+    if (this.#stops?.isMet) return null;
     if (!this.#mayHaveEnded) return this.#stopNow(limit, options);
     return this.#tellEnded().then(() => this.#stopNow(limit, options));
   }
@@ -415,6 +433,18 @@ export class Host {
   /** How many slices its runs have had. */
   get slices(): number {
     return this.#slices;
+  }
+
+  /** Where debuggers of its domains want to stop it. */
+  get stops(): HostStops {
+    const { hardware, dispatcher } = this;
+    return this.#stops ??= new HostStops({ hardware, dispatcher, executor: this.#executor });
+  }
+
+  /** What a debugger has stopped for, if one has. Throws what a condition of its stops threw. */
+  #debuggerStop(): StopReason | null {
+    const met = this.#stops?.take();
+    return met ? stopReasonOf(met) : null;
   }
 
   #stopNow(limit: number, { untilShutdown }: HostRunOptions): StopReason | null {

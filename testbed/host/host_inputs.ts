@@ -7,7 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { DomainId, PhysicalCpuId } from "../../core/lib/brand.ts";
+import type { DomainId, PhysicalAddress, PhysicalCpuId } from "../../core/lib/brand.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { unreachable } from "../../core/lib/assert.ts";
 import type { DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
@@ -32,6 +32,21 @@ export type HostChange =
     readonly vcpu: number;
     readonly hard: readonly number[];
     readonly soft?: readonly number[];
+  }
+  /** Memory of a domain that a person changed, by machine address. */
+  | {
+    readonly kind: "memory";
+    readonly domain: DomainId;
+    readonly address: number;
+    readonly bytes: Uint8Array;
+  }
+  /** A register of a virtual CPU that a person set. */
+  | {
+    readonly kind: "register";
+    readonly domain: DomainId;
+    readonly vcpu: number;
+    readonly name: string;
+    readonly value: bigint;
   }
   /** Parameters of a domain's scheduler. */
   | {
@@ -182,6 +197,10 @@ export function carryOut(host: Host, change: HostChange): void {
       return dispatcher.pools.moveDomain(domain.id, dispatcher.pools.named(change.pool));
     case "card":
       return host.addCard(found, change.index, change.card);
+    case "memory":
+      return host.hardware.memory.writeBytes(change.address as PhysicalAddress, change.bytes);
+    case "register":
+      return host.setRegister(domain.vcpus[change.vcpu], change.name, change.value);
     case "unplug":
       return zero.askToUnplug(domain.id, change.path);
     default:

@@ -1,6 +1,6 @@
 /** A CPU as scripts see it: registers by name, read-only. */
 
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import { Cr0, Efer, Eflags } from "../../core/x86/state/bits.ts";
 import {
   Activity,
@@ -17,9 +17,9 @@ const CONTROL = ["cr0", "cr2", "cr3", "cr4", "efer"] as const;
 
 /** The view of one CPU. */
 export class CpuWindow implements CpuView {
-  readonly #cpu: Cpu;
+  readonly #cpu: CpuLook;
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: CpuLook) {
     this.#cpu = cpu;
   }
 

@@ -18,6 +18,7 @@ import { cpuModel } from "../../core/x86/model/mod.ts";
 import { Processors } from "../../core/x86/processors.ts";
 import { PcBoard } from "../../devices/board/mod.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
+import { stopReasonOf } from "../debugger/stop_list.ts";
 import type {
   CheckpointView,
   CpuView,
@@ -434,10 +435,7 @@ export class PcMachine implements Machine {
   /** What the debugger has stopped for, if it has. Throws what a condition of its stops threw. */
   #debuggerStop(): StopReason | null {
     const met = this.#debugger?.list.take();
-    if (!met) return null;
-    if (met.failure !== undefined) throw met.failure;
-    const { cpu, address, hits, isStep } = met;
-    return isStep ? { kind: "limit" } : { kind: "breakpoint", cpu, address, hits };
+    return met ? stopReasonOf(met) : null;
   }
 
   /** Whether no device can wake a CPU, whatever timers are armed. */

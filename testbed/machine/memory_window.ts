@@ -2,7 +2,7 @@
 
 import type { PhysicalAddress } from "../../core/lib/brand.ts";
 import type { MachineMemory } from "../../core/memory/machine_memory.ts";
-import type { Cpu } from "../../core/x86/cpu.ts";
+import type { CpuLook } from "../../core/x86/cpu_look.ts";
 import type { MemoryView } from "../machine_api.ts";
 
 const PAGE_BYTES = 4096;
@@ -10,9 +10,9 @@ const PAGE_BYTES = 4096;
 /** The view of one machine's memory. */
 export class MemoryWindow implements MemoryView {
   readonly #memory: MachineMemory;
-  readonly #cpus: readonly Cpu[];
+  readonly #cpus: readonly CpuLook[];
 
-  constructor(memory: MachineMemory, cpus: readonly Cpu[]) {
+  constructor(memory: MachineMemory, cpus: readonly CpuLook[]) {
     this.#memory = memory;
     this.#cpus = cpus;
   }

@@ -5,16 +5,14 @@ import { writeMsrValue } from "../../core/x86/system/mod.ts";
 import { DiskImage, memoryBase } from "../../devices/disk/mod.ts";
 import type { BoardChoices } from "../../devices/board/mod.ts";
 import {
-  BootError,
   type BootModule,
-  isElf,
   type KernelCode,
   pcMemoryMap,
   planBoot,
   planRom,
-  readKernelCode,
 } from "../../guests/linux/mod.ts";
 import type { MachineNetwork, MachineOptions } from "../machine_api.ts";
+import { kernelCodeOf } from "../kernel_code.ts";
 import { applyEntry } from "./entry_state.ts";
 import { type MachineImages, readImages } from "../machine_images.ts";
 import type { PcMachine } from "./machine.ts";
@@ -108,17 +106,7 @@ function kernelStart(
     applyEntry(boot, plan);
   };
   let code: KernelCode | null | undefined;
-  return { start, kernelCode: () => code === undefined ? code = codeOf(kernel) : code };
-}
-
-/** The code of a kernel that is ELF; a compressed one hides its names. */
-function codeOf(kernel: Uint8Array): KernelCode | null {
-  try {
-    return isElf(kernel) ? readKernelCode(kernel) : null;
-  } catch (error) {
-    if (error instanceof BootError) return null;
-    throw error;
-  }
+  return { start, kernelCode: () => code === undefined ? code = kernelCodeOf(kernel) : code };
 }
 
 function romStart(image: Uint8Array): Start {

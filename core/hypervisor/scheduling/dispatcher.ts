@@ -316,7 +316,7 @@ export class CpuDispatcher implements Dispatcher {
       this.#running = null;
       this.#current = null;
     }
-    if (cpu.at <= from && until > from && !cpu.needsChoice) {
+    if (cpu.at <= from && until > from && !cpu.needsChoice && !this.#stopping) {
       throw new InvariantError(`${vcpu.name} stands still`);
     }
   }

@@ -3,7 +3,7 @@
  * that a guest could notice, and stops at instruction boundaries only.
  */
 
-import type { Cpu } from "../cpu.ts";
+import type { CpuLook } from "../cpu_look.ts";
 
 /** The debugger's side. From within each of the notes it may ask `cpu.ports.requestStop()`, to be asked soon. */
 export interface DebugPort {
@@ -12,11 +12,11 @@ export interface DebugPort {
   /** Whether it wants to be told of traps and system functions; none of them takes a quick way then. */
   readonly hearsEvents: boolean;
   /** Whether to stop before the instruction at RIP, where there is a code stop. */
-  stopsBefore(cpu: Cpu, cycle: number): boolean;
+  stopsBefore(cpu: CpuLook, cycle: number): boolean;
   /** Whether to stop at this boundary, behind one instruction or event or many. */
-  stopsAfter(cpu: Cpu, cycle: number): boolean;
+  stopsAfter(cpu: CpuLook, cycle: number): boolean;
   /** An interrupt, exception or INT is about to be delivered. */
-  trap(cpu: Cpu, vector: number): void;
+  trap(cpu: CpuLook, vector: number): void;
   /** A system function (named as in `system/functions.ts`) was carried out. */
-  system(cpu: Cpu, name: string): void;
+  system(cpu: CpuLook, name: string): void;
 }

@@ -31,7 +31,7 @@ export {
   pendingInterrupt,
   takeInterrupt,
 } from "./interrupts.ts";
-export { ModeKey, updateMode } from "./mode.ts";
+export { ModeKey, updateMode, updateModeKey } from "./mode.ts";
 export { MsrFile } from "./msr_file.ts";
 export { readMsrValue, writeMsrValue } from "./msr.ts";
 export { initCpu, resetCpu, startCpu, stateReplaced } from "./reset.ts";

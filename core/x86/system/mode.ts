@@ -61,7 +61,8 @@ export function updateLevel(cpu: Cpu): void {
   cpu.mmu.levelChanged();
 }
 
-function updateModeKey({ u32 }: CpuState): void {
+/** Recomputes what decides how code is decoded: what {@link updateLevel} does for a state that no CPU holds. */
+export function updateModeKey({ u32 }: CpuState): void {
   const csAttributes = u32[CS.attributes];
   const long = (u32[EFER] & Efer.LMA) !== 0 && (csAttributes & Attribute.long) !== 0;
   let key = (u32[CPL] === 3 ? ModeKey.user : 0) | (u32[VM_ID] << ModeKey.vmIdShift);
