@@ -3,7 +3,7 @@
  * are counted; with too many, hardly any does.
  *
  * What single connections got in one measurement says how many would conform among more or fewer of them: all share what the
- * servers can do. A short look leads to the load that is measured at full length; only where that measurement says that another
+ * servers can do. A short look at more than they can do leads to the load that is measured at full length; only where that measurement says that another
  * load is better by more than a little, there is a second one.
  */
 
@@ -48,6 +48,10 @@ const UNHURRIED = 0.39;
 /** What one waits for at least, and what one gets that waits all the time, to reckon with. */
 const LEAST_WAIT = LINE / UNHURRIED - 1;
 const SLOWEST = LINE / 100;
+/** What one gets on average where servers can do no more; a look at a load that is further up, and how many there are at most. */
+const OVERLOADED = 0.37;
+const FURTHER = 1.25;
+const MOST_LOOKS = 5;
 /** A server that has more to do at once needs less time for each request: interrupts and wake-ups serve several. */
 const AHEAD = 1.1;
 /** Measurements at full length that are made at most. */
@@ -71,13 +75,16 @@ export async function searchSpecWeb(
   ): Promise<Measured> => {
     const result = await measureSpecWeb({ ...search, ...times, connections }, options);
     const total = result.conforming.reduce((sum, each) => sum + each, 0);
-    const used = result.utilization * search.cpus / cpus;
-    return { result, connections, total, used };
+    return { result, connections, total };
   };
-  const probe = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
-  const { requestsPerSecond } = probe.result;
-  const full = Math.round(AHEAD * FULL / probe.used * requestsPerSecond / REQUESTS_PER_SECOND);
-  let { connections } = bestLoad(await measure(full, LOOK));
+  const { result: probe } = await measure(PROBE.connectionsPerCpu * cpus, PROBE);
+  const used = probe.utilization * search.cpus / cpus;
+  const full = Math.round(AHEAD * FULL / used * probe.requestsPerSecond / REQUESTS_PER_SECOND);
+  let looked = await measure(full, LOOK);
+  for (let looks = 1; looks < MOST_LOOKS && !isOverloaded(looked); looks++) {
+    looked = await measure(Math.round(looked.connections * FURTHER), LOOK);
+  }
+  let { connections } = bestLoad(looked);
   const measured: Measured[] = [];
   while (measured.length < MOST_TRIES) {
     const latest = await measure(connections, { warmUpSeconds, seconds });
@@ -98,8 +105,11 @@ interface Measured {
   readonly connections: number;
   /** How many conformed. */
   readonly total: number;
-  /** How busy the CPUs were that the servers can use, between 0 and 1. */
-  readonly used: number;
+}
+
+/** Whether connections wait so much that the servers can do no more: domains that take turns keep CPUs busy long before. */
+function isOverloaded({ result, connections }: Measured): boolean {
+  return result.megabitsPerSecond / connections < OVERLOADED;
 }
 
 /**
@@ -107,18 +117,15 @@ interface Measured {
  * that together they get what the servers can do.
  */
 function bestLoad(
-  { result, connections, used }: Measured,
+  { result }: Measured,
 ): { readonly connections: number; readonly total: number } {
   const { megabitsPerSecond, rates } = result;
-  // As long as everybody gets what a line takes, there is more to be had than was asked for.
-  const hasTime = megabitsPerSecond / connections >= UNHURRIED;
-  const capacity = hasTime ? megabitsPerSecond * Math.max(1, FULL / used) : megabitsPerSecond;
   const waits = rates.map((rate) => LINE / Math.max(rate, SLOWEST) - 1);
   let best = { connections: 1, total: 0 };
   for (let part = 0; part <= MOST_PART; part += PART_STEP) {
     const would = waits.map((wait) => LINE / (1 + Math.max(LEAST_WAIT, part * wait)));
     const mean = would.reduce((sum, rate) => sum + rate, 0) / would.length;
-    const load = Math.max(1, Math.round(capacity / mean));
+    const load = Math.max(1, Math.round(megabitsPerSecond / mean));
     const total = load * would.filter((rate) => rate >= CONFORMING).length / would.length;
     if (total > best.total) best = { connections: load, total };
   }
