@@ -4,7 +4,7 @@ export const XEN_VERSION = {
   major: 4,
   minor: 17,
   extraversion: ".0-xenarium",
-  capabilities: "xen-3.0-x86_64 ",
+  capabilities: "xen-3.0-x86_64 xen-3.0-x86_32p ",
   compiler: "TypeScript",
   compileBy: "xenarium",
   compileDomain: "",

@@ -6,6 +6,7 @@
 
 import { domainUsage } from "../../core/hypervisor/accounting/domain_usage.ts";
 import type { SchedulableVcpu, SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
+import { GUEST_SPACES } from "../../core/hypervisor/memory/guest_space.ts";
 import { XEN_VERSION } from "../../core/hypervisor/version.ts";
 import { formatMac } from "../../devices/net/mod.ts";
 import type { DomainId } from "../../core/lib/brand.ts";
@@ -40,28 +41,42 @@ export function listDomains(tools: Toolstack, only?: DomainId): string {
     const { id, name, domain } = subject;
     const mem = right((domain?.domain.pages ?? 0) * PAGE_BYTES / MIB | 0, 5);
     const vcpus = right(vcpusOf(tools, id).filter(({ state }) => state !== "offline").length, 5);
-    const state = stateLetters(tools, subject);
+    const state = stateLetters(tools, subject, LIST_STATES);
     const time = right(secondsRun(tools, id).toFixed(1), 8);
     return `${name.padEnd(NAME_WIDTH)} ${right(id, 5)} ${mem} ${vcpus}     ${state}  ${time}`;
   });
   return [head, ...rows].join("\n");
 }
 
-/** Running, blocked, paused, shut down, crashed, dying. */
-function stateLetters(tools: Toolstack, { id, domain }: Subject): string {
-  const states = vcpusOf(tools, id).map(({ state }) => state);
-  const running = states.includes("running") || states.includes("runnable");
+/** Letters of states in the order of `xl list` and of xentop: running, blocked, paused, shut down, crashed, dying. */
+const LIST_STATES = "rbpscd";
+const TOP_STATES = "dsbcpr";
+
+/** The letters of `order` that apply, and `-` for each other one: one that only waits for a CPU has none. */
+function stateLetters(tools: Toolstack, { id, domain }: Subject, order: string): string {
+  const states = vcpusOf(tools, id).map(({ state }) => state).filter((state) =>
+    state !== "offline"
+  );
   const ended = domain?.domain.shutdown ?? null;
   const paused = domain !== null && domain.domain.pauses > 0;
-  return [
-    ended === null && !paused && running ? "r" : "-",
-    ended === null && !paused && !running ? "b" : "-",
-    paused ? "p" : "-",
-    ended !== null && ended !== "crash" ? "s" : "-",
-    ended === "crash" ? "c" : "-",
-    "-",
-  ].join("");
+  const lives = ended === null && !paused;
+  const applies: Readonly<Record<string, boolean>> = {
+    r: lives && states.includes("running"),
+    b: lives && states.every((state) => state === "blocked"),
+    p: paused,
+    s: ended !== null,
+    c: ended === "crash",
+  };
+  return [...order].map((letter) => applies[letter] ? letter : "-").join("");
 }
+
+/** How `xl vcpu-list` shows what a virtual CPU does. */
+const VCPU_STATES: Readonly<Record<SchedulableVcpu["state"], string>> = {
+  running: "r--",
+  runnable: "---",
+  blocked: "-b-",
+  offline: "--p",
+};
 
 /** `xl vcpu-list`. */
 export function listVcpus(tools: Toolstack, only?: DomainId): string {
@@ -73,7 +88,7 @@ export function listVcpus(tools: Toolstack, only?: DomainId): string {
     vcpusOf(tools, id).map((vcpu) => {
       const { times } = tools.host.dispatcher.runstate(vcpu);
       const offline = vcpu.state === "offline";
-      const letters = offline ? "--p" : vcpu.state === "blocked" ? "-b-" : "r--";
+      const letters = VCPU_STATES[vcpu.state];
       const where = `${tools.affinity(vcpu.hardAffinity)} / ${tools.affinity(vcpu.softAffinity)}`;
       const time = seconds(tools, times.running).toFixed(1);
       return row(name, id, vcpu.id, offline ? "-" : vcpu.cpu, letters, time, where);
@@ -88,15 +103,22 @@ export function hostInfo(tools: Toolstack): string {
   const { host } = tools;
   const { dispatcher, hypervisor, hardware: { clock, memory } } = host;
   const { major, minor, extraversion, capabilities } = XEN_VERSION;
+  const start = BigInt.asUintN(64, BigInt(GUEST_SPACES.lp64.hypervisorStart));
   const free = hypervisor.frames.freeFrames * PAGE_BYTES;
   const facts: readonly (readonly [string, string | number])[] = [
     ["host", "xenarium"],
     ["machine", "x86_64"],
     ["nr_cpus", dispatcher.cpus.length],
     ["max_cpu_id", dispatcher.cpus.length - 1],
+    ["nr_nodes", 1],
+    ["cores_per_socket", dispatcher.cpus.length],
+    ["threads_per_core", 1],
     ["cpu_mhz", (clock.frequencyHz / 1e6).toFixed(3)],
     ["total_memory", Math.floor(memory.plan.ramBytes / MIB)],
     ["free_memory", Math.floor(free / MIB)],
+    ["sharing_freed_memory", 0],
+    ["sharing_used_memory", 0],
+    ["outstanding_claims", 0],
     ["free_cpus", dispatcher.cpus.filter(({ pool }) => pool === null).length],
     ["xen_major", major],
     ["xen_minor", minor],
@@ -105,6 +127,15 @@ export function hostInfo(tools: Toolstack): string {
     ["xen_caps", capabilities],
     ["xen_scheduler", dispatcher.pools.all[0].policy.name],
     ["xen_pagesize", PAGE_BYTES],
+    ["platform_params", `virt_start=0x${start.toString(16)}`],
+    ["xen_changeset", XEN_VERSION.changeset],
+    ["xen_commandline", ""],
+    ["cc_compiler", XEN_VERSION.compiler],
+    ["cc_compile_by", XEN_VERSION.compileBy],
+    ["cc_compile_domain", XEN_VERSION.compileDomain],
+    ["cc_compile_date", XEN_VERSION.compileDate],
+    ["build_id", ""],
+    ["xend_config_format", 4],
   ];
   return facts.map(([name, value]) => `${name.padEnd(23)}: ${value}`).join("\n");
 }
@@ -218,7 +249,7 @@ export function top(tools: Toolstack, before: TopMemory): string {
       all.reduce((sum, each) => sum + of(each), 0);
     return row([
       name.slice(0, 10),
-      stateLetters(tools, subject),
+      stateLetters(tools, subject, TOP_STATES),
       Math.floor(seconds(tools, running)),
       share.toFixed(1),
       own / KIB,
@@ -230,10 +261,14 @@ export function top(tools: Toolstack, before: TopMemory): string {
       Math.floor(total(cards, (each) => each.txBytes) / KIB),
       Math.floor(total(cards, (each) => each.rxBytes) / KIB),
       disks.length,
+      // Its back end is never out of requests.
+      0,
       total(disks, (each) => each.reads),
       total(disks, (each) => each.writes),
       total(disks, (each) => each.readBytes) / 512,
       total(disks, (each) => each.writtenBytes) / 512,
+      // No security labels.
+      0,
     ]);
   });
   before.cycle = clock.now;
@@ -255,10 +290,12 @@ const TOP_COLUMNS = [
   "NETTX(k)",
   "NETRX(k)",
   "VBDS",
+  "  VBD_OO",
   "  VBD_RD",
   "  VBD_WR",
   " VBD_RSECT",
   " VBD_WSECT",
+  "SSID",
 ];
 
 function vcpusOf(tools: Toolstack, id: DomainId): SchedulableVcpu[] {

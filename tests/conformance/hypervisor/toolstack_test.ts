@@ -7,6 +7,7 @@ import { SHUTDOWN } from "../../../core/abi/operations.ts";
 import type { Cycles } from "../../../core/clock/clock.ts";
 import type { SchedulerName } from "../../../core/hypervisor/scheduling/ports.ts";
 import { BROADCAST_MAC, ethernetFrame, parseMac, pcapHeader } from "../../../devices/net/mod.ts";
+import { elfImage } from "../../../guests/linux/test_images.ts";
 import { Host } from "../../../testbed/host/host.ts";
 import { runVerb, Toolstack, VERBS, type XlSession } from "../../../testbed/toolstack/mod.ts";
 import { pvKernelOf, VIRT_BASE } from "./pv_kernel.ts";
@@ -17,6 +18,7 @@ const SCRATCH = VIRT_BASE + 0x8000;
 const KERNELS: Readonly<Record<string, Uint8Array>> = {
   endless: pvKernelOf("again: jmp again"),
   crashes: pvKernelOf("ud2"),
+  plain: elfImage(),
   ...Object.fromEntries((["poweroff", "reboot"] as const).map((reason) => [
     reason,
     pvKernelOf(`
@@ -117,14 +119,32 @@ Deno.test("list, vcpu-list and info have xl's columns", () =>
     const info = await runVerb(session, ["info"]);
     assertStringIncludes(info, "total_memory           : 64\n");
     assertStringIncludes(info, "xen_scheduler          : credit\n");
+    assertStringIncludes(info, "xen_caps               : xen-3.0-x86_64 xen-3.0-x86_32p \n");
+    assertStringIncludes(info, "platform_params        : virt_start=0xffff800000000000\n");
     assertStringIncludes(
       await runVerb(session, ["uptime", "web1"]),
       "web1".padEnd(37) + "1 0:00:01",
     );
     assertStringIncludes(
       await runVerb(session, ["top"]),
-      "      web1 r-----          1  100.0       8192   12.5",
+      "      web1 -----r          1  100.0       8192   12.5",
     );
+  }));
+
+/** What two domains of one CPU do, and their letters in `xl list`, in xentop and in `xl vcpu-list`. */
+Deno.test("one runs, the other only waits for the CPU, and one that crashed has also shut down", () =>
+  withTools(async ({ tools, session, file }) => {
+    await tools.create(file(config("endless", `cpus = "1"`, "web1")));
+    await tools.create(file(config("endless", `cpus = "1"`, "web2")));
+    await tools.create(file(config("crashes", `on_crash = "preserve"`)));
+    await tools.run({ forCycles: SECOND });
+    const lettersOf = async (verb: string) =>
+      (await runVerb(session, [verb])).split("\n").flatMap((row) =>
+        row.match(/(?<= )[dsbcpr-]{3,6}(?= )/)?.[0] ?? []
+      );
+    assertEquals((await lettersOf("list")).slice(1).sort(), ["------", "---sc-", "r-----"]);
+    assertEquals((await lettersOf("top")).slice(1).sort(), ["------", "-----r", "-s-c--"]);
+    assertEquals((await lettersOf("vcpu-list")).slice(1, 3).sort(), ["---", "r--"]);
   }));
 
 Deno.test("pause and unpause stop a domain and let it go on", () =>
@@ -289,7 +309,8 @@ const MISTAKES: readonly [claim: string, text: string, complaint: string][] = [
     "unknown setting memroy: did you mean memory?",
   ],
   ["a kernel that is not there", config("nowhere"), "nowhere.elf"],
-  ["a kernel without Xen's notes", `name = "a"\nkernel = "./disk.img"\nmemory = 8`, "ELF"],
+  ["a kernel that is none", `name = "a"\nkernel = "./disk.img"\nmemory = 8`, "ELF"],
+  ["a kernel without Xen's notes", config("plain"), "no Xen notes"],
   [
     "more memory than there is",
     `name = "a"\nkernel = "./endless.elf"\nmemory = 1024`,
