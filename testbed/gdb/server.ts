@@ -1,12 +1,12 @@
 /**
- * GDB's remote stub of a machine: `target remote :PORT` in gdb. It listens on the loopback address alone and serves one
+ * GDB's remote stub of a machine, or of a domain of a host: `target remote :PORT` in gdb. It listens on the loopback address alone and serves one
  * client at a time; several machines listen on several ports.
  */
 
-import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
+import type { DebugTarget, RunOptions, StopReason } from "../machine_api.ts";
 import { MachineDebugger } from "../debugger/machine_debugger.ts";
 import { GdbSession } from "./session.ts";
-import { monitorCommand } from "./monitor.ts";
+import { machineOf, monitorCommand } from "./monitor.ts";
 
 const LOOPBACK = "127.0.0.1";
 const BUFFER_BYTES = 64 * 1024;
@@ -31,8 +31,8 @@ export interface GdbOptions {
   readonly runsDetached?: boolean;
 }
 
-/** Serves a machine to gdb. Throws `TypeError` if it is no machine with CPUs, `RangeError` if the port is taken. */
-export function serveGdb(machine: Machine, options: GdbOptions = {}): GdbServer {
+/** Serves a machine, or a domain, to gdb. Throws `TypeError` if it has no debugger, `RangeError` if the port is taken. */
+export function serveGdb(machine: DebugTarget, options: GdbOptions = {}): GdbServer {
   const { debugger: watcher } = machine;
   if (!(watcher instanceof MachineDebugger)) {
     throw new TypeError(`${machine.name} has no debugger that gdb could use`);
@@ -60,7 +60,7 @@ class Server implements GdbServer {
   #closed = false;
 
   constructor(
-    private readonly machine: Machine,
+    private readonly machine: DebugTarget,
     private readonly watcher: MachineDebugger,
     private readonly options: GdbOptions,
     private readonly listener: Deno.TcpListener,
@@ -106,6 +106,7 @@ class Server implements GdbServer {
     const outbox = new Outbox(client);
     const session = new GdbSession({
       machine: this.machine,
+      past: machineOf(this.machine),
       debugger: this.watcher,
       runOptions: this.options.run ?? {},
       send: (bytes) => outbox.send(bytes),

@@ -6,7 +6,7 @@
  * "Stop Reply Packets", "General Query Packets".
  */
 
-import type { Machine, RunOptions, StopReason } from "../machine_api.ts";
+import type { DebugTarget, RunOptions, StopReason, TimeTravel } from "../machine_api.ts";
 import type { MachineDebugger } from "../debugger/machine_debugger.ts";
 import { fromHex, hexNumber, PACKET_BYTES, PacketReader, toHex, writePacket } from "./packets.ts";
 import { ARCHITECTURES, type GdbArchitecture, type GdbRegister, targetXml } from "./registers.ts";
@@ -14,7 +14,9 @@ import { ClientStops } from "./stops.ts";
 
 /** What a session works on. */
 export interface SessionParts {
-  readonly machine: Machine;
+  readonly machine: DebugTarget;
+  /** Goes back; `null` for what has no past. */
+  readonly past: TimeTravel | null;
   readonly debugger: MachineDebugger;
   /** Bounds of each run besides the client's stops. */
   readonly runOptions: RunOptions;
@@ -36,7 +38,8 @@ const NOT_MAPPED = "E14";
 /** Packets that may wait while the machine runs, and those that are answered in a row. */
 const MAX_WAITING = 64;
 const SUPPORTED = `PacketSize=${PACKET_BYTES.toString(16)};qXfer:features:read+;` +
-  "QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+;ReverseStep+;ReverseContinue+";
+  "QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+";
+const SUPPORTED_BACKWARDS = ";ReverseStep+;ReverseContinue+";
 /** Stops behind which the machine does not go on. */
 const ENDS: readonly StopReason["kind"][] = ["powerOff", "exit", "marker"];
 
@@ -158,7 +161,7 @@ export class GdbSession {
       case "S":
         return await this.#resume(this.#cpu);
       case "b":
-        return rest === "s" || rest === "c" ? await this.#back(rest === "s") : "";
+        return await this.#back(rest);
       case "v":
         return await this.#multi(packet);
       case "q":
@@ -309,20 +312,22 @@ export class GdbSession {
   }
 
   /** Goes back by one instruction, or to where a run would have stopped before. */
-  async #back(isStep: boolean): Promise<string> {
+  async #back(how: string): Promise<string> {
+    const { machine, past } = this.#parts;
+    if (past === null || (how !== "s" && how !== "c")) return "";
+    const isStep = how === "s";
     this.#stops.apply(isStep);
-    const { machine } = this.#parts;
     const undoes = this.#watchedAt === machine.now ? this.#lastStop : null;
     return await this.#run(async () => {
       if (isStep || undoes !== null) {
-        await machine.reverseStep(1, this.#cpu);
+        await past.reverseStep(1, this.#cpu);
         return this.#stopped(undoes ?? `T${Signal.trap}${this.#thread(this.#cpu)}`);
       }
-      const stop = await machine.reverseContinue();
+      const stop = await past.reverseContinue();
       if (stop.kind === "limit") return this.#stopped(`T${Signal.trap}replaylog:begin;`);
       const reply = this.#stopReply(stop, null);
       // Going back, a store has happened until it is undone.
-      if (this.#watchedAt !== null) await machine.reverseStep(1, this.#cpu);
+      if (this.#watchedAt !== null) await past.reverseStep(1, this.#cpu);
       this.#watchedAt = null;
       return reply;
     });
@@ -385,7 +390,7 @@ export class GdbSession {
     const [name] = packet.split(/[:,]/);
     switch (name) {
       case "qSupported":
-        return SUPPORTED;
+        return this.#parts.past === null ? SUPPORTED : SUPPORTED + SUPPORTED_BACKWARDS;
       case "QStartNoAckMode":
         this.#acknowledges = false;
         return OK;

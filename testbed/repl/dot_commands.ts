@@ -2,7 +2,8 @@
 
 import { physical } from "../../core/lib/brand.ts";
 import { DEBUG_COMMANDS, valueIn } from "../debugger/commands.ts";
-import type { Machine } from "../machine_api.ts";
+import type { HostDomain } from "../host/host_domain.ts";
+import type { DebugTarget, Machine } from "../machine_api.ts";
 import type { MachineRegistry } from "../machine_registry.ts";
 import { type GuestProfile, listFunctions } from "../profile/guest_profile.ts";
 import { suggest } from "../suggestion.ts";
@@ -28,6 +29,8 @@ export interface CommandContext {
   readonly machines: MachineRegistry;
   /** The machine that commands mean; the newest one until another is chosen. */
   selected: string | null;
+  /** The domain that debugger commands mean instead, if one was chosen. */
+  domain: HostDomain | null;
   /** The profile that was started of each machine. */
   readonly profiles: WeakMap<Machine, GuestProfile>;
   /** Connects the terminal to a console and runs its machine, until the user leaves. */
@@ -55,7 +58,22 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     run: ([name], context) => {
       if (name === undefined) return listMachines(context.machines);
       context.selected = named(name, context.machines).name;
+      context.domain = null;
       return `commands mean ${context.selected} now`;
+    },
+  },
+  domain: {
+    usage: ".domain [[host] name]",
+    help: "say or choose which domain of the newest host (or of another) debugger commands mean",
+    run: async (words, context) => {
+      if (words.length > 0) {
+        const [host, name] = words.length > 1 ? words : [undefined, words[0]];
+        context.domain = await context.xl.domain(name, host);
+      }
+      const { domain } = context;
+      return domain
+        ? `debugger commands mean domain ${domain.name} now; .machines NAME chooses a machine`
+        : "debugger commands mean a machine; .domain NAME chooses a domain";
     },
   },
   console: {
@@ -78,7 +96,7 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     usage: ".disas [address] [count]",
     help: "list instructions, from RIP or from a linear address",
     run: async ([address, count], context) => {
-      const machine = chosen(context);
+      const machine = debugged(context);
       const from = address === undefined ? undefined : addressOf(address, machine);
       return listInstructions(await machine.disassemble(from, countOf(count, DEFAULT_LINES)));
     },
@@ -87,7 +105,7 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     usage: ".regs [cpu]",
     help: "show the registers of one CPU, or of all",
     run: ([index], context) => {
-      const { cpus } = chosen(context);
+      const { cpus } = debugged(context);
       if (index === undefined) return cpus.map(describeCpu).join("\n\n");
       const cpu = cpus[countOf(index, 0)];
       if (!cpu) throw new RangeError(`there is no CPU ${index}; there are ${cpus.length}`);
@@ -99,7 +117,7 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
     help: "dump memory at a linear address of CPU 0; phys:address for a physical one",
     run: ([address, length], context) => {
       if (address === undefined) throw new SyntaxError("expected an address: .mem 0x1000 64");
-      const machine = chosen(context);
+      const machine = debugged(context);
       const { memory } = machine;
       const count = countOf(length, DEFAULT_DUMP_BYTES);
       const at = addressOf(address.replace(/^phys:/, ""), machine);
@@ -175,7 +193,7 @@ export const DOT_COMMANDS: Readonly<Record<string, DotCommand>> = {
   ...Object.fromEntries(
     Object.entries(DEBUG_COMMANDS).map(([name, { usage, help, run }]): [string, DotCommand] => [
       name,
-      { usage, help, run: (words, context) => run(words, chosen(context)) },
+      { usage, help, run: (words, context) => run(words, debugged(context)) },
     ]),
   ),
 };
@@ -199,6 +217,7 @@ export function helpText(others: readonly (readonly [usage: string, help: string
 function select(outcome: string | Made, context: CommandContext): string {
   if (typeof outcome === "string") return outcome;
   context.selected = outcome.machine.name;
+  context.domain = null;
   return outcome.text;
 }
 
@@ -206,6 +225,14 @@ function chosen({ machines, selected }: CommandContext): Machine {
   const machine = (selected && machines.get(selected)) || [...machines].at(-1);
   if (!machine) throw new RangeError("there is no machine: make one with await createMachine({})");
   return machine;
+}
+
+/** What the debugger's commands work on. */
+function debugged(context: CommandContext): DebugTarget {
+  const { domain } = context;
+  if (domain === null) return chosen(context);
+  if (domain.host.domains.includes(domain)) return domain;
+  throw new RangeError(`domain ${domain.name} is gone: choose another by .domain, or .machines`);
 }
 
 function named(name: string, machines: MachineRegistry): Machine {
@@ -223,7 +250,7 @@ function countOf(text: string | undefined, otherwise: number): number {
 }
 
 /** Bare digits are hexadecimal; whatever else is an expression, as the debugger's commands take it. */
-function addressOf(text: string, machine: Machine): bigint {
+function addressOf(text: string, machine: DebugTarget): bigint {
   if (/^(?:0x)?[0-9a-f]{1,16}$/i.test(text)) return BigInt(text.replace(/^(?:0x)?/i, "0x"));
   return valueIn(text, machine);
 }

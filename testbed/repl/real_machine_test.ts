@@ -77,3 +77,24 @@ Deno.test("Ctrl-C stops a real machine that runs for ever, and it can be looked 
     assertStringIncludes(await session.expect(PROMPT), "interrupted");
     assertStringIncludes(await line(session, "1 + 1"), "2");
   }));
+
+Deno.test("the debugger's commands work on a domain of a host that was chosen", () =>
+  atTerminal(async (session) => {
+    for (
+      const text of [
+        "const host = await Host.boot({ memory: '64MiB' })",
+        "const d = await host.create({ name: 'a', kernel: 'tiny', memory: '4MiB' })",
+      ]
+    ) assertEquals(await line(session, text), "");
+    assertStringIncludes(await line(session, "await d.console.waitFor('tiny> ')"), "tiny>");
+    assertStringIncludes(await line(session, ".domain b"), "there is no domain b");
+    assertStringIncludes(await line(session, ".domain a"), "debugger commands mean domain a now");
+    assertStringIncludes(await line(session, ".regs"), "rip");
+    assertStringIncludes(await line(session, ".break rip+1"), "stop 1");
+    await line(session, "d.console.send('help\\n')");
+    assertStringIncludes(await line(session, ".cont"), "stop 1");
+    assertStringIncludes(await line(session, ".walk rip"), "PML4E");
+    assertStringIncludes(await line(session, ".stepi"), "cycle");
+    assertStringIncludes(await line(session, "host.destroy(d)"), "");
+    assertStringIncludes(await line(session, ".regs"), "domain a is gone");
+  }));

@@ -68,6 +68,7 @@ class Shell {
     this.#context = {
       machines: options.machines,
       selected: null,
+      domain: null,
       profiles: new WeakMap(),
       attach: (target) => this.#attach(target),
       xl: new XlSessions(options.hosts, (target) => this.#attach(target)),

@@ -1,6 +1,7 @@
 /** `.xl`: the verbs of xl for the hosts of a session. */
 
 import type { Host } from "../host/host.ts";
+import type { HostDomain } from "../host/host_domain.ts";
 import type { HostRegistry } from "../host_registry.ts";
 import type { SerialConsole, StopReason } from "../machine_api.ts";
 import type { XlSession } from "../toolstack/mod.ts";
@@ -29,6 +30,12 @@ export class XlSessions {
     const command = wordsOf(words.join(" "));
     const name = command[0] === "-h" ? command.splice(0, 2)[1] : undefined;
     return await runVerb(await this.#session(name), command);
+  }
+
+  /** A domain of the newest host, or of the one named. Rejects with `RangeError` that says which there are. */
+  async domain(name: string, host?: string): Promise<HostDomain> {
+    const { tools } = await this.#session(host);
+    return tools.domain(name);
   }
 
   async #session(name?: string): Promise<XlSession> {

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { assemble } from "../../core/x86/assembler/mod.ts";
-import { createMachine, type Machine, serveGdb } from "../../mod.ts";
+import type { Cycle } from "../../core/clock/clock.ts";
+import { createMachine, Host, type Machine, serveGdb } from "../../mod.ts";
 import { PacketReader, writePacket } from "../../testbed/gdb/packets.ts";
 import { kernelOf } from "./small_kernel.ts";
 
@@ -244,4 +245,35 @@ Deno.test("several machines listen on several ports; a port that is taken is tol
   const again = () => serveGdb(third, { port });
   await assertRejects(again, RangeError, `port ${port} of 127.0.0.1 is in use`);
   for (const server of servers) server.close();
+});
+
+Deno.test("a domain of a host is served as a machine is, but that it has no past", async () => {
+  const host = await Host.boot({ memory: "64MiB" });
+  const domain = await host.create({ name: "a", kernel: "tiny", memory: "4MiB" });
+  await domain.console.waitFor("tiny> ");
+  const { rip } = domain.cpus[0].registers;
+  const server = await serveGdb(domain, { run: { untilCycle: domain.now + 1_000_000 as Cycle } });
+  const client = await Client.of(server.port);
+  const little = (value: bigint) =>
+    value.toString(16).padStart(16, "0").match(/../g)!.reverse().join("");
+  const bytes = [...domain.memory.readLinear(0, rip, 4)];
+  const supported = await client.ask("qSupported");
+  assertStringIncludes(supported, "hwbreak+");
+  assert(!supported.includes("Reverse"), supported);
+  assertStringIncludes(await client.ask("qXfer:features:read:target.xml:0,4000"), "i386:x86-64");
+  assertEquals(await client.ask("p10"), little(rip));
+  assertEquals(
+    await client.ask(`m${hex(rip)},4`),
+    bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+  );
+  assertEquals(await client.ask("bs"), "");
+  domain.console.send("help\n");
+  assertEquals(await client.ask(`Z1,${hex(rip + 1n)},1`), "OK");
+  assertEquals(await client.ask("vCont;c"), "T05thread:1;hwbreak:;");
+  assertEquals(await client.ask("p10"), little(rip + 1n));
+  assertEquals(await client.ask("vCont;s:1"), "T05thread:1;");
+  assertEquals(await client.ask("D"), "OK");
+  assertEquals(domain.debugger.stops, []);
+  client.connection.close();
+  server.close();
 });
