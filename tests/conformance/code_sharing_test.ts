@@ -14,6 +14,8 @@ import { RAM_BYTES, SmallMachine } from "./small_machine.ts";
 /** Engines that are held against the reference, and after how many cycles they must stop each time. */
 const TIERS: readonly (readonly [EngineName, HotEngineOptions, sliceCycles: number])[] = [
   ["cold", {}, 1_000_000],
+  ["cold", { passes: 0 }, 1_000_000],
+  ["cold", { passes: 20 }, 1_000_000],
   ["hot", { hotAfter: 1 }, 1_000_000],
   ["hot", { hotAfter: 3, cacheBytes: 4096 }, 13],
   ["hot", { hotAfter: 20 }, 1009],

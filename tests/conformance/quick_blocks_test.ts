@@ -16,6 +16,7 @@ import {
 } from "../../core/x86/cold/record.ts";
 import { Decoder } from "../../core/x86/decode/decoder.ts";
 import { ENCODINGS } from "../../core/x86/instructions/table.ts";
+import { offsetOf } from "../../core/x86/state/layout.ts";
 import { SystemFunctions } from "../../core/x86/system/mod.ts";
 import { assemble } from "../../core/x86/assembler/mod.ts";
 import { wasmHost } from "../../testbed/wasm_host.ts";
@@ -27,6 +28,8 @@ const LOOKUP_BASE = RAM_BYTES;
 const ARENA_BASE = LOOKUP_BASE + LOOKUP_BYTES;
 const TABLES_BASE = ARENA_BASE + ARENA_BYTES;
 const NOTES_BASE = TABLES_BASE + codeTablesBytes(ARENA_BYTES);
+const CPU_BASE = NOTES_BASE + NOTES_BYTES;
+const CPU_BYTES = 0x1_0000;
 /** Mode keys: 16 bits; 32 bits, flat and whole, and not; 64 bits. */
 const MODES = [0x00, 0x8e, 0x06, 0x01];
 /** What a translator above the cache would have counted: the whole 32-bit and the 64-bit modes. */
@@ -40,7 +43,7 @@ const OVERLAY: CodeOverlay = {
 
 /** A cache over its own memory; `store` changes code as a store of the engine would. */
 function cache(isQuick: boolean, overlay: CodeOverlay | null) {
-  const linear = wasmHost.createMemory(NOTES_BASE + NOTES_BYTES);
+  const linear = wasmHost.createMemory(CPU_BASE + CPU_BYTES);
   const memory = new MachineMemory(linear.buffer, {
     ramBytes: RAM_BYTES,
     lowRamBytes: RAM_BYTES,
@@ -82,8 +85,13 @@ function cache(isQuick: boolean, overlay: CodeOverlay | null) {
     }
     u8[at] = value;
   };
-  const arrive = (place: number, modeKey: number): number =>
-    table.get(QuickBlocksEntry.arrive)!(place >> 12, place & 0xfff, modeKey);
+  const cpu = new DataView(linear.buffer, CPU_BASE);
+  for (const field of ["codeLast", "ipMask"] as const) cpu.setBigInt64(offsetOf(field), -1n, true);
+  const arrive = (place: number, modeKey: number): number => {
+    cpu.setBigUint64(offsetOf("rip"), BigInt(place), true);
+    cpu.setInt32(offsetOf("modeKey"), modeKey, true);
+    return table.get(QuickBlocksEntry.arrive)!(BigInt(CPU_BASE), BigInt(place));
+  };
   return { made, memory, store, arrive, quick: () => quick, buffer: linear.buffer };
 }
 
@@ -200,8 +208,8 @@ for (
   });
 }
 
-/** Parts of a record that depend on what follows in the block. */
-const OF_BLOCKS = [Record.linkable, Record.blockBytes];
+/** Parts of a record that depend on the block, or on where control passes. */
+const OF_BLOCKS = [Record.linkable, Record.blockBytes, Record.link, Record.link + 2];
 
 /** The parts of the record at a linear offset that belong to its instruction. */
 function instructionRecord(buffer: ArrayBufferLike, record: number): number[] {

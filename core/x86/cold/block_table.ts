@@ -54,8 +54,11 @@ export const Counter = {
   reuses: 3,
   /** 1 while code must be decoded the plain way, which knows where a debugger wants to stop. */
   hasStops: 4,
-  /** Linear offset, 64 bits, of the instruction that is executed in passing (passing.ts). */
-  passed: 6,
+  /** 64 bits each, of the page that control passes through (passing.ts): what linear offsets exceed offsets in CS by, */
+  passDistance: 6,
+  /** and the first and last offset in CS that belong to it. */
+  passFirst: 8,
+  passLast: 10,
 } as const;
 const COUNTER_WORDS = 16;
 /** Places whose executions in passing are counted: by these bits of their linear offset over {@link PASSED_SHIFT}. */
@@ -99,6 +102,12 @@ export class BlockTable {
     this.#lines = new Int32Array(buffer, base + TablePart.lines, LINE_BUCKETS);
     this.#overlaid = new Int32Array(buffer, base + TablePart.overlaid, OVERLAID_PAGES);
     this.#words = new Int32Array(buffer, base + TablePart.blocks, (capacity + 1) * WORDS);
+  }
+
+  /** Whoever is passing through code looks up where it goes on. */
+  endPassing(): void {
+    this.counters.fill(-1, Counter.passFirst, Counter.passFirst + 2);
+    this.counters.fill(0, Counter.passLast, Counter.passLast + 2);
   }
 
   /** Blocks made since the table was last empty. */

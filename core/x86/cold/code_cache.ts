@@ -200,6 +200,7 @@ export class CodeCache {
   /** What holds the code at linear offset `place`, and what ends right before it, is decoded anew when next executed. */
   #stopChanged(place: number): void {
     this.sharing.partAll();
+    this.#blocks.endPassing();
     this.#blocks.counters[Counter.hasStops] = this.stops!.isPlaceWithin(0, Infinity) ? 1 : 0;
     const page = Math.floor(place / FRAME_BYTES);
     const from = Math.max(page * FRAME_BYTES, place - 1);
@@ -214,6 +215,7 @@ export class CodeCache {
   /** Nobody who executes blocks of `page` goes on with them. */
   #dropPage(page: number): void {
     this.#invalidate(page, 0, FRAME_BYTES);
+    this.#blocks.endPassing();
     this.#noteReuse();
   }
 
@@ -232,6 +234,7 @@ export class CodeCache {
   clear(): void {
     const blocks = this.#blocks;
     this.sharing.partAll();
+    blocks.endPassing();
     if (blocks.count === 0) return;
     for (let id = 1; id <= blocks.count; id++) {
       if (!blocks.isValid(id)) continue;

@@ -18,7 +18,7 @@ import {
   reloadBudget,
   returnIfSpent,
 } from "./handler_code.ts";
-import { QUICK_BLOCKS } from "./passing.ts";
+import { ARRIVE } from "./passing.ts";
 import {
   FIRST_QUICK_ENTRY,
   LOOKUP_ENTRIES,
@@ -90,7 +90,7 @@ export function defineLookup(
   code.set(stays);
   pushLookupMisses(code, host, entry, places.lookupBase);
   code.block("if");
-  arrive(code, host, found, stays, module.type(QUICK_BLOCKS), places);
+  arrive(code, host, found, stays, module.type(ARRIVE), places);
   code.op("else");
   loadFound(code, entry, found);
   code.op("end");
@@ -167,16 +167,8 @@ function arrive(
   code.i64(BigInt(reuses));
   code.memory("i32.load", 0);
   code.set(stays);
-  code.get(host);
-  code.i64(12n);
-  code.op("i64.shr_u");
-  code.op("i32.wrap_i64");
-  code.get(host);
-  code.op("i32.wrap_i64");
-  code.i32(4095);
-  code.op("i32.and");
   code.get(CPU);
-  code.memory("i32.load", offsetOf("modeKey"));
+  code.get(host);
   code.i32(QuickBlocksEntry.arrive);
   code.callIndirect(type);
   code.op("i64.extend_i32_u");

@@ -79,10 +79,10 @@ export function compileQuickBlocks(
   };
   const find = define((writer) => writer.find());
   const drop = define((writer) => writer.drop());
-  const { arrive, pass } = definePassing(module, plan, find, passes);
+  const { arrive, pass, jump } = definePassing(module, plan, find, passes);
   module.export("find", find);
   module.element(QuickBlocksEntry.arrive, [arrive]);
-  module.element(QuickBlocksEntry.pass, [pass]);
+  module.element(QuickBlocksEntry.pass, [pass, jump]);
   module.element(QuickBlocksEntry.drop, [drop]);
   const imports = { memory: linear.handle, table: table.handle };
   return host.instantiate(module.toBytes(), imports).find as QuickFind;

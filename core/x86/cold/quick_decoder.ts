@@ -95,6 +95,7 @@ export function writeQuickDecoder(
       for (let i = 0; i < RECORD_BYTES; i += 16) {
         copy16(r, record.value, from, i, Template.record + i);
       }
+      r.store(record.value, 32, constant(0), Record.link);
       r.store(record.value, 32, constant(0), Record.blockBytes);
       return record.value;
     });
@@ -130,21 +131,23 @@ export function writeQuickDecoder(
   return { records: count.value, codeBytes: done.value };
 }
 
-/** Writes the code that completes the record in the template of the instruction at `code`, to be executed there; returns its place. */
-export function writeInPlace(r: Routine, templates: number, code: Value, modeKey: Value): Value {
+/** Writes the code that completes the record in the template of the instruction at `code`, to be executed there. */
+export function writeInPlace(
+  r: Routine,
+  templates: number,
+  code: Value,
+  modeKey: Value,
+): { readonly record: Value; readonly length: Value } {
   const tables = tablesOf(r, templates, modeKey);
   const { template, shape, end } = readInstruction(r, tables, code, (record) => record);
   const length = r.let(sub(end, code));
-  const room = sub(constant(FRAME_BYTES), and(code, constant(FRAME_BYTES - 1)));
-  r.giveUpIf(below(room, length));
   r.giveUpIf(below(constant(MAX_LENGTH), length));
   r.store(template, 32, shl(length, constant(16)), Record.offset);
-  r.store(template, 32, length, Record.blockBytes);
   r.if(hasAny(shape, IS_RIP_RELATIVE), () => {
     const relative = add(load(template, 64, Record.displacement), length);
     r.store(template, 64, relative, Record.displacement);
   });
-  return template;
+  return { record: template, length };
 }
 
 /** Where the tables of a mode lie. */
@@ -181,7 +184,7 @@ function readInstruction(
   // Most heads have none of these.
   const shape = r.let(load(template, 64, Template.leaves));
   r.if(hasAny(shape, ADDRESSED), () => readAddress(r, at, key, template, record));
-  readImmediate(r, at, template, record);
+  readImmediate(r, at, shape, template, record);
   return { template, shape, end: at.value };
 }
 
@@ -304,8 +307,14 @@ function readAddress(r: Routine, at: Variable, key: Value, template: Value, reco
   });
 }
 
-function readImmediate(r: Routine, at: Variable, template: Value, record: Value): void {
-  const bytes = r.let(load(template, 8, Template.immediateBytes));
+function readImmediate(
+  r: Routine,
+  at: Variable,
+  shape: Value,
+  template: Value,
+  record: Value,
+): void {
+  const bytes = r.let(shr(shape, constant(8 * (Template.immediateBytes - Template.leaves))));
   r.if(differ(bytes, constant(0)), () => {
     const by = r.let(sub(constant(64), shl(bytes, constant(3))));
     const number = shrSigned(shl(load(at.value, 64), by), by);

@@ -67,9 +67,9 @@ export const FixedHandler = {
   link: 4,
 } as const;
 /** Behind them stand what executes code in passing (passing.ts) and the quick twins of the code cache (quick_blocks.ts), */
-export const QuickBlocksEntry = { arrive: 5, drop: 6, pass: 7 } as const;
+export const QuickBlocksEntry = { arrive: 5, drop: 6, pass: 7, jump: 8 } as const;
 /** the quick functions (quick_functions.ts), */
-export const FIRST_QUICK_ENTRY = 8;
+export const FIRST_QUICK_ENTRY = 9;
 /** and the handlers of forms. */
 export const FIRST_FORM_HANDLER: number = FIRST_QUICK_ENTRY + QUICK_ENTRIES;
 /** Where the entries of translations begin. */

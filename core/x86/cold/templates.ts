@@ -27,14 +27,15 @@ export const Template = {
   /** A direct jump of 32 or 64 bits (1), or of 16 (2). */
   jumps: 89,
   displacementBytes: 90,
+  /** A SIB byte follows. */
+  hasSib: 91,
+  isRipRelative: 92,
+  immediateBytes: 95,
+  /** A base of 5 in the SIB byte means none. */
+  sibMayLackBase: 96,
+  hasSegment: 97,
   /** The displacement is a whole address, and unsigned. */
-  isAbsolute: 91,
-  /** A SIB byte follows; and a base of 5 in it means none. */
-  hasSib: 92,
-  sibMayLackBase: 93,
-  isRipRelative: 94,
-  hasSegment: 95,
-  immediateBytes: 96,
+  isAbsolute: 98,
 } as const;
 
 export const TEMPLATE_SHIFT = 7;
@@ -48,13 +49,14 @@ const KIND_BYTES = 4 * 256;
 const FIRST_BYTES = 2 * 256;
 /**
  * Byte offsets of the tables: prefixes outside and in 64-bit code; kinds of opcodes; kinds of first bytes that are opcodes, outside
- * and in 64-bit code, others being 0; templates.
+ * and in 64-bit code, others being 0; the record that direct jumps in passing lead to; templates.
  */
 export const TemplatePart = {
   prefixes: 0,
   kinds: PREFIX_BYTES,
   firsts: PREFIX_BYTES + KIND_BYTES,
-  templates: PREFIX_BYTES + KIND_BYTES + FIRST_BYTES,
+  jump: PREFIX_BYTES + KIND_BYTES + FIRST_BYTES,
+  templates: PREFIX_BYTES + KIND_BYTES + FIRST_BYTES + RECORD_BYTES,
 } as const;
 export const TEMPLATES_BYTES: number = TemplatePart.templates +
   ((MODE_BITS + 1) * TEMPLATES_OF_MODE << TEMPLATE_SHIFT);
@@ -82,6 +84,7 @@ export class Templates {
     const prefixes = new Int32Array(this.buffer, this.base + TemplatePart.prefixes, 2 * 256 * 2);
     const kinds = decoder.opcodeKinds();
     this.#u8.set(kinds, TemplatePart.kinds);
+    this.#words[TemplatePart.jump + Record.handler >> 2] = QuickBlocksEntry.jump;
     for (const long of [0, 1]) {
       const mode = decodeMode(long);
       for (let byte = 0; byte < 256; byte++) {
@@ -108,6 +111,9 @@ export class Templates {
     const record = (template + Template.record) >> 2;
     for (let i = 0; i < RECORD_BYTES >> 2; i++) this.#words[record + i] = words[at + i];
     for (const i of VARIABLE_WORDS) this.#words[record + i] = 0;
+    if ((traits & Trait.jumpsDirectly) !== 0) {
+      this.#words[record + (Record.link >> 2)] = this.base + TemplatePart.jump;
+    }
     const narrow = head.width === 16;
     const mask = immediateMask(head.width, shape);
     this.#words[(template + Template.immediateMask) >> 2] = Number(BigInt.asIntN(32, mask));
