@@ -196,14 +196,32 @@ export class EthernetSwitch implements Snapshot {
     port.passes(frame, this.#clock.nowNs, "in");
     const source = macAt(frame, 6);
     if (!isGroup(source)) this.#learn(source, port.index);
+    this.#forward(frame, port);
+  }
+
+  /**
+   * A frame from outside, of a sender that has no port: it goes where its destination is, and nothing is learned of its
+   * source. Throws `RangeError` for a length that no frame has.
+   */
+  inject(frame: Uint8Array): void {
+    const { leastBytes, mostBytes } = FRAME_LIMITS;
+    if (frame.length < leastBytes || frame.length > mostBytes) {
+      throw new RangeError(
+        `a frame has ${leastBytes} to ${mostBytes} bytes, found ${frame.length}`,
+      );
+    }
+    this.#forward(frame, null);
+  }
+
+  #forward(frame: Uint8Array, from: SwitchPort | null): void {
     const destination = macAt(frame, 0);
     const only = isGroup(destination) ? null : this.lookUp(destination);
     if (only) {
-      if (only !== port) this.#enqueue(only, frame);
+      if (only !== from) this.#enqueue(only, frame);
       return;
     }
     for (const other of this.ports) {
-      if (other !== port && other.attached) this.#enqueue(other, frame);
+      if (other !== from && other.attached) this.#enqueue(other, frame);
     }
   }
 

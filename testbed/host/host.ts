@@ -336,6 +336,11 @@ export class Host {
     this.zero.plugVif(id, index, { ...card, mac, backend: this.#backend(card) });
   }
 
+  /** Puts a frame from outside onto a bridge. Throws `RangeError` for a length that no frame has. */
+  sendFrame(bridge: string, frame: Uint8Array): void {
+    this.inputs.feed({ kind: "frame", bridge, frame: frame.slice() });
+  }
+
   /** Plugs a disk into a domain. Throws as {@link DomainZero.plugDisk}. */
   plugDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
     this.inputs.refuse(`disk ${disk.vdev} of domain ${id}, whose content is its owner's`);

@@ -19,6 +19,8 @@ export type HostChange =
   | { readonly kind: "console"; readonly domain: DomainId; readonly bytes: Uint8Array }
   /** A node of XenStore, written by the tools. */
   | { readonly kind: "store"; readonly path: string; readonly value: string }
+  /** A frame that came to a bridge from outside. */
+  | { readonly kind: "frame"; readonly bridge: string; readonly frame: Uint8Array }
   | { readonly kind: "pause"; readonly domain: DomainId }
   | { readonly kind: "unpause"; readonly domain: DomainId }
   | { readonly kind: "destroy"; readonly domain: DomainId }
@@ -173,6 +175,7 @@ function notData(vdev: string): TypeError {
 export function carryOut(host: Host, change: HostChange): void {
   const { hypervisor, dispatcher, zero } = host;
   if (change.kind === "store") return void zero.tools.write(change.path, change.value);
+  if (change.kind === "frame") return zero.bridge(change.bridge).inject(change.frame);
   if (change.kind === "affinity" || change.kind === "schedule") return schedule(host, change);
   const found = domainOf(host, change.domain);
   const { domain } = found;

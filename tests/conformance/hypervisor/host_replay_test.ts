@@ -12,6 +12,12 @@ import { echoGuest } from "../echo_guest.ts";
 import { answer, startTiny } from "./tiny_session.ts";
 
 const MS = 1_000_000;
+const SENDER = [0x52, 0x55, 0x0a, 0, 0, 9];
+/** An ARP request of 10.0.0.9 for 10.0.0.1. */
+const WHO_HAS = Uint8Array.of(
+  ...[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ...SENDER, 8, 6],
+  ...[0, 1, 8, 0, 6, 4, 0, 1, ...SENDER, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1],
+);
 
 async function inFolder(body: (log: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -97,6 +103,29 @@ Deno.test("a replay of a host stops where it is told, and goes on from there wit
     }
     await replayed.runTo();
     assertEquals(outcome(replayed.host), outcome(host));
+  });
+});
+
+Deno.test("a frame from outside reaches a domain, which answers, and comes again in a replay", async () => {
+  await inFolder(async (log) => {
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    const domain = await startTiny(host, "a", "ip 10.0.0.1");
+    await answer(domain);
+    const [card] = host.zero.cardsOf(domain.id);
+    const heard: Uint8Array[] = [];
+    card.port.tap = (frame, _at, direction) => direction === "in" && heard.push(frame.slice());
+    host.sendFrame("br0", WHO_HAS);
+    await host.run({ forCycles: MS as Cycles });
+    recording.stop();
+    const reply = heard.find((frame) => frame[12] === 8 && frame[13] === 6 && frame[21] === 2);
+    assertEquals(reply?.subarray(28, 42), Uint8Array.of(10, 0, 0, 1, ...SENDER, 10, 0, 0, 9));
+    assertThrows(() => host.sendFrame("br0", new Uint8Array(3)), RangeError, "a frame has 14 to");
+    const { host: again } = await replayHost(log);
+    assertEquals(outcome(again), outcome(host));
+    const counters = (each: Host) =>
+      each.zero.cardsOf(domain.id).map(({ driver }) => driver.counters);
+    assertEquals(counters(again), counters(host));
   });
 });
 
