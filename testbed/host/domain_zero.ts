@@ -30,7 +30,7 @@ import {
 import type { BackEndsChoice } from "./back_ends_choice.ts";
 import { DriverControl, type DriverDomain } from "./driver_domain.ts";
 import { type SavedDevice, SplitDevices } from "./split_devices.ts";
-import { writeDriverHome, writeHome } from "./store_nodes.ts";
+import { writeDriverHome, writeHome, writeModelledHome } from "./store_nodes.ts";
 
 /** What domain 0 works with. */
 export interface DomainZeroOptions extends PlaceParts {
@@ -78,6 +78,8 @@ export class DomainZero extends SplitDevices implements Snapshot {
   readonly vcpu: SchedulableVcpu;
   readonly #households = new Map<DomainId, Household>();
   readonly #drivers = new Map<DomainId, VcpuPlace>();
+  /** Connections of domains with modelled kernels. */
+  readonly #modelled = new Map<DomainId, StoreSession>();
   /** Where the hypervisor works for a domain, if it does. */
   readonly #inHypervisor = new Map<DomainId, HypervisorPlace>();
   readonly #host: BackEndHost;
@@ -181,6 +183,21 @@ export class DomainZero extends SplitDevices implements Snapshot {
     };
   }
 
+  /**
+   * Makes a domain with a modelled kernel known, and answers its connection to the store: its kernel has no ring for that.
+   * `onEvent` is called when a watch of it has fired.
+   */
+  introduceModelled(id: DomainId, onEvent: () => void): StoreSession {
+    const domain = this.#options.hypervisor.domains.get(id);
+    invariant(domain, `there is no domain ${id}`);
+    const [memoryKib, maxmemKib] = [domain.pages, domain.maxPages].map((count) => count * PAGE_KIB);
+    writeModelledHome(this.tools, { domain: id, name: domain.name, memoryKib, maxmemKib });
+    const session = this.store.open(id, { onEvent });
+    this.#modelled.set(id, session);
+    this.tools.introduce(id);
+    return session;
+  }
+
   override unplug(id: DomainId, path: string): void {
     const { backend } = this.deviceAt(id, path);
     super.unplug(id, path);
@@ -191,18 +208,20 @@ export class DomainZero extends SplitDevices implements Snapshot {
   release(id: DomainId): void {
     if (this.#drivers.delete(id)) return this.#releaseDriver(id);
     const household = this.#households.get(id);
-    if (!household) return;
+    const session = household?.session ?? this.#modelled.get(id);
+    if (!session) return;
     this.unplugAll(id);
     this.#inHypervisor.get(id)?.close();
     this.#inHypervisor.delete(id);
     const { events } = this.#host;
-    for (const { name, port } of household.lines) {
+    for (const { name, port } of household?.lines ?? []) {
       events.closeAsConsumer(DOM0, port);
       events.unregisterConsumer(name);
       this.service.remove(name);
     }
-    this.store.close(household.session);
+    this.store.close(session);
     this.#households.delete(id);
+    this.#modelled.delete(id);
     this.tools.remove(`/local/domain/${id}`);
     this.store.domainDied(id);
   }
@@ -220,7 +239,8 @@ export class DomainZero extends SplitDevices implements Snapshot {
   }
 
   #placeOf(id: DomainId, backend?: DomainId): BackEndPlace {
-    invariant(this.#households.has(id), `domain ${id} has not been introduced`);
+    const isKnown = this.#households.has(id) || this.#modelled.has(id);
+    invariant(isKnown, `domain ${id} has not been introduced`);
     if (backend === undefined && this.#options.backEnds === "hypervisor") {
       return this.#hypervisorPlace(id);
     }
@@ -245,7 +265,11 @@ export class DomainZero extends SplitDevices implements Snapshot {
       id,
       console: { ...console.save() },
       ring: { ...ring.save() },
-      devices: this.saveDevices(id).map(({ path, record }) => ({ path, record: { ...record } })),
+      devices: this.#savedDevices(id),
+    }));
+    const modelled = [...this.#modelled.keys()].map((id) => ({
+      id,
+      devices: this.#savedDevices(id),
     }));
     const bridges = this.bridges.map((bridge) => ({
       name: bridge.name,
@@ -257,8 +281,8 @@ export class DomainZero extends SplitDevices implements Snapshot {
       id,
       record: { ...service.save() },
     }));
-    const state = { store, service, services, bridges, households };
-    return { kind: "domainZero", version: 2, state };
+    const state = { store, service, services, bridges, households, modelled };
+    return { kind: "domainZero", version: 3, state };
   }
 
   /**
@@ -266,7 +290,7 @@ export class DomainZero extends SplitDevices implements Snapshot {
    * event channels, grants and disks are restored by their own records.
    */
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "domainZero", 2) as unknown as SavedZero;
+    const state = expectRecord(record, "domainZero", 3) as unknown as SavedZero;
     this.store.restore(state.store);
     this.service.restore(state.service);
     const places = new Map(this.#places());
@@ -283,6 +307,11 @@ export class DomainZero extends SplitDevices implements Snapshot {
       household.ring.restore(ring);
       this.restoreDevices(id, devices);
     }
+    for (const { id, devices } of state.modelled) this.restoreDevices(id, devices);
+  }
+
+  #savedDevices(id: DomainId) {
+    return this.saveDevices(id).map(({ path, record }) => ({ path, record: { ...record } }));
   }
 
   /** Places other than domain 0's: by driver domain, or by the domain that the hypervisor works for. */
@@ -319,6 +348,10 @@ interface SavedZero {
     readonly id: DomainId;
     readonly console: SnapshotRecord;
     readonly ring: SnapshotRecord;
+    readonly devices: readonly SavedDevice[];
+  }[];
+  readonly modelled: readonly {
+    readonly id: DomainId;
     readonly devices: readonly SavedDevice[];
   }[];
 }

@@ -330,7 +330,7 @@ export class Host {
     this.inputs.feed({ kind: "card", domain: id, index, card });
   }
 
-  /** Used by the door: see {@link plugVif}. */
+  /** Used by the door, and where a domain is made: see {@link plugVif}. */
   addCard({ id }: { readonly id: DomainId }, index: number, card: VifConfig): void {
     const mac = card.mac === undefined ? macOf(id, index) : parseMac(card.mac);
     this.zero.plugVif(id, index, { ...card, mac, backend: this.#backend(card) });

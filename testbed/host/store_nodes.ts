@@ -74,18 +74,13 @@ export type DriverHome = Pick<DomainHome, "domain" | "name" | "memoryKib" | "max
 
 /** Writes the home of a driver domain, which has back ends below it. */
 export function writeDriverHome(tools: StoreSession, home: DriverHome): void {
-  const { domain } = home;
-  const path = domainPath(domain);
-  makeDirectory(tools, path, readableBy(domain));
-  writeAll(tools, path, {
-    "name": home.name,
-    "domid": String(domain),
-    "memory/static-max": String(home.maxmemKib),
-    "memory/target": String(home.memoryKib),
-  });
-  for (const name of ["control", "control/shutdown", "backend"]) {
-    makeDirectory(tools, `${path}/${name}`, ownedBy(domain));
-  }
+  writeBareHome(tools, home, ["control", "control/shutdown", "backend"]);
+}
+
+/** Writes the home of a domain with a modelled kernel, which finds its devices below it. */
+export function writeModelledHome(tools: StoreSession, home: DriverHome): void {
+  writeBareHome(tools, home, ["data", "control", "control/shutdown"]);
+  makeDirectory(tools, `${domainPath(home.domain)}/device`, readableBy(home.domain));
 }
 
 /** Where the halves of a device of `domain` are, whose back end is in `backend`. */
@@ -125,6 +120,20 @@ export function writeDevice(
     ...nodes.front,
     "state": initialising,
   });
+}
+
+/** A home without console and store, and directories that the domain writes in. */
+function writeBareHome(tools: StoreSession, home: DriverHome, own: readonly string[]): void {
+  const { domain } = home;
+  const path = domainPath(domain);
+  makeDirectory(tools, path, readableBy(domain));
+  writeAll(tools, path, {
+    "name": home.name,
+    "domid": String(domain),
+    "memory/static-max": String(home.maxmemKib),
+    "memory/target": String(home.memoryKib),
+  });
+  for (const name of own) makeDirectory(tools, `${path}/${name}`, ownedBy(domain));
 }
 
 /** Domain 0 owns it, and the guest reads it. */

@@ -22,15 +22,15 @@ import type { NetDevicePort } from "./nic_driver.ts";
 import type { Packet } from "./packet.ts";
 
 /** The rings, the pages of packets, and the way to the other end. */
-export interface NetFrontPort {
+export interface NetFrontPort<Frame> {
   readonly transmit: RingPage;
   readonly receive: RingPage;
   /** {@link NET_RING_PAGES} granted pages: those of the transmit ring first, then those of the receive ring. */
   readonly grants: readonly GrantReference[];
   /** Puts a packet into a page; answers its size in bytes. */
-  store(page: number, packet: Packet): number;
+  store(page: number, frame: Frame): number;
   /** Takes `sizeBytes` bytes out of a page; `null` if they are no packet for this system. */
-  load(page: number, sizeBytes: number): Packet | null;
+  load(page: number, sizeBytes: number): Frame | null;
   /** `EVTCHNOP_send`. */
   notify(): void;
   /** Responses came that no event told of: the driver wants to be interrupted. */
@@ -45,7 +45,7 @@ export const NET_RING_PAGES = 2 * ENTRIES;
 const SENT_BATCH = 32;
 
 /** See the module comment. */
-export class NetFront implements NetDevicePort, KernelModule {
+export class NetFront<Frame = Packet> implements NetDevicePort<Frame>, KernelModule {
   readonly name = "netfront";
   readonly #transmit: FrontRing;
   readonly #receive: FrontRing;
@@ -53,7 +53,7 @@ export class NetFront implements NetDevicePort, KernelModule {
   readonly #free: number[];
 
   /** Begins with empty rings, and posts all pages for packets to come. */
-  constructor(private readonly kernel: Kernel, private readonly port: NetFrontPort) {
+  constructor(private readonly kernel: Kernel, private readonly port: NetFrontPort<Frame>) {
     this.#transmit = new FrontRing(port.transmit, NETIF_ENTRY_BYTES.tx);
     this.#receive = new FrontRing(port.receive, NETIF_ENTRY_BYTES.rx);
     this.#free = Array.from({ length: ENTRIES }, (_, place) => ENTRIES - 1 - place);
@@ -66,11 +66,11 @@ export class NetFront implements NetDevicePort, KernelModule {
     return this.#free.length;
   }
 
-  transmit(packet: Packet): boolean {
+  transmit(frame: Frame): boolean {
     const id = this.#free.pop();
     if (id === undefined) return false;
     const { transmit: page, grants } = this.port;
-    const sizeBytes = this.port.store(id, packet);
+    const sizeBytes = this.port.store(id, frame);
     const at = this.#transmit.put();
     page.write32(at, grants[id]);
     page.write32(at + 4, 0);
@@ -79,14 +79,14 @@ export class NetFront implements NetDevicePort, KernelModule {
     return true;
   }
 
-  take(): Packet | null {
+  take(): Frame | null {
     const { receive: page } = this.port;
     for (let at = this.#receive.take(); at >= 0; at = this.#receive.take()) {
       const id = page.read32(at) & 0xffff;
       const status = page.read32(at + 4) >> 16;
-      const packet = status > 0 ? this.port.load(ENTRIES + id, status) : null;
+      const frame = status > 0 ? this.port.load(ENTRIES + id, status) : null;
       this.#post(id);
-      if (packet) return packet;
+      if (frame) return frame;
     }
     return null;
   }

@@ -55,6 +55,8 @@ export interface DriverWork {
    * memory, and sends events when the far side wants them; it counts those.
    */
   readonly hasRegisters: boolean;
+  /** Whether the system pays for what lies between the driver and the cable; otherwise a domain with the back end does. */
+  readonly paysFrames: boolean;
 }
 
 /** A driver of a real card; the sums above are with these. */
@@ -63,6 +65,7 @@ export const CARD_WORK: DriverWork = {
   sent: 1_000,
   receive: 3_600,
   hasRegisters: true,
+  paysFrames: true,
 };
 
 /**
@@ -74,7 +77,11 @@ export const FRONT_END_WORK: DriverWork = {
   sent: 300,
   receive: 1_000,
   hasRegisters: false,
+  paysFrames: true,
 };
+
+/** A front end whose back end is in another domain, which pays for its own work. */
+export const BRIDGED_WORK: DriverWork = { ...FRONT_END_WORK, paysFrames: false };
 
 /**
  * How often interrupts are masked for a packet: each buffer that is made or freed, each queue and each wait queue that it goes

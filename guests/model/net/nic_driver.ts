@@ -12,13 +12,13 @@ import type { NetDriver, Network } from "./network.ts";
 import type { Packet } from "./packet.ts";
 
 /** What the driver sees of its card. */
-export interface NetDevicePort {
+export interface NetDevicePort<Frame = Packet> {
   /** Descriptors of the transmit ring that are free. */
   readonly transmitRoom: number;
   /** Puts a packet into the transmit ring; whether there was room. */
-  transmit(packet: Packet): boolean;
+  transmit(packet: Frame): boolean;
   /** Takes a packet out of the receive ring, or `null`. */
-  take(): Packet | null;
+  take(): Frame | null;
   /** Frees the descriptors of packets that have left; how many. */
   reap(): number;
   /** Lets the card interrupt again. */
@@ -87,8 +87,7 @@ export class NicDriver implements KernelModule, NetDriver {
       taken++;
       kernel.work(this.work.receive);
       kernel.charge("masked", MASKED.deviceReceive);
-      kernel.charge("framesReceived");
-      kernel.charge("frameBytes", packet.frameBytes);
+      this.#chargeFrame("framesReceived", packet);
       network.receive(packet);
     }
     this.#isPolling = taken === BUDGET;
@@ -103,8 +102,13 @@ export class NicDriver implements KernelModule, NetDriver {
   #transmit(packet: Packet): boolean {
     if (!this.device.transmit(packet)) return false;
     if (this.work.hasRegisters) this.kernel.charge("doorbells");
-    this.kernel.charge("framesSent");
-    this.kernel.charge("frameBytes", packet.frameBytes);
+    this.#chargeFrame("framesSent", packet);
     return true;
+  }
+
+  #chargeFrame(primitive: "framesSent" | "framesReceived", { frameBytes }: Packet): void {
+    if (!this.work.paysFrames) return;
+    this.kernel.charge(primitive);
+    this.kernel.charge("frameBytes", frameBytes);
   }
 }
