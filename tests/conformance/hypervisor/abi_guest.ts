@@ -83,7 +83,7 @@ export interface AbiGuestOptions {
   readonly vcpus?: number;
 }
 
-/** The result of a call that the guest did not come to. */
+/** The result of a call that a guest which ended did not come to. */
 const NOT_MADE = -4096n;
 
 /** What a test does while its guest works. */
@@ -180,6 +180,9 @@ export class AbiGuest {
   async calls(calls: readonly Call[], patience: Patience = {}): Promise<bigint[]> {
     if (calls.length > MAX_CALLS) throw new RangeError(`at most ${MAX_CALLS} calls at once`);
     this.#list(calls.map((call) => callWords(this.model, call)));
+    if (patience.mayEnd) {
+      calls.forEach((_, i) => this.pokeLongs(CALLS + i * CALL_BYTES + 48, NOT_MADE));
+    }
     await this.#finish(patience);
     const { bits } = MODELS[this.model];
     return calls.map((_, i) => BigInt.asIntN(bits, this.peek64(CALLS + i * CALL_BYTES + 48)));
@@ -284,7 +287,6 @@ export class AbiGuest {
     entries.forEach((words, i) => {
       const at = CALLS + i * CALL_BYTES;
       for (let n = 0; n < 6; n++) this.poke64(at + 8 * n, words[n] ?? 0n);
-      this.pokeLongs(at + 48, NOT_MADE);
     });
     this.poke64(CALLS + entries.length * CALL_BYTES, BigInt(END));
     this.poke64(FLAG, 0n);
