@@ -24,6 +24,9 @@ const CYCLES = 40_000;
 /** Copies of the program's page lie at these distances from it. */
 const COPIES = [0x10000, 0x11000, 0x12000];
 
+/** No page of the program. */
+const UNUSED = 0x13000;
+
 /** Calls a function in the copy at `distance`, 0 for the original, with RDX leading to an operand in another. */
 const call = (name: string, distance: number, patched = 0) => `
       lea edx, [patched + 2 + ${patched}]
@@ -36,9 +39,14 @@ const copy = (distance: number) => `
       mov ecx, 1024
       rep movsd`;
 
-/** In each of six rounds all copies are made equal again; more often than a page is shared after a store. */
+/**
+ * At first the instruction that patches is met elsewhere, so that it can be executed in passing. In each of six rounds all copies are
+ * made equal again; more often than a page is shared after a store.
+ */
 const SOURCE = `
     start:
+      lea edx, [start + ${UNUSED}]
+      inc byte [rdx]
       mov r8d, 6
     round:
       ${COPIES.map(copy).join("")}
