@@ -1,7 +1,6 @@
 /** Runs the virtual CPUs of paravirtual domains on the machine's x86 CPUs. */
 
-import { vcpu_runstate_info, XEN_RUNSTATE_UPDATE } from "../abi/operations.ts";
-import { VMASST_TYPE } from "../abi/xen.ts";
+import { vcpu_runstate_info } from "../abi/operations.ts";
 import type { Cycle, Cycles } from "../clock/clock.ts";
 import type { DomainId, PhysicalCpuId } from "../lib/brand.ts";
 import { expectRecord, type SnapshotRecord } from "../lib/snapshot.ts";
@@ -165,18 +164,14 @@ export class PvExecutor implements Executor {
     this.#writeRunstate(vcpu, seat);
   }
 
-  /** Where the guest wants its runstate, it finds it when it runs again. */
+  /**
+   * Where the guest wants its runstate, it finds it when it runs again. Nobody can look while it is written, so that
+   * XEN_RUNSTATE_UPDATE would be set and cleared unseen.
+   */
   #writeRunstate(vcpu: Vcpu, { guest }: Seat): void {
     const { runstateArea, domain } = vcpu;
     if (runstateArea === null) return;
     const info = this.#hypervisor.timers.runstate(vcpu);
-    const marks = (domain.vmAssist >> BigInt(VMASST_TYPE.runstate_update_flag) & 1n) !== 0n;
-    const at = runstateArea;
-    const { model } = domain;
-    if (marks) {
-      const entered = info.state_entry_time | XEN_RUNSTATE_UPDATE;
-      guest.write(at, vcpu_runstate_info.toBytes({ ...info, state_entry_time: entered }, model));
-    }
-    guest.write(at, vcpu_runstate_info.toBytes(info, model));
+    guest.write(runstateArea, vcpu_runstate_info.toBytes(info, domain.model));
   }
 }

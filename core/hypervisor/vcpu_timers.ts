@@ -1,7 +1,7 @@
 /** A virtual CPU's time: its timers, its waits with a time-out, and the account of what it did. */
 
 import { VIRQ } from "../abi/event_channel.ts";
-import type { Timer } from "../clock/clock.ts";
+import { mulDivFloor, type Timer } from "../clock/clock.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { RUNSTATES } from "./scheduling/ports.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -68,8 +68,7 @@ export class VcpuTimers {
     const { dispatcher, ports: { clock } } = this.hypervisor;
     const { state, since, times } = dispatcher.runstate(vcpu.sched);
     const ns = (cycles: number) =>
-      BigInt(Math.round(cycles)) * 1_000_000_000n /
-      BigInt(clock.frequencyHz);
+      BigInt(mulDivFloor(Math.round(cycles), 1_000_000_000, clock.frequencyHz));
     return {
       state: RUNSTATES[state],
       state_entry_time: ns(since),

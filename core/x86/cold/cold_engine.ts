@@ -230,18 +230,18 @@ export class ColdEngine implements Engine {
       if (code >= 0) {
         const { reuses } = cache;
         const isWithinLimit = this.#withinLimit(cpu);
-        let record = cache.find(code, state.modeKey);
+        if (isWithinLimit && !stops?.any) {
+          const crossing = this.#crossing.find(cpu, code);
+          if (crossing !== NO_BLOCK || state.status !== Status.none) {
+            this.compilePending();
+            return crossing;
+          }
+        }
+        const record = cache.find(code, state.modeKey);
         if (record !== NO_BLOCK && isWithinLimit) {
           this.compilePending();
           if (jump !== NO_BLOCK && cache.reuses === reuses) cache.link(jump, record);
           return record;
-        }
-        if (record === NO_BLOCK && isWithinLimit && !stops?.any) {
-          record = this.#crossing.find(cpu, code);
-          if (record !== NO_BLOCK || state.status !== Status.none) {
-            this.compilePending();
-            return record;
-          }
         }
         this.compilePending();
       }
