@@ -190,6 +190,7 @@ export {
   checkSettings,
   commandLineOf,
   DEFAULT_SEED,
+  defaultText,
   defineScenario,
   MAX_SEED,
   ownScenarios,

@@ -19,9 +19,11 @@ export default defineScenario({
     servers: {
       kind: "integers",
       default: [1, 4, 8, 16, 32],
+      instead: { where: "fidelity", is: "instruction", default: [1, 4, 8] },
       min: 1,
       max: 64,
-      help: "how many servers, each in a domain of its own",
+      help:
+        "how many servers, each in a domain of its own; a Debian takes 10 s of host time to boot",
     },
     connections: {
       kind: "integer",

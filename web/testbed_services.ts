@@ -3,12 +3,14 @@
 import {
   accepted,
   DEFAULT_SEED,
+  defaultText,
   LiveWatch,
   MAX_SEED,
   ownScenarios,
   type Parameter,
   PROGRAM_VERSION,
   type RunStore,
+  type Settings,
   settingText,
   startRun,
   toCsv,
@@ -43,7 +45,7 @@ export function testbedServices(store: RunStore, session?: WatchedSession): Dash
         return await Promise.all(names.map(scenarioCard));
       },
       async start(name, { seed, ...fields }, onNews) {
-        const { id, stop, type, ended } = await startRun(name, fields, {
+        const { id, stop, type, ended } = await startRun(name, await changed(name, fields), {
           seed: seed === undefined ? DEFAULT_SEED : Number(seed),
           store,
           onEvent: onNews,
@@ -52,6 +54,17 @@ export function testbedServices(store: RunStore, session?: WatchedSession): Dash
       },
     },
   };
+}
+
+/** What a form's reader changed: a field that still shows its default says nothing. */
+async function changed(name: string, fields: Settings): Promise<Settings> {
+  const { parameters = {} } = (await ownScenarios.load(name)).scenario;
+  return Object.fromEntries(
+    Object.entries(fields).filter(([field, value]) =>
+      !Object.hasOwn(parameters, field) ||
+      settingText(value) !== settingText(parameters[field].default)
+    ),
+  );
 }
 
 /** The session of this process: its hosts and machines, whoever made them. */
@@ -98,7 +111,9 @@ const SEED: ParameterField = {
 function fieldOf(name: string, parameter: Parameter): ParameterField {
   const common = {
     name,
-    help: sentence(parameter.help),
+    help: parameter.instead
+      ? `${sentence(parameter.help)} Default: ${defaultText(parameter)}.`
+      : sentence(parameter.help),
     unit: "unit" in parameter ? parameter.unit ?? "" : "",
     initial: settingText(parameter.default),
     choices: [],

@@ -61,10 +61,6 @@ export async function disruptDebian(
     kind: "bars",
     of: { table: "debian", columns: ["answers"] },
   });
-  const kept = rates[1] / rates[0];
-  conclude(
-    `Debian domains: ${(100 * kept).toFixed(0)} % of the answers are left, ${
-      kept >= USABLE ? "a service still" : "no service any more"
-    }`,
-  );
+  const isUsable = rates[1] >= rates[0] * USABLE;
+  conclude(`Debian domains: ${isUsable ? "a service still" : "no service any more"}`);
 }

@@ -9,9 +9,9 @@ import { DEFAULT_SEED, MAX_SEED } from "../scenarios/new_run.ts";
 import {
   accepted,
   checkSetting,
+  defaultText,
   type Parameter,
   type Settings,
-  settingText,
 } from "../scenarios/parameters.ts";
 import type { FoundScenario } from "../scenarios/scenario_shelf.ts";
 import { wholeNumber } from "./option_values.ts";
@@ -75,12 +75,12 @@ function optionsOf(name: string, parameter: Parameter): Option[] {
       new Option(`--no-${long}`, help).hideHelp(!isOn),
     ];
   }
-  const unit = "unit" in parameter && parameter.unit ? ` ${parameter.unit}` : "";
+  const unit = "unit" in parameter && parameter.unit ? parameter.unit : "value";
   const option = new Option(
-    `--${long} <${unit.trim() || "value"}>`,
+    `--${long} <${unit}>`,
     `${parameter.help}: ${accepted(parameter)}`,
   )
-    .default(parameter.default, `${settingText(parameter.default)}${unit}`)
+    .default(parameter.default, defaultText(parameter))
     .argParser((text) => {
       try {
         return checkSetting(parameter, text);

@@ -12,6 +12,7 @@
 export {
   accepted,
   checkSettings,
+  defaultText,
   type Parameter,
   type ParameterTable,
   type Settings,

@@ -12,6 +12,12 @@ import { parseDuration } from "../units.ts";
 interface Described {
   /** One line: what it does. */
   readonly help: string;
+  /** Another default, where another parameter has a certain value. */
+  readonly instead?: {
+    readonly where: string;
+    readonly is: ParameterValue;
+    readonly default: ParameterValue;
+  };
 }
 
 /** One thing that a scenario can be told. */
@@ -80,7 +86,7 @@ export function checkSettings(table: ParameterTable, given: Settings): Settings 
   }
   return Object.fromEntries(
     Object.entries(table).map(([name, parameter]) => {
-      if (!Object.hasOwn(given, name)) return [name, parameter.default];
+      if (!Object.hasOwn(given, name)) return [name, defaultOf(table, parameter, given)];
       try {
         return [name, checkSetting(parameter, given[name])];
       } catch (error) {
@@ -90,6 +96,22 @@ export function checkSettings(table: ParameterTable, given: Settings): Settings 
       }
     }),
   );
+}
+
+function defaultOf(table: ParameterTable, parameter: Parameter, given: Settings): ParameterValue {
+  const { instead } = parameter;
+  if (!instead) return parameter.default;
+  const { where, is } = instead;
+  return (given[where] ?? table[where].default) === is ? instead.default : parameter.default;
+}
+
+/** What a parameter is if nothing is given, as help shows it. */
+export function defaultText({ instead, ...parameter }: Parameter): string {
+  const unit = "unit" in parameter && parameter.unit ? ` ${parameter.unit}` : "";
+  const usual = `${settingText(parameter.default)}${unit}`;
+  if (!instead) return usual;
+  const { where, is, default: other } = instead;
+  return `${usual}; with ${where} ${settingText(is)}: ${settingText(other)}${unit}`;
 }
 
 /** Checks one value. Throws `RangeError` or `SyntaxError` that says what is accepted and what was found. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { ParameterValue } from "../runs/run_record.ts";
-import { checkSettings, type ParameterTable, valuesOf } from "./parameters.ts";
+import { checkSettings, defaultText, type ParameterTable, valuesOf } from "./parameters.ts";
 
 const TABLE = {
   domains: { kind: "integer", default: 4, min: 1, max: 128, unit: "domains", help: "" },
@@ -18,6 +18,18 @@ Deno.test("what is not given has its default; durations become nanoseconds for t
   const values = valuesOf(TABLE, settings);
   assertEquals(Number(values.slice), 5_000_000);
   assertEquals([values.domains, values.scheduler, values.quiet], [4, "bvt", false]);
+});
+
+Deno.test("a default may depend on another parameter, and help says so", () => {
+  const counts = {
+    ...TABLE.counts,
+    instead: { where: "scheduler", is: "credit2", default: [1] },
+  } as const;
+  const table = { ...TABLE, counts } as const satisfies ParameterTable;
+  assertEquals(checkSettings(table, {}).counts, [1, 2]);
+  assertEquals(checkSettings(table, { scheduler: "credit2" }).counts, [1]);
+  assertEquals(checkSettings(table, { scheduler: "credit2", counts: "3" }).counts, [3]);
+  assertEquals(defaultText(counts), "1,2; with scheduler credit2: 1");
 });
 
 const ACCEPTED: [name: keyof typeof TABLE, given: ParameterValue, kept: ParameterValue][] = [

@@ -9,7 +9,7 @@ const SHORT: [name: string, settings: Settings][] = [
   ["disruptive_neighbour", { fidelity: "instruction", warmUp: "1s", duration: "2s" }],
   ["server_consolidation", {
     fidelity: "instruction",
-    servers: "1,4,8",
+    servers: "1,4",
     connections: 10,
     duration: "2s",
   }],
@@ -23,9 +23,7 @@ for (const [name, settings] of SHORT) {
     assertEquals(first.traceHash, again.traceHash);
     assertNotEquals(first.traceHash, other.traceHash);
     assertEquals(first.conclusions.length, 1);
-    // Which per cent is left differs by seed; whether it is a service does not.
-    const verdict = (text: string) => text.replace(/\d+ %/, "…");
-    assertEquals(first.conclusions.map(verdict), other.conclusions.map(verdict));
+    assertEquals(first.conclusions, other.conclusions);
     assert(Number(first.tables[0].rows[0].at(-1)) === 0, "no failures at first");
   });
 }
