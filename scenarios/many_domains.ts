@@ -90,7 +90,9 @@ export default defineScenario({
         const started = performance.now();
         // At least two rounds of everybody's turns.
         const seconds = Math.max(duration / 1e9, copies * (SYSTEMS[row] ?? 60) / 1000);
-        const result = traced(await manyCopies({ copies, sliceMs: SYSTEMS[row], seconds, seed }));
+        const result = traced(
+          await manyCopies({ copies, sliceMs: SYSTEMS[row], seconds, seed, signal }),
+        );
         done(result);
         const measured = result.throughput;
         speed.row(row, copies, (performance.now() - started) / 1000);
@@ -115,7 +117,12 @@ export default defineScenario({
       title: "Delay of a UDP echo",
       source: SOURCE,
     });
-    const options = { domains: DELAYED_DOMAINS, seconds: duration / 1e9 * ECHO_TIMES, seed };
+    const options = {
+      domains: DELAYED_DOMAINS,
+      seconds: duration / 1e9 * ECHO_TIMES,
+      seed,
+      signal,
+    };
     const means: number[] = [];
     for (const [row, isBusy] of DELAYED) {
       const delay = traced(await measureUdpLatency({ ...options, isBusy }));

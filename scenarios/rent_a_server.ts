@@ -79,6 +79,7 @@ export default defineScenario({
       }
     }
     figure({ name: "servers", title: "Servers", kind: "step", of: { series: ["servers"] } });
+    if (signal.aborted) return;
     const served = waits.length === come
       ? "every customer"
       : `${waits.length} of ${come} customers`;

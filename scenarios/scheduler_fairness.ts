@@ -117,12 +117,11 @@ export default defineScenario({
       kind: "bars",
       of: { table: "shares", columns: ["fair", ...names] },
     });
+    if (signal.aborted) return;
     const exact = columns.filter(({ shares }) =>
       shares.every((share, n) => Math.abs(share / fair[n] - 1) < 0.02)
-    );
-    conclude(
-      `within 2 % of the fair shares: ${exact.map((each) => each.scheduler).join(", ") || "none"}`,
-    );
+    ).map(({ scheduler }) => scheduler);
+    conclude(`within 2 % of the fair shares: ${exact.join(", ") || "none"}`);
   },
 });
 

@@ -10,7 +10,7 @@
  * ```
  */
 
-import type { Cycle, MachineClock } from "../../core/clock/clock.ts";
+import type { MachineClock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
@@ -18,6 +18,7 @@ import type { Kernel } from "../../guests/model/mod.ts";
 import { Digest } from "../../core/trace/trace.ts";
 import { parseDuration } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
+import { runUntil } from "./run_until.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 import type { HypervisorNic } from "./hypervisor_nic.ts";
 import { domainGround } from "./lab_domains.ts";
@@ -77,11 +78,6 @@ export interface Ground {
   /** Takes a system away; throws `RangeError` where systems share a kernel. */
   destroy(system: LabKernel): void;
 }
-
-/** Longest stretch between two looks at the abort signal, in simulated seconds. */
-const SLICE_SECONDS = 0.05;
-/** How long the host may be busy without a pause, in milliseconds of its own time. */
-const BREATH_MS = 30;
 
 /** One system of a lab. */
 export class LabSystem {
@@ -162,16 +158,9 @@ export class Lab {
 
   /** Advances simulated time by `duration` (with its unit), or until the signal fires. */
   async run(duration: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    const { clock, dispatcher } = this.#ground;
+    const { clock } = this.#ground;
     const end = clock.now + Math.round(parseDuration(duration) * clock.frequencyHz / 1e9);
-    const slice = SLICE_SECONDS * clock.frequencyHz;
-    let breath = performance.now();
-    while (clock.now < end && !signal?.aborted) {
-      dispatcher.advance(Math.min(end, clock.now + slice) as Cycle);
-      if (performance.now() - breath <= BREATH_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      breath = performance.now();
-    }
+    await runUntil(this.#ground, end, { signal });
   }
 }
 

@@ -33,6 +33,7 @@ import type { DomainId, VcpuId } from "../../core/lib/brand.ts";
 import { Random } from "../../core/lib/random.ts";
 import { parseDuration } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
+import { runUntil } from "./run_until.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
 /** What a box is made of. */
@@ -81,10 +82,6 @@ export interface Delays {
 
 /** Work is counted in pieces of this length. */
 const PIECE_NS = 1_000_000;
-/** Longest stretch between two looks at the abort signal, in simulated seconds. */
-const SLICE_SECONDS = 0.1;
-/** How long the host may be busy without a pause, in milliseconds of its own time. */
-const BREATH_MS = 30;
 
 const computes: Program<null> = {
   name: "computes",
@@ -241,14 +238,7 @@ export class LoadBox {
   /** Advances simulated time by `duration` (with its unit), or until the signal fires. */
   async run(duration: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     const end = this.clock.now + this.#cycles(parseDuration(duration));
-    const slice = SLICE_SECONDS * this.clock.frequencyHz;
-    let breath = performance.now();
-    while (this.clock.now < end && !signal?.aborted) {
-      this.dispatcher.advance(Math.min(end, this.clock.now + slice) as Cycle);
-      if (performance.now() - breath <= BREATH_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      breath = performance.now();
-    }
+    await runUntil(this, end, { signal });
   }
 
   #requests(load: { readonly work: string; readonly rest: string }): Locals {

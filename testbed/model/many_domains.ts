@@ -3,13 +3,12 @@
  * own under BVT, or all as processes of one native kernel.
  */
 
-import type { Cycle } from "../../core/clock/clock.ts";
-import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import type { Kernel } from "../../guests/model/mod.ts";
 import { computing, secondsOf } from "../../guests/model/workloads/compute.ts";
 import { Host } from "../host/host.ts";
 import { ModelBox } from "./model_box.ts";
+import { type Advancing, runUntil } from "./run_until.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
 /** What {@link manyCopies} is asked for. */
@@ -22,6 +21,7 @@ export interface ManyCopiesOptions {
   readonly seconds?: number;
   /** Decides when each kernel is up, and which memory it uses; default 1. */
   readonly seed?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link manyCopies} found. */
@@ -50,27 +50,28 @@ const CPUS = 2;
 const NATIVE_SLICE_MS = 60;
 const LEAST_SECONDS = 4;
 
-/** Runs the copies and measures. Throws `RangeError` for more domains than memory holds. */
+/** Runs the copies and measures. Rejects with `RangeError` for more domains than memory holds, with the signal's reason if it is aborted. */
 export async function manyCopies(options: ManyCopiesOptions): Promise<ManyCopiesResult> {
-  const { copies, sliceMs, seed = 1 } = options;
+  const { copies, sliceMs, seed = 1, signal } = options;
   const turns = copies / CPUS * (sliceMs ?? NATIVE_SLICE_MS) / 1000;
   const seconds = options.seconds ?? Math.max(LEAST_SECONDS, 2 * turns);
   const warmUp = Math.max(1, turns);
   const { frequencyHz } = profileNamed(PROFILE);
-  const { kernels, dispatcher } = sliceMs === null
+  const running = sliceMs === null
     ? native(copies, seed)
     : await domains(copies, sliceMs, frequencyHz, seed);
+  const { kernels, dispatcher } = running;
   const trace = digestSchedule(dispatcher);
-  const at = (time: number) => Math.round(time * frequencyHz) as Cycle;
-  dispatcher.advance(at(warmUp));
+  const at = (time: number) => Math.round(time * frequencyHz);
+  await runUntil(running, at(warmUp), { signal });
   const before = done(kernels);
-  dispatcher.advance(at(warmUp + seconds));
+  await runUntil(running, at(warmUp + seconds), { signal });
+  signal?.throwIfAborted();
   return { throughput: (done(kernels) - before) / seconds, trace: { hash: trace.hash } };
 }
 
-interface Running {
+interface Running extends Advancing {
   readonly kernels: readonly Kernel[];
-  readonly dispatcher: CpuDispatcher;
 }
 
 async function domains(
@@ -95,7 +96,7 @@ async function domains(
     kernel.spawn(program);
     return kernel;
   });
-  return { kernels, dispatcher: host.dispatcher };
+  return { kernels, dispatcher: host.dispatcher, clock: host.hardware.clock };
 }
 
 function native(copies: number, seed: number): Running {
@@ -104,7 +105,7 @@ function native(copies: number, seed: number): Running {
   const { kernel } = box.linux;
   const program = computing(kernel.frequencyHz);
   for (let i = 0; i < copies; i++) kernel.spawn(program);
-  return { kernels: [kernel], dispatcher: box.machine.dispatcher };
+  return { kernels: [kernel], dispatcher: box.machine.dispatcher, clock: box.machine.clock };
 }
 
 /** Seconds of computing that are done. */

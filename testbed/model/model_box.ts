@@ -3,7 +3,6 @@
  * Under `xen-pv` it is the only domain, with the hypervisor's work priced and nobody to share with.
  */
 
-import type { Cycle } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import {
@@ -20,6 +19,7 @@ import { parseDuration, parseSize } from "../units.ts";
 import { boxes, NO_DISK, type WatchedBox } from "../watched_boxes.ts";
 import { installFiles, platformDisk, SWAP_BLOCKS } from "./attach_disk.ts";
 import { BareBox } from "./bare_box.ts";
+import { runUntil } from "./run_until.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
 /** What a box is made of. */
@@ -37,9 +37,6 @@ export interface ModelBoxOptions {
   readonly seed?: number;
 }
 
-/** Longest stretch between two looks at the abort signal, in simulated seconds; how long the host may go without a pause. */
-const SLICE_SECONDS = 0.02;
-const BREATH_MS = 30;
 const PAGE_BYTES = 4096;
 const ADDRESS = hostAddress(0x0a000001);
 
@@ -101,18 +98,10 @@ export class ModelBox {
 
   /** Advances simulated time by `duration` (with its unit), until no process is left, or until the signal fires. */
   async run(duration: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { clock, dispatcher } = this.machine;
-    const { frequencyHz } = clock;
-    const end = clock.now + Math.round(parseDuration(duration) * frequencyHz / 1e9);
-    let breath = performance.now();
-    while (clock.now < end && this.kernel.processes.size > 0 && !signal?.aborted) {
-      const before = clock.now;
-      dispatcher.advance(Math.min(end, before + SLICE_SECONDS * frequencyHz) as Cycle);
-      if (clock.now === before) return;
-      if (performance.now() - breath <= BREATH_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      breath = performance.now();
-    }
+    const { clock } = this.machine;
+    const end = clock.now + Math.round(parseDuration(duration) * clock.frequencyHz / 1e9);
+    const isOver = () => this.kernel.processes.size === 0;
+    await runUntil(this.machine, end, { signal, isOver });
   }
 }
 

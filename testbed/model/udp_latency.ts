@@ -3,7 +3,7 @@
  * that has nothing else to do.
  */
 
-import type { Cycle, Cycles } from "../../core/clock/clock.ts";
+import type { Cycles } from "../../core/clock/clock.ts";
 import { CostTable } from "../../core/clock/profiles/cost_profile.ts";
 import { profileNamed } from "../../core/clock/profiles/profiles.ts";
 import type { PhysicalCpuId } from "../../core/lib/brand.ts";
@@ -22,6 +22,7 @@ import { cableToOutside } from "./cabling.ts";
 import { cpusInTurn } from "./cpus_in_turn.ts";
 import { HypervisorNic } from "./hypervisor_nic.ts";
 import { installVirtualCard } from "./ring_nic.ts";
+import { runUntil } from "./run_until.ts";
 import { digestSchedule } from "./schedule_digest.ts";
 
 /** What is measured. */
@@ -33,6 +34,7 @@ export interface UdpLatencyOptions {
   /** Simulated time. */
   readonly seconds: number;
   readonly seed: number;
+  readonly signal?: AbortSignal;
 }
 
 /** What was measured, and a digest of the schedule. */
@@ -50,9 +52,9 @@ const BYTES = 64;
 const INTERVAL_NS = 1e9;
 const NIC_CPU = 0 as PhysicalCpuId;
 
-/** Rejects with `RangeError` for more domains than memory holds. */
+/** Rejects with `RangeError` for more domains than memory holds, with the signal's reason if it is aborted. */
 export async function measureUdpLatency(options: UdpLatencyOptions): Promise<UdpLatency> {
-  const { domains, isBusy, seconds, seed } = options;
+  const { domains, isBusy, seconds, seed, signal } = options;
   const { frequencyHz } = profileNamed(PROFILE);
   const costs = new CostTable(profileNamed(PROFILE), frequencyHz);
   const host = await Host.boot({
@@ -93,6 +95,7 @@ export async function measureUdpLatency(options: UdpLatencyOptions): Promise<Udp
   kernel.spawn(kupdated(frequencyHz));
   if (isBusy) kernel.spawn(program);
   kernel.spawn(udpEcho, { locals: { port: PORT } });
-  dispatcher.advance(Math.round(seconds * frequencyHz) as Cycle);
+  await runUntil({ clock, dispatcher }, Math.round(seconds * frequencyHz), { signal });
+  signal?.throwIfAborted();
   return { ...pinger.result, trace: { hash: trace.hash } };
 }
