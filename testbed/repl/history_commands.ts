@@ -4,7 +4,7 @@ import type { Cycle } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
 import { replayHost } from "../boot_host.ts";
 import { loadMachine, replay } from "../create_machine.ts";
-import type { Machine, WriteRecord } from "../machine_api.ts";
+import type { Machine, StopReason, WriteRecord } from "../machine_api.ts";
 import { describeStop, dumpBytes, hex, listInstructions } from "../views.ts";
 
 /** One command. */
@@ -74,7 +74,7 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
     run: async ([where = "1", cpu = "0"], chosen) => {
       const machine = chosen();
       let told = "";
-      if (where === "stop") told = `${describeStop(await machine.reverseContinue())}\n`;
+      if (where === "stop") told = `${describeHitBefore(await machine.reverseContinue())}\n`;
       else if (where.startsWith("@")) await machine.seek(wholeNumber(where.slice(1)) as Cycle);
       else await machine.reverseStep(wholeNumber(where), wholeNumber(cpu));
       const lines = listInstructions(await machine.disassemble(undefined, 1, wholeNumber(cpu)));
@@ -91,6 +91,12 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
     },
   },
 };
+
+function describeHitBefore(stop: StopReason): string {
+  return stop.kind === "limit"
+    ? "nothing stopped since the oldest checkpoint: back there"
+    : describeStop(stop);
+}
 
 function describeWrite({ cycle, cpu, address, before, after }: WriteRecord, at: number): string {
   return [

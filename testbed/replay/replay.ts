@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { SnapshotError } from "../../core/lib/snapshot.ts";
 import { type MachineImages, readImages } from "../machine_images.ts";
 import type { MachineOptions } from "../machine_api.ts";
+import { readExisting } from "../read_existing.ts";
 import { readSnapshotFile, type SavedMachine } from "../snapshot/snapshot_file.ts";
 import { readLog, type ReplayLog } from "./log_file.ts";
 
@@ -50,7 +51,7 @@ export async function readLogFile<Log>(
   path: string,
   read: (bytes: Uint8Array) => Log,
 ): Promise<Log> {
-  const bytes = await Deno.readFile(path);
+  const bytes = await readExisting(path);
   try {
     return read(bytes);
   } catch (error) {

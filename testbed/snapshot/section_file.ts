@@ -1,6 +1,7 @@
 /** Snapshot files as lists of sections, the first of which says what they hold: a machine, a host, or a whole process. */
 
 import { SnapshotError, type SnapshotValue } from "../../core/lib/snapshot.ts";
+import { readExisting } from "../read_existing.ts";
 import { type Container, packSections, unpackSections } from "./container.ts";
 import { decodeValue } from "./record_codec.ts";
 
@@ -28,7 +29,7 @@ export async function readSections<Result>(
   path: string,
   make: (container: Container) => Promise<Result>,
 ): Promise<Result> {
-  const file = await Deno.readFile(path);
+  const file = await readExisting(path);
   try {
     return await make(await unpackSections(file));
   } catch (error) {

@@ -110,6 +110,7 @@ export async function reverseContinue(
   mayHit: (from: Checkpoint, next: Checkpoint | null) => boolean = () => true,
 ): Promise<StopReason> {
   const { timeline } = machine;
+  if (machine.now === timeline.checkpoints[0]?.cycle) return { kind: "limit" };
   let end = instantOf(machine);
   let from = checkpointBefore(machine, machine.now - 1);
   let next: Checkpoint | null = null;

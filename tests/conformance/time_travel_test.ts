@@ -256,8 +256,11 @@ for (const engine of ENGINES) {
       back.unshift([(await machine.reverseContinue()).kind, outcome(machine)]);
     }
     assertEquals(back, forth);
-    assertEquals(await machine.reverseContinue(), { kind: "limit" });
-    assertEquals(machine.now as number, 0);
+    // At the oldest checkpoint there is nothing before, either.
+    for (let i = 0; i < 2; i++) {
+      assertEquals(await machine.reverseContinue(), { kind: "limit" });
+      assertEquals(machine.now as number, 0);
+    }
     machine.debugger.remove(stop);
   });
 }
