@@ -31,9 +31,9 @@ async function imageNamed(
   name: string,
 ): Promise<{ readonly kernel: Uint8Array; readonly initrd?: Uint8Array }> {
   if (name === TINY) return { kernel: tinyDomain() };
-  const { debian, debianFlavourOf } = await import("../images/mod.ts");
+  const { debian, debianFlavourOf, domainModules } = await import("../images/mod.ts");
   const flavour = debianFlavourOf(name);
   if (flavour === null) return { kernel: await Deno.readFile(name) };
-  const { vmlinux, initrd } = await debian(flavour);
+  const { vmlinux, initrd } = await debian(flavour, { modules: domainModules });
   return { kernel: vmlinux, initrd };
 }

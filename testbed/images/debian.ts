@@ -32,6 +32,9 @@ export type DebianFlavour = keyof typeof debianFlavours;
 /** Modules for the default board: its NIC, its disks and CD-ROM, and a file system for them. */
 export const defaultModules: readonly string[] = ["e1000", "ata_piix", "sd_mod", "sr_mod", "ext4"];
 
+/** Modules for a paravirtual domain: its front ends, and a file system for its disks. */
+export const domainModules: readonly string[] = ["xen-netfront", "xen-blkfront", "ext4"];
+
 /** The image name of a flavour; `debian` alone is `debian-amd64`. */
 export function debianImageName(flavour: DebianFlavour): string {
   return `debian-${flavour}`;

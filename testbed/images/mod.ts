@@ -22,6 +22,7 @@ export {
   debianImageName,
   type DebianOptions,
   defaultModules,
+  domainModules,
 } from "./debian.ts";
 export { compressionFormats, compressionOf, decompress } from "./decompress.ts";
 export { ImageError } from "./image_error.ts";

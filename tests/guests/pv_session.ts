@@ -4,12 +4,11 @@ import { assertEquals } from "@std/assert";
 import type { Cycles } from "../../core/clock/clock.ts";
 import type { CpioEntry } from "../../guests/linux/mod.ts";
 import type { Host, HostDomain } from "../../testbed/host/host.ts";
-import { debian, type DebianGuest, SHELL_PROMPT } from "../../testbed/images/mod.ts";
+import { debian, type DebianGuest, domainModules, SHELL_PROMPT } from "../../testbed/images/mod.ts";
 import { requireDebian } from "./debian_image.ts";
 
 const BOOT_CYCLES = 20e9 as Cycles;
 const COMMAND_CYCLES = 20e9 as Cycles;
-const MODULES = ["xen-netfront", "xen-blkfront", "ext4"];
 
 /**
  * The amd64 kernel with an initramfs that loads its front ends and has `scripts` in root's home, or `null` with
@@ -26,7 +25,7 @@ export async function pvGuest(
     mode: 0o755,
     data: new TextEncoder().encode(`${text}\n`),
   }));
-  return await debian("amd64", { store, files, modules: MODULES });
+  return await debian("amd64", { store, files, modules: domainModules });
 }
 
 /** Runs until the domain's shell shows its first prompt. */
