@@ -25,7 +25,8 @@ const PAGES_PER_MIB = MIB / PAGE_BYTES;
 
 /** What a toolstack knows of a domain that it made. */
 interface Charge {
-  readonly settings: DomainSettings | null;
+  /** With the disks that were attached since. */
+  settings: DomainSettings | null;
   /** What paths in its settings are relative to. */
   readonly directory?: string;
   /** Disks that it opened, by virtual device. */
@@ -119,8 +120,9 @@ export class Toolstack extends DomainControls {
       throw new Error(`${domain.name} did not suspend itself: it is ${state}`);
     }
     const image = this.host.save(domain);
+    const settings = settingsNow(charge);
     this.destroy(domain);
-    return { settings: charge.settings, image };
+    return { settings, image };
   }
 
   /** Makes a domain of a saved one, with the devices that it had; paths of disks are relative to `directory`. */
@@ -160,7 +162,8 @@ export class Toolstack extends DomainControls {
   blockAttach(reference: DomainReference, disk: string): void {
     const domain = this.domain(reference);
     const spec = parseDisk(disk);
-    const { disks } = this.#chargeOf(domain);
+    const charge = this.#chargeOf(domain);
+    const { disks, settings } = charge;
     const number = vdevNumber(spec.vdev);
     if (this.host.zero.disksOf(domain.id).some((each) => each.number === number)) {
       throw new RangeError(`${domain.name} has a disk ${spec.vdev} already`);
@@ -172,6 +175,10 @@ export class Toolstack extends DomainControls {
       letGo(disks, spec.vdev);
       throw error;
     }
+    if (settings === null) return;
+    const others = settings.disks.filter(({ vdev }) => vdev !== spec.vdev);
+    const added = { ...spec, target: resolve(spec.target) };
+    charge.settings = { ...settings, disks: [...others, added] };
   }
 
   /** Asks the guest to let a disk go; when it has, the disk's file is closed. */
@@ -294,6 +301,14 @@ export class Toolstack extends DomainControls {
   #open({ target, readonly }: DiskSpec, directory = "."): FileDisk {
     return openFileDisk(resolve(directory, target), { readonly });
   }
+}
+
+/** Settings with the disks that the domain has now, by their whole paths: it may come back elsewhere. */
+function settingsNow({ settings, directory = ".", disks }: Charge): DomainSettings | null {
+  if (settings === null) return null;
+  const present = settings.disks.filter(({ vdev }) => disks.has(vdev));
+  const whole = present.map((disk) => ({ ...disk, target: resolve(directory, disk.target) }));
+  return { ...settings, disks: whole };
 }
 
 /** The devices of settings, without disks whose files are open no more: the domain let them go before it started again. */
