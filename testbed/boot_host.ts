@@ -4,6 +4,7 @@ import { hosts } from "./host_registry.ts";
 import type { HostReplay, HostReplayOptions } from "./replay_host.ts";
 import type { Recording } from "./machine_api.ts";
 import type { Toolstack } from "./toolstack/mod.ts";
+import type { HostCode } from "./host/host_file.ts";
 import type { Host as HostOfDomains, HostOptions } from "./host/host.ts";
 
 /** A machine under the hypervisor, with domain 0 and the domains that a script creates. */
@@ -30,12 +31,12 @@ export const Host = {
    * A host as `Host.save` found it, with its domains. Rejects with a `SnapshotError` that says what is wrong with
    * a file that is cut short, altered, of another version, or not a host's.
    */
-  load: async (path: string): Promise<Host> => {
+  load: async (path: string, code?: HostCode): Promise<Host> => {
     const { hostOf, savedHost } = await import("./host/host_file.ts");
     const { readSections } = await import("./snapshot/section_file.ts");
     const host = await readSections(
       path,
-      async ({ sections }) => await hostOf(savedHost(sections)),
+      async ({ sections }) => await hostOf(savedHost(sections), code),
     );
     hosts.add(host);
     return host;

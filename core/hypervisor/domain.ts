@@ -22,6 +22,18 @@ export interface DomainOptions {
   readonly executor?: Executor;
 }
 
+/** What a domain is from its creation on: what is needed to make the same one of a record. Plain data. */
+export interface DomainShape {
+  readonly id: DomainId;
+  readonly name: string;
+  readonly vcpus: number;
+  readonly maxPages: number;
+  readonly privileged: boolean;
+  readonly model: DataModel;
+  readonly sharedInfo: MachineFrame;
+  readonly area: DomainArea;
+}
+
 /** A domain of the hypervisor. */
 export class Domain {
   readonly vcpus: Vcpu[] = [];
@@ -63,5 +75,21 @@ export class Domain {
 
   get privileged(): boolean {
     return this.options.privileged;
+  }
+
+  /** A copy of what it is from its creation on. */
+  get shape(): DomainShape {
+    const { name, vcpus, maxPages, privileged } = this.options;
+    const { level3, roots, level1, frames } = this.area;
+    return {
+      id: this.id,
+      name,
+      vcpus,
+      maxPages,
+      privileged,
+      model: this.model,
+      sharedInfo: this.sharedInfo,
+      area: { level3, roots: [...roots], level1: [...level1], frames: [...frames] },
+    };
   }
 }

@@ -18,7 +18,7 @@ import type { CostName } from "../clock/profiles/cost_profile.ts";
 import type { Trace, TraceKind } from "../trace/trace.ts";
 import type { Processors } from "../x86/processors.ts";
 import type { Ledger } from "./accounting/ledger.ts";
-import { Domain, type DomainOptions } from "./domain.ts";
+import { Domain, type DomainOptions, type DomainShape } from "./domain.ts";
 import { EventChannels, type FramePlace } from "./event_channels/mod.ts";
 import { MachineFrameMemory } from "./frame_memory.ts";
 import { GrantTables } from "./grant_tables/mod.ts";
@@ -85,7 +85,8 @@ export class Hypervisor implements Snapshot {
   readonly timers: VcpuTimers;
   readonly watchdogs: Watchdogs;
   readonly domains = new Map<DomainId, Domain>();
-  #nextId = 1;
+  /** The number that the next domain gets, unless one has it: none comes twice. */
+  nextId = 1;
 
   constructor(readonly ports: HypervisorPorts) {
     const { memory: machine, processors } = ports;
@@ -166,26 +167,30 @@ export class Hypervisor implements Snapshot {
     this.memory.writeBytes(sharedInfo, 0, new Uint8Array(FRAME_BYTES));
     const area = this.map.createArea(options.vcpus, options.model ?? "lp64");
     const domain = new Domain(id, options, sharedInfo, area);
-    domain.pauses = 1;
-    this.domains.set(id, domain);
-    this.watchdogs.attach(domain);
+    this.#enter(domain);
     writeWallClock(this.memory, sharedInfo, domain.model, this.ports.wallClockSeconds);
-    for (let i = 0; i < options.vcpus; i++) this.#createVcpu(domain, i as VcpuId);
-    this.events.attach({
-      id,
-      model: domain.model,
-      vcpuCount: options.vcpus,
-      privileged: options.privileged,
-      maxPort: MAX_PORT,
-      sharedInfo,
-      vcpuInfo: (vcpu) => domain.vcpus[vcpu]?.info ?? null,
-    });
+    for (const vcpu of domain.vcpus) {
+      if (vcpu.info === null) continue;
+      this.#writeTime(vcpu);
+      // Events are masked until the kernel has handlers.
+      this.upcalls.mask(vcpu, true);
+    }
     this.grants.attach({
       id,
       privileged: options.privileged,
       maxFrames: MAX_GRANT_FRAMES,
       maxHandles: MAX_HANDLES,
     });
+    return domain;
+  }
+
+  /**
+   * Makes a domain of a record, paused, which takes and writes no memory: its frames, its grant table and all its state are
+   * there once {@link restore} has been called. `executor` is as in {@link DomainOptions}.
+   */
+  adoptDomain({ id, sharedInfo, area, ...shape }: DomainShape, executor?: Executor): Domain {
+    const domain = new Domain(id, { ...shape, executor }, sharedInfo, area);
+    this.#enter(domain);
     return domain;
   }
 
@@ -340,14 +345,32 @@ export class Hypervisor implements Snapshot {
   }
 
   #freeId(): DomainId {
-    while (this.domains.has(this.#nextId as DomainId)) this.#nextId++;
-    return this.#nextId++ as DomainId;
+    while (this.domains.has(this.nextId as DomainId)) this.nextId++;
+    return this.nextId++ as DomainId;
   }
 
   #domain(id: DomainId): Domain {
     const domain = this.domains.get(id);
     invariant(domain, `there is no domain ${id}`);
     return domain;
+  }
+
+  /** Makes a new domain, with its virtual CPUs, known to dispatcher, timers and event channels. */
+  #enter(domain: Domain): void {
+    const { id, model, options, sharedInfo } = domain;
+    domain.pauses = 1;
+    this.domains.set(id, domain);
+    this.watchdogs.attach(domain);
+    for (let i = 0; i < options.vcpus; i++) this.#createVcpu(domain, i as VcpuId);
+    this.events.attach({
+      id,
+      model,
+      vcpuCount: options.vcpus,
+      privileged: options.privileged,
+      maxPort: MAX_PORT,
+      sharedInfo,
+      vcpuInfo: (vcpu) => domain.vcpus[vcpu]?.info ?? null,
+    });
   }
 
   #createVcpu(domain: Domain, id: VcpuId): void {
@@ -360,10 +383,6 @@ export class Hypervisor implements Snapshot {
     vcpu.sched = this.dispatcher.add({ domain: domain.id, id, executor });
     this.timers.attach(vcpu);
     domain.vcpus.push(vcpu);
-    if (info === null) return;
-    this.#writeTime(vcpu);
-    // Events are masked until the kernel has handlers.
-    this.upcalls.mask(vcpu, true);
   }
 
   #dropInfo(vcpu: Vcpu): void {

@@ -1,11 +1,12 @@
 /**
  * The hypervisor's state as a record: frame table, domains, virtual CPUs, channels and grants.
  *
- * A record is restored into a hypervisor that has the same domains, made in the same order. Memory, clock, trace,
- * dispatcher (and with it the registers of virtual CPUs) and bills have records of their own.
+ * A record is restored into a hypervisor that has the same domains, whoever made them: {@link Domain.shape} says what they
+ * are made of. Memory, clock, trace, dispatcher (and with it the registers of virtual CPUs) and bills have records of their
+ * own; memory must have been restored before.
  */
 
-import type { MachineFrame } from "../abi/ids.ts";
+import type { DomainId, MachineFrame } from "../abi/ids.ts";
 import type { ShutdownReason } from "../abi/operations.ts";
 import {
   expectRecord,
@@ -46,9 +47,8 @@ interface SavedVcpu {
 }
 
 interface SavedDomain {
-  readonly id: number;
+  readonly id: DomainId;
   readonly name: string;
-  readonly sharedInfo: number;
   readonly pages: number;
   readonly maxPages: number;
   readonly vmAssist: bigint;
@@ -104,7 +104,6 @@ function saveDomain(domain: Domain): SavedDomain {
   return {
     id: domain.id,
     name: domain.name,
-    sharedInfo: domain.sharedInfo,
     pages: domain.pages,
     maxPages: domain.maxPages,
     vmAssist: domain.vmAssist,
@@ -118,8 +117,8 @@ function saveDomain(domain: Domain): SavedDomain {
 }
 
 function restoreDomain(domain: Domain, saved: SavedDomain): void {
-  const { pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses } = saved;
-  const plain = { pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses };
+  const { name, pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses } = saved;
+  const plain = { name, pages, maxPages, vmAssist, shutdown, shutdownCode, crashMessage, pauses };
   Object.assign(domain, plain);
   domain.missing.clear();
   for (const [number, count] of saved.missing) domain.missing.set(number, count);
@@ -131,8 +130,11 @@ export function saveHypervisor(hypervisor: Hypervisor): SnapshotRecord {
   const { frames, events, grants, domains } = hypervisor;
   return {
     kind: "hypervisor",
-    version: 1,
+    version: 2,
     state: {
+      nextId: hypervisor.nextId,
+      map: { ...hypervisor.map.save() },
+      logDirty: { ...hypervisor.logDirty.save() },
       domains: [...domains.values()].map(saveDomain) as unknown as SnapshotValue,
       frames: { ...frames.save() },
       events: { ...events.save() },
@@ -144,28 +146,29 @@ export function saveHypervisor(hypervisor: Hypervisor): SnapshotRecord {
 
 /** Restores what {@link saveHypervisor} saved. Throws {@link SnapshotError} if the domains are not the same. */
 export function restoreHypervisor(hypervisor: Hypervisor, record: SnapshotRecord): void {
-  const state = expectRecord(record, "hypervisor", 1);
+  const state = expectRecord(record, "hypervisor", 2);
   const saved = state.domains as unknown as readonly SavedDomain[];
-  const domains = [...hypervisor.domains.values()];
-  const fits = saved.length === domains.length &&
-    saved.every((each, i) =>
-      each.id === domains[i].id && each.sharedInfo === domains[i].sharedInfo &&
-      each.vcpus.length === domains[i].vcpus.length
-    );
-  if (!fits) {
-    const names = (list: readonly { name: string }[]) =>
-      list.map(({ name }) => name).join(", ") || "none";
+  const domains = saved.flatMap(({ id }) => hypervisor.domains.get(id) ?? []);
+  if (domains.length !== saved.length || domains.length !== hypervisor.domains.size) {
+    const names = (list: Iterable<{ readonly id: number; readonly name: string }>) =>
+      Array.from(list, ({ id, name }) => `${id} ${name}`).join(", ") || "none";
     throw new SnapshotError(
-      `the snapshot is of the domains ${names(saved)}, made in this order; here are ${
-        names(domains)
+      `the snapshot is of the domains ${names(saved)}; here are ${
+        names(hypervisor.domains.values())
       }`,
     );
   }
+  // Their order is that of their creation.
+  hypervisor.domains.clear();
+  for (const domain of domains) hypervisor.domains.set(domain.id, domain);
+  hypervisor.nextId = state.nextId as number;
   const part = (name: string) => (state as Fields)[name] as unknown as SnapshotRecord;
   hypervisor.frames.restore(part("frames"));
   hypervisor.events.restore(part("events"));
   hypervisor.grants.restore(part("grants"));
   domains.forEach((domain, i) => restoreDomain(domain, saved[i]));
   hypervisor.types.checked = state.checkedEntries as number;
+  hypervisor.map.restore(part("map"));
+  hypervisor.logDirty.restore(part("logDirty"));
   hypervisor.flushes.all();
 }

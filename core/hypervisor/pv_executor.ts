@@ -26,6 +26,8 @@ const TWO_32 = 0x1_0000_0000;
 interface Seat {
   readonly pv: PvCpu;
   readonly guest: GuestAccess;
+  /** Whose registers a snapshot took off the CPU: if it is the next to run here, that is no switch. */
+  away: Vcpu | null;
 }
 
 /** See the module comment. */
@@ -83,7 +85,7 @@ export class PvExecutor implements Executor {
         crash: (vcpu, message) => hypervisor.crash(vcpu, message),
       });
       cpu.owner = pv;
-      return { pv, guest };
+      return { pv, guest, away: null };
     });
   }
 
@@ -136,15 +138,24 @@ export class PvExecutor implements Executor {
 
   save(sched: SchedulableVcpu): SnapshotRecord {
     const vcpu = this.#vcpuOf(sched);
-    this.unload(vcpu);
-    return { kind: "pv.vcpu", version: 1, state: { registers: vcpu.registers.slice() } };
+    const seat = this.#seats[vcpu.loadedOn];
+    if (seat) {
+      this.unload(vcpu);
+      seat.away = vcpu;
+    }
+    const onCpu = this.#seats.findIndex(({ away }) => away === vcpu);
+    return { kind: "pv.vcpu", version: 2, state: { registers: vcpu.registers.slice(), onCpu } };
   }
 
   restore(sched: SchedulableVcpu, record: SnapshotRecord): void {
-    const state = expectRecord(record, "pv.vcpu", 1);
+    const state = expectRecord(record, "pv.vcpu", 2);
     const vcpu = this.#vcpuOf(sched);
     this.unload(vcpu);
     vcpu.registers.set(state.registers as Uint8Array);
+    this.#seats.forEach((seat, index) => {
+      if (index === state.onCpu) seat.away = vcpu;
+      else if (seat.away === vcpu) seat.away = null;
+    });
   }
 
   #vcpuOf({ domain, id }: SchedulableVcpu): Vcpu {
@@ -161,7 +172,10 @@ export class PvExecutor implements Executor {
     seat.pv.vcpu = vcpu;
     seat.guest.space = vcpu.domain.space;
     vcpu.loadedOn = index;
-    this.#writeRunstate(vcpu, seat);
+    const isSwitch = seat.away !== vcpu;
+    seat.away = null;
+    for (const other of this.#seats) if (other.away === vcpu) other.away = null;
+    if (isSwitch) this.#writeRunstate(vcpu, seat);
   }
 
   /**

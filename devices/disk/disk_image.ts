@@ -17,7 +17,8 @@ export const SECTOR_BYTES = 512;
 export class DiskImage implements Snapshot {
   /** The size in bytes: the base's, rounded up to a sector, or more if the options say so. */
   readonly sizeBytes: number;
-  readonly #base: ReadonlyBytes;
+  /** What it reads as where nobody has written. */
+  readonly base: ReadonlyBytes;
   readonly #overlay = new Map<number, Uint8Array>();
 
   /**
@@ -25,7 +26,7 @@ export class DiskImage implements Snapshot {
    * than the base or not a multiple of 512.
    */
   constructor(base: ReadonlyBytes, options: { sizeBytes?: number } = {}) {
-    this.#base = base;
+    this.base = base;
     const rounded = Math.ceil(base.sizeBytes / SECTOR_BYTES) * SECTOR_BYTES;
     this.sizeBytes = options.sizeBytes ?? rounded;
     if (this.sizeBytes < rounded || this.sizeBytes % SECTOR_BYTES !== 0) {
@@ -110,8 +111,8 @@ export class DiskImage implements Snapshot {
 
   /** Reads the base, with zeros where the disk reaches past it. */
   #readBase(offset: number, into: Uint8Array): void {
-    const available = Math.max(0, Math.min(into.length, this.#base.sizeBytes - offset));
-    if (available > 0) this.#base.read(offset, into.subarray(0, available));
+    const available = Math.max(0, Math.min(into.length, this.base.sizeBytes - offset));
+    if (available > 0) this.base.read(offset, into.subarray(0, available));
     into.fill(0, available);
   }
 

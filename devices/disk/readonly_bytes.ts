@@ -3,6 +3,8 @@
 /** Random access to bytes that nobody changes; `testbed/` implements it over a file. */
 export interface ReadonlyBytes {
   readonly sizeBytes: number;
+  /** All of them are known to be zero. */
+  readonly isBlank?: boolean;
   /** Fills `into` from `offset` (bytes); the range lies within `sizeBytes`. */
   read(offset: number, into: Uint8Array): void;
 }
@@ -26,5 +28,5 @@ export function zeroBase(sizeBytes: number): ReadonlyBytes {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw new RangeError(`a disk size must be a whole number of bytes, found ${sizeBytes}`);
   }
-  return { sizeBytes, read: (_offset, into) => into.fill(0) };
+  return { sizeBytes, isBlank: true, read: (_offset, into) => into.fill(0) };
 }

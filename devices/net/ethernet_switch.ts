@@ -9,12 +9,7 @@
 
 import { type Clock, type Cycle, type Nanoseconds, nanoseconds } from "../../core/clock/clock.ts";
 import type { Timer } from "../../core/clock/clock.ts";
-import {
-  expectRecord,
-  type Snapshot,
-  type SnapshotRecord,
-  type SnapshotValue,
-} from "../../core/lib/snapshot.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { isGroup, type MacAddress, macAt } from "./addresses.ts";
 import { FRAME_LIMITS, type NetPort, UNPLUGGED } from "./net_port.ts";
 
@@ -91,7 +86,8 @@ export class SwitchPort implements NetPort {
 
   constructor(
     readonly name: string,
-    readonly index: number,
+    /** Its place among the switch's ports. */
+    public index: number,
     private readonly lan: EthernetSwitch,
     readonly timer: Timer,
   ) {}
@@ -176,6 +172,14 @@ export class EthernetSwitch implements Snapshot {
     for (const [mac, entry] of this.#table) if (entry.port === port.index) this.#table.delete(mac);
   }
 
+  /** It is gone: nobody is plugged in, and the names of its timers are free again. */
+  dispose(): void {
+    for (const port of this.ports.splice(0)) {
+      this.detach(port);
+      port.timer.release();
+    }
+  }
+
   /** The port behind which `mac` was last seen, or `null` if it is unknown or has aged out. */
   lookUp(mac: MacAddress): SwitchPort | null {
     const entry = this.#table.get(mac);
@@ -238,17 +242,21 @@ export class EthernetSwitch implements Snapshot {
     return { kind: "switch", version: 2, state: { table, ports } };
   }
 
-  /** Restores into a switch with the same ports, attached in the same order. */
+  /**
+   * Restores the ports of the record, by their names, those that are missing included; ports that only this switch has are
+   * put behind them, out of use.
+   */
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "switch", 2);
-    this.#table.clear();
-    for (const { mac, port, seenNs } of state.table as unknown as SavedEntry[]) {
-      this.#table.set(mac, { port, seenNs });
-    }
-    const saved = state.ports as readonly SnapshotValue[];
-    this.ports.forEach((port, index) => {
-      const one = saved[index] as unknown as SavedPort | undefined;
-      if (!one) return;
+    const saved = state.ports as unknown as readonly SavedPort[];
+    const known = new Map(this.ports.map((port) => [port.name, port]));
+    const kept = saved.map(({ name }) => known.get(name) ?? this.attach(name));
+    for (const port of kept) known.delete(port.name);
+    for (const port of known.values()) this.detach(port);
+    this.ports.splice(0, this.ports.length, ...kept, ...known.values());
+    this.ports.forEach((port, index) => port.index = index);
+    kept.forEach((port, index) => {
+      const one = saved[index];
       port.attached = one.attached;
       port.linkUp = one.linkUp;
       port.busyUntil = one.busyUntil;
@@ -256,6 +264,10 @@ export class EthernetSwitch implements Snapshot {
       port.queue.length = 0;
       for (const { frame, at } of one.queue) port.queue.push({ frame: frame.slice(), at });
     });
+    this.#table.clear();
+    for (const { mac, port, seenNs } of state.table as unknown as SavedEntry[]) {
+      this.#table.set(mac, { port, seenNs });
+    }
   }
 
   #learn(mac: MacAddress, port: number): void {
@@ -303,6 +315,7 @@ interface SavedEntry {
 }
 
 interface SavedPort {
+  readonly name: string;
   readonly attached: boolean;
   readonly linkUp: boolean;
   readonly busyUntil: number;

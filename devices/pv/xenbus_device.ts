@@ -64,7 +64,7 @@ export class XenbusDevice implements Stepper, Snapshot {
   readonly frontPath: string;
   readonly driver: BackEndDriver;
   readonly #store: XenStore;
-  readonly #wake: () => void;
+  readonly #open: (domain: DomainId) => StoreSession;
   #session: StoreSession;
   /** Its domain is gone, and the driver with it. */
   #isLost = false;
@@ -76,9 +76,9 @@ export class XenbusDevice implements Stepper, Snapshot {
     this.path = path;
     this.driver = driver;
     this.#store = store;
-    this.#wake = wake;
     this.#onUnplugged = onUnplugged ?? (() => {});
-    this.#session = store.open(domain, { onEvent: wake });
+    this.#open = (owner) => store.open(owner, { name: path, onEvent: wake });
+    this.#session = this.#open(domain);
     const front = this.#session.readText(`${path}/frontend`);
     if (front === null) {
       store.close(this.#session);
@@ -118,7 +118,7 @@ export class XenbusDevice implements Stepper, Snapshot {
     this.#dispose();
     this.#isLost = true;
     this.#store.close(this.#session);
-    this.#session = this.#store.open(0 as DomainId, { onEvent: this.#wake });
+    this.#session = this.#open(0 as DomainId);
     this.#watch();
     this.#session.write(`${this.path}/online`, "0");
     this.#enter(XENBUS_STATE.Closing);

@@ -6,8 +6,7 @@
  */
 
 import type { Clock, Timer } from "../../core/clock/clock.ts";
-import { invariant } from "../../core/lib/assert.ts";
-import type { SnapshotValue } from "../../core/lib/snapshot.ts";
+import { SnapshotError, type SnapshotValue } from "../../core/lib/snapshot.ts";
 import { formatIpv4, type Ipv4Address } from "../net/mod.ts";
 import { TcpConnection, type TcpEvent, type TcpState } from "./tcp_connection.ts";
 import { RECEIVE_WINDOW } from "./tcp_connection.ts";
@@ -120,6 +119,11 @@ export class TcpEndpoint {
     this.#arm();
   }
 
+  /** It is gone: its timer's name is free again. */
+  dispose(): void {
+    this.#timer.release();
+  }
+
   /** Connections that are open, in order of their creation. */
   get streams(): readonly TcpStream[] {
     return [...this.#connections.values()].map(({ stream }) => stream);
@@ -128,6 +132,7 @@ export class TcpEndpoint {
   save(): { readonly [field: string]: SnapshotValue } {
     return {
       opened: this.#opened,
+      listeners: [...this.#listeners].map(([at, service]) => [at, service]),
       connections: [...this.#connections.values()].map(({ service, stream, connection }) => ({
         service: service.name,
         local: { ...stream.local },
@@ -141,14 +146,24 @@ export class TcpEndpoint {
   /** Restores into an endpoint that knows the same services; the clock restores the timer. */
   restore(state: { readonly [field: string]: SnapshotValue }): void {
     this.#opened = state.opened as number;
+    this.#listeners.clear();
+    for (const [at, name] of state.listeners as unknown as [string, string][]) {
+      this.#listeners.set(at, this.#known(name).name);
+    }
     this.#connections.clear();
     for (const saved of state.connections as unknown as SavedConnection[]) {
-      const service = this.#services.get(saved.service);
-      invariant(service, `a snapshot has connections of the unknown service ${saved.service}`);
-      const entry = this.#insert(saved.local, saved.remote, service, 0);
+      const entry = this.#insert(saved.local, saved.remote, this.#known(saved.service), 0);
       Object.assign(entry.stream.locals, saved.locals);
       entry.connection.restore(saved.tcp);
     }
+  }
+
+  /** A service of a record; code is not in it. */
+  #known(name: string): TcpService {
+    const service = this.#services.get(name);
+    if (service) return service;
+    const names = [...this.#services.keys()].join(", ") || "none";
+    throw new SnapshotError(`the snapshot has the network service ${name}; known are: ${names}`);
   }
 
   #accept(local: SocketAddress, remote: SocketAddress, segment: TcpSegment): boolean {

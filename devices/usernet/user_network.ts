@@ -110,6 +110,11 @@ export class UserNetwork implements Snapshot {
     this.#tcp.register(service);
   }
 
+  /** It is gone: the names of its timers are free again. */
+  dispose(): void {
+    this.#tcp.dispose();
+  }
+
   /** TCP connections that are open. */
   get streams(): readonly TcpStream[] {
     return this.#tcp.streams;

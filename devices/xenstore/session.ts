@@ -40,6 +40,8 @@ export interface SessionHost {
 
 /** How a session is made. */
 export interface SessionOptions {
+  /** What a snapshot knows it by; unique. Default: its number among those that were given no name. */
+  readonly name?: string;
   /** No quotas, every node, and the operations of tools; default: domain 0 only. */
   readonly privileged?: boolean;
   /** Called when an event waits to be taken. */
@@ -73,6 +75,7 @@ export class StoreSession implements Snapshot {
   readonly #onEvent: () => void;
 
   constructor(
+    readonly name: string,
     readonly domain: DomainId,
     private readonly host: SessionHost,
     { privileged = domain === 0, onEvent = () => {} }: SessionOptions,
@@ -254,8 +257,9 @@ export class StoreSession implements Snapshot {
   save(): SnapshotRecord {
     return {
       kind: "storeSession",
-      version: 1,
+      version: 2,
       state: {
+        name: this.name,
         domain: this.domain,
         watches: this.watches.map((watch) => ({ ...watch })),
         events: this.#events.map((event) => ({ ...event })),
@@ -265,7 +269,7 @@ export class StoreSession implements Snapshot {
   }
 
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "storeSession", 1);
+    const state = expectRecord(record, "storeSession", 2);
     this.watches.splice(0, this.watches.length, ...state.watches as unknown as Watch[]);
     this.#events.splice(0, this.#events.length, ...state.events as unknown as WatchEvent[]);
     this.#transactions.clear();

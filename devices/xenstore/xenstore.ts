@@ -49,6 +49,7 @@ export class XenStore implements Snapshot {
   readonly #introduced = new Set<DomainId>();
   #generation = 0;
   #nextTransaction = 1;
+  #nameless = 0;
   readonly #live = new TreeView(emptyRoot(), new Map(), null, () => ++this.#generation);
   readonly #host: SessionHost;
 
@@ -67,7 +68,10 @@ export class XenStore implements Snapshot {
 
   /** Opens a connection for a domain; the caller reads its events and closes it. */
   open(domain: DomainId, options: SessionOptions = {}): StoreSession {
-    const session = new StoreSession(domain, this.#host, options);
+    const name = options.name ?? `connection ${this.#nameless++}`;
+    const taken = [...this.#sessions].some((each) => each.name === name);
+    invariant(!taken, `two connections to XenStore named ${name}`);
+    const session = new StoreSession(name, domain, this.#host, options);
     this.#sessions.add(session);
     return session;
   }
@@ -109,7 +113,10 @@ export class XenStore implements Snapshot {
     };
   }
 
-  /** Restores into a store with the same connections, opened in the same order. */
+  /**
+   * Restores the tree, and those connections that are here too, by their names. One that only the record knows is nobody's
+   * any more; one that only this store knows stays as it is, behind the others.
+   */
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "xenstore", 1);
     this.#generation = state.generation as number;
@@ -119,12 +126,15 @@ export class XenStore implements Snapshot {
     const { root, owned } = loadTree(state.tree as readonly SnapshotValue[]);
     this.#live.reset(root, owned);
     const saved = state.sessions as unknown as readonly SnapshotRecord[];
-    const sessions = [...this.#sessions];
-    invariant(
-      saved.length === sessions.length,
-      `a snapshot of ${saved.length} connections is restored into ${sessions.length}`,
-    );
-    sessions.forEach((session, index) => session.restore(saved[index]));
+    const here = new Map([...this.#sessions].map((session) => [session.name, session]));
+    // Who is told first is decided by their order.
+    this.#sessions.clear();
+    for (const each of saved) {
+      const session = here.get(each.state.name as string);
+      session?.restore(each);
+      if (session) this.#sessions.add(session);
+    }
+    for (const session of here.values()) this.#sessions.add(session);
   }
 
   #begin(id = this.#nextTransaction++, base = this.#live.root): TreeView {

@@ -49,20 +49,25 @@ export interface StartPages {
   readonly onlineVcpus: number;
 }
 
+/** Where the services of one domain meet it: the frames that it shares, and domain 0's ends of its channels. */
+export interface HouseholdShape {
+  readonly consoleFrame: MachineFrame;
+  readonly consolePort: EventPort;
+  readonly storeFrame: MachineFrame;
+  readonly storePort: EventPort;
+}
+
 /** What belongs to one domain. */
 interface Household {
+  readonly shape: HouseholdShape;
   readonly console: ConsoleBackEnd;
   readonly ring: RingConnection;
   readonly session: StoreSession;
-  /** Its console and its connection to the store: names in the service and of event consumers. */
-  readonly lines: readonly Line[];
 }
 
-/** A channel that a domain was born with, and who hears it. */
-interface Line {
-  readonly name: string;
-  readonly port: EventPort;
-}
+/** The services of a domain: names in the service of back ends, and of event consumers. */
+const consoleOf = (id: DomainId) => `console.${id}`;
+const storeOf = (id: DomainId) => `store.${id}`;
 
 const DOM0 = 0 as DomainId;
 const PAGE_KIB = 4;
@@ -89,7 +94,7 @@ export class DomainZero extends SplitDevices implements Snapshot {
   constructor(options: DomainZeroOptions) {
     const { hypervisor, dispatcher, clock } = options;
     const store = new XenStore();
-    const tools = store.open(DOM0);
+    const tools = store.open(DOM0, { name: "tools" });
     super({
       store,
       tools,
@@ -134,11 +139,20 @@ export class DomainZero extends SplitDevices implements Snapshot {
     const { id, name, pages, maxPages } = domain;
     const [memoryKib, maxmemKib] = [pages, maxPages].map((count) => count * PAGE_KIB);
     writeDriverHome(this.tools, { domain: id, name, memoryKib, maxmemKib });
+    this.adoptDriver({ domain, place }, end);
+    this.tools.introduce(id);
+  }
+
+  /** Serves a driver domain that the store knows already, or will when it is restored; `end` as in {@link introduceDriver}. */
+  adoptDriver(
+    { domain: { id }, place }: DriverDomain,
+    end: (reason: ShutdownReason) => void,
+  ): void {
     const control = `control.${id}`;
-    const session = this.store.open(id, { onEvent: () => place.service.wake(control) });
+    const onEvent = () => place.service.wake(control);
+    const session = this.store.open(id, { name: control, onEvent });
     place.service.add(control, new DriverControl(session, end));
     this.#drivers.set(id, place);
-    this.tools.introduce(id);
   }
 
   /**
@@ -154,32 +168,46 @@ export class DomainZero extends SplitDevices implements Snapshot {
     writeHome(this.tools, { ...pages, domain: id, name: domain.name, vcpus: domain.vcpus.length });
     this.#grantToSelf(id, GNTTAB_RESERVED.CONSOLE, pages.consoleFrame);
     this.#grantToSelf(id, GNTTAB_RESERVED.XENSTORE, pages.storeFrame);
+    const send = this.adopt(id, {
+      consoleFrame: pages.consoleFrame,
+      consolePort: this.#bind(consoleOf(id), id, pages.consolePort),
+      storeFrame: pages.storeFrame,
+      storePort: this.#bind(storeOf(id), id, pages.storePort),
+    }, output);
+    this.tools.introduce(id);
+    return send;
+  }
+
+  /** Serves a domain that the store knows already, or will when it is restored; else as {@link introduce}. */
+  adopt(
+    id: DomainId,
+    shape: HouseholdShape,
+    output: (bytes: Uint8Array) => void,
+  ): (bytes: Uint8Array) => void {
     const { memory } = this.#host;
-    const lines = [
-      this.#listen(`console.${id}`, id, pages.consolePort),
-      this.#listen(`store.${id}`, id, pages.storePort),
-    ];
-    const [consoleLine, storeLine] = lines;
+    const [consoleName, storeName] = [consoleOf(id), storeOf(id)];
+    const wake = (name: string) => () => this.service.wake(name);
     const console = new ConsoleBackEnd({
       memory,
-      frame: pages.consoleFrame,
+      frame: shape.consoleFrame,
       output,
-      notify: () => this.#notify(consoleLine),
+      notify: () => this.#notify(shape.consolePort),
     });
-    const wakeConsole = this.service.add(consoleLine.name, console);
-    const session = this.store.open(id, { onEvent: () => this.service.wake(storeLine.name) });
+    const session = this.store.open(id, { name: storeName, onEvent: wake(storeName) });
     const ring = new RingConnection({
       memory,
-      frame: pages.storeFrame,
+      frame: shape.storeFrame,
       session,
-      notify: () => this.#notify(storeLine),
+      notify: () => this.#notify(shape.storePort),
     });
-    this.service.add(storeLine.name, ring);
-    this.#households.set(id, { console, ring, session, lines });
-    this.tools.introduce(id);
+    for (const [name, stepper] of [[consoleName, console], [storeName, ring]] as const) {
+      this.service.add(name, stepper);
+      this.#host.events.registerConsumer(name, wake(name));
+    }
+    this.#households.set(id, { shape, console, ring, session });
     return (bytes) => {
       console.send(bytes);
-      wakeConsole();
+      this.service.wake(consoleName);
     };
   }
 
@@ -192,10 +220,15 @@ export class DomainZero extends SplitDevices implements Snapshot {
     invariant(domain, `there is no domain ${id}`);
     const [memoryKib, maxmemKib] = [domain.pages, domain.maxPages].map((count) => count * PAGE_KIB);
     writeModelledHome(this.tools, { domain: id, name: domain.name, memoryKib, maxmemKib });
-    const session = this.store.open(id, { onEvent });
+    const session = this.store.open(id, { name: `model.${id}`, onEvent });
     this.#modelled.set(id, session);
     this.tools.introduce(id);
     return session;
+  }
+
+  /** Where a domain's services meet it; `null` if it has none. */
+  householdOf(id: DomainId): HouseholdShape | null {
+    return this.#households.get(id)?.shape ?? null;
   }
 
   override unplug(id: DomainId, path: string): void {
@@ -214,8 +247,11 @@ export class DomainZero extends SplitDevices implements Snapshot {
     this.#inHypervisor.get(id)?.close();
     this.#inHypervisor.delete(id);
     const { events } = this.#host;
-    for (const { name, port } of household?.lines ?? []) {
-      events.closeAsConsumer(DOM0, port);
+    const { consolePort, storePort } = household?.shape ?? {};
+    for (const port of [consolePort, storePort]) {
+      if (port !== undefined) events.closeAsConsumer(DOM0, port);
+    }
+    for (const name of household ? [consoleOf(id), storeOf(id)] : []) {
       events.unregisterConsumer(name);
       this.service.remove(name);
     }
@@ -287,18 +323,24 @@ export class DomainZero extends SplitDevices implements Snapshot {
 
   /**
    * Restores into a domain 0 that serves the same domains with the same devices. Clock, dispatcher,
-   * event channels, grants and disks are restored by their own records.
+   * event channels, grants and disks are restored by their own records, the clock's after this one.
    */
   restore(record: SnapshotRecord): void {
     const state = expectRecord(record, "domainZero", 3) as unknown as SavedZero;
     this.store.restore(state.store);
     this.service.restore(state.service);
-    const places = new Map(this.#places());
+    const idle = new Map(this.#places());
     for (const { id, record } of state.services) {
-      const place = places.get(id);
-      invariant(place, `a snapshot has back ends of domain ${id}, which are not here`);
+      const place = idle.get(id) ?? this.#hypervisorPlace(id);
       place.service.restore(record);
+      idle.delete(id);
     }
+    // What the hypervisor has never done for a domain by then.
+    for (const id of idle.keys()) {
+      this.#inHypervisor.get(id)?.close();
+      this.#inHypervisor.delete(id);
+    }
+    this.keepBridges(state.bridges.map(({ name }) => name));
     for (const { name, record } of state.bridges) this.bridge(name).restore(record);
     for (const { id, console, ring, devices } of state.households) {
       const household = this.#households.get(id);
@@ -320,16 +362,15 @@ export class DomainZero extends SplitDevices implements Snapshot {
     yield* this.#inHypervisor;
   }
 
-  /** Binds a channel that a domain was born with. */
-  #listen(name: string, domain: DomainId, remotePort: EventPort): Line {
-    const { events } = this.#host;
-    events.registerConsumer(name, () => this.service.wake(name));
-    const port = events.bindInterdomain(DOM0, domain, remotePort, { consumer: name });
+  /** Binds a channel that a domain was born with; what was sent on it before is looked at in any case. */
+  #bind(name: string, domain: DomainId, remotePort: EventPort): EventPort {
+    const port = this.#host.events.bindInterdomain(DOM0, domain, remotePort, { consumer: name });
     invariant(!isErrno(port), `the channel of ${name} cannot be bound`);
-    return { name, port };
+    this.service.wake(name);
+    return port;
   }
 
-  #notify({ port }: Line): void {
+  #notify(port: EventPort): void {
     this.#host.events.sendAsConsumer(DOM0, port);
   }
 

@@ -5,7 +5,7 @@
 
 import { isErrno } from "../../core/abi/errno.ts";
 import type { ShutdownReason } from "../../core/abi/operations.ts";
-import type { Domain } from "../../core/hypervisor/domain.ts";
+import type { Domain, DomainShape } from "../../core/hypervisor/domain.ts";
 import type { StoreSession } from "../../devices/xenstore/mod.ts";
 import type { Stepper, StepResult } from "../../devices/work.ts";
 import { type PlaceParts, VcpuPlace } from "./back_end_place.ts";
@@ -38,6 +38,16 @@ export function createDriverDomain(parts: PlaceParts, options: DriverDomainOptio
     throw new RangeError(`the machine has not the ${pages} pages that ${name} needs`);
   }
   hypervisor.bringUp(domain!.vcpus[0]);
+  return { domain: domain!, place };
+}
+
+/** Makes that of a snapshot, whose state is to be restored. */
+export function adoptDriverDomain(parts: PlaceParts, shape: DomainShape): DriverDomain {
+  let domain: Domain;
+  const place = new VcpuPlace(parts, (executor) => {
+    domain = parts.hypervisor.adoptDomain(shape, executor);
+    return domain.vcpus[0].sched;
+  });
   return { domain: domain!, place };
 }
 

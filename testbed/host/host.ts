@@ -19,7 +19,6 @@ import { Ledger } from "../../core/hypervisor/accounting/ledger.ts";
 import { switchCost } from "../../core/hypervisor/accounting/switch_cost.ts";
 import type { Vcpu } from "../../core/hypervisor/vcpu.ts";
 import { openCpuState } from "../../core/x86/state/cpu_state.ts";
-import type { Policy } from "../../core/hypervisor/policy.ts";
 import {
   imageSummary,
   loadImage,
@@ -29,17 +28,15 @@ import {
 } from "../../core/hypervisor/pv/domain_image.ts";
 import { PvExecutor } from "../../core/hypervisor/pv_executor.ts";
 import { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
-import type { SchedulerName } from "../../core/hypervisor/scheduling/ports.ts";
-import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
-import type { EngineName } from "../../core/x86/engine.ts";
+import { SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { parseMac } from "../../devices/net/mod.ts";
 import type { StopReason } from "../machine_api.ts";
-import type { RamSource } from "../snapshot/page_store.ts";
+import { type RamSource, ramWithin } from "../snapshot/page_store.ts";
 import { parseSize } from "../units.ts";
 import { stopReasonOf } from "../debugger/stop_list.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
-import { BACK_ENDS_CHOICES, type BackEndsChoice } from "./back_ends_choice.ts";
+import { BACK_ENDS_CHOICES } from "./back_ends_choice.ts";
 import { DomainZero } from "./domain_zero.ts";
 import {
   type Backed,
@@ -56,12 +53,21 @@ import { QUANTUM_CYCLES, runSlices, SLICE_CYCLES, type Sliced, sliceEnd } from "
 import { boxes } from "../watched_boxes.ts";
 import { watchedHost } from "./watched_host.ts";
 import { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.ts";
+import type { HostOptions } from "./host_options.ts";
 import { HostHardware } from "./host_hardware.ts";
 import { HostStops } from "./host_stops.ts";
 import { creation, HostDoor, type NamedDevices, restoration } from "./host_inputs.ts";
-import { restoreHost, saveHost } from "./host_snapshot.ts";
+import {
+  type HostSnapshot,
+  type HostState,
+  restoreHost,
+  saveHost,
+  withOwnImages,
+} from "./host_snapshot.ts";
+import { HostStructure } from "./host_structure.ts";
 import { kernelImages } from "./kernel_images.ts";
 import { ModelledDomains } from "./modelled_domains.ts";
+import { OutsideNetworks } from "./outside_networks.ts";
 
 const PAGE_BYTES = 4096;
 const DOM0 = 0 as DomainId;
@@ -69,25 +75,8 @@ const DOM0 = 0 as DomainId;
 const WALL_CLOCK_SECONDS = 1_767_225_600;
 
 export type { DiskConfig, DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
+export type { HostOptions } from "./host_options.ts";
 export { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.ts";
-
-/** What a host is made of. */
-export interface HostOptions {
-  readonly cpus?: number;
-  /** RAM with its unit, for example `1GiB`. */
-  readonly memory: string;
-  readonly scheduler?: SchedulerName;
-  readonly cpuModel?: string;
-  readonly engine?: EngineName;
-  /** Name of the cost profile that prices the work of hypervisor and domain 0; default `free`. */
-  readonly profile?: string;
-  /** Cycles per second; default 1 GHz. */
-  readonly frequencyHz?: number;
-  /** What domains may do to each other; default: all that the ABI says. */
-  readonly policy?: Policy;
-  /** Where back ends run whose device names no driver domain; default `domain-0`. */
-  readonly backEnds?: BackEndsChoice;
-}
 
 /** What a domain is made with before it is filled. */
 interface StartedDomain {
@@ -131,7 +120,10 @@ export class Host {
   readonly #parts: PlaceParts;
   readonly #drivers = new Map<HostDomain, DriverDomain>();
   #interrupted: AbortController | null = null;
-  #created = 0;
+  /** Used by snapshots: what it consists of, and how that is changed. */
+  readonly structure: HostStructure;
+  /** What lies beyond its bridges. */
+  readonly outside: OutsideNetworks;
 
   private constructor(readonly options: HostOptions) {
     const cpus = options.cpus ?? 1;
@@ -178,6 +170,15 @@ export class Host {
     this.zero = new DomainZero({ ...this.#parts, backEnds });
     const refuse = (name: string) => this.inputs.refuse(`${name}, whose programs are no data`);
     this.modelled = new ModelledDomains({ hypervisor, dispatcher, clock, costs, refuse });
+    this.outside = new OutsideNetworks(clock, this.zero);
+    this.structure = new HostStructure({
+      ...this.#parts,
+      host: this,
+      drivers: this.#drivers,
+      ended: this.#ended,
+      output: (domain, bytes) => this.#output(domain, bytes),
+      gone: (domain) => this.#stops?.forget(domain),
+    });
   }
 
   /** Starts a host without domains. Throws `RangeError` or `SyntaxError` for a wrong option. */
@@ -220,7 +221,7 @@ export class Host {
       maxPages: parseSize(maxmem ?? memory) / PAGE_BYTES,
     });
     const { domain } = driver;
-    this.zero.introduceDriver(driver, (reason) => hypervisor.shutDown(domain, reason));
+    this.zero.introduceDriver(driver, this.structure.endOf(domain));
     const made = new HostDomain(this, domain, null, () => {});
     this.#drivers.set(made, driver);
     this.domains.push(made);
@@ -266,7 +267,6 @@ export class Host {
     const { name, vcpus, onlineVcpus, maxPages, model } = config;
     const { hypervisor } = this;
     const domain = hypervisor.createDomain({ name, vcpus, maxPages, model, privileged: false });
-    this.#created++;
     try {
       const [consolePort, storePort] = [this.#portFor(domain), this.#portFor(domain)];
       const frames = fill(domain, { consolePort, storePort });
@@ -294,29 +294,36 @@ export class Host {
     state[name as "rip"] = value;
   }
 
-  /** The state of the whole host, between runs. Disks are their owners' to keep. */
-  snapshot(): SnapshotRecord {
+  /** The state of the whole host, between runs: domains, disks, networks, RAM. */
+  snapshot(): HostSnapshot {
     const { memory } = this.hardware;
     const ram = new Uint8Array(memory.plan.ramBytes);
-    const record = saveHost(this);
+    const state = saveHost(this);
     memory.readRam(ram);
-    return { ...record, state: { ...record.state, ram } };
+    return { ...state, ram, host: this };
   }
 
   /**
-   * Goes back to a snapshot, of this host or of one that was booted alike and has the same domains. Throws
-   * `SnapshotError` if it does not fit. `ram` is where its RAM lies if it is not part of the record.
+   * Goes back to a snapshot, of this host or of one that was booted alike: domains and devices that are there still stay the
+   * same objects, others come back or go. Throws `SnapshotError` if the snapshot does not fit.
    */
-  restore(record: SnapshotRecord, ram?: RamSource): void {
-    this.inputs.witness?.replaced();
-    this.#mayHaveEnded = true;
-    restoreHost(this, record, ram);
-    this.#stops?.moved();
+  restore({ ram, host, ...state }: HostSnapshot): void {
+    this.restoreState(host === this ? state : withOwnImages(state), ramWithin(ram));
   }
 
-  /** Domains that it has had, modelled ones and those of drivers not counted. */
-  get created(): number {
-    return this.#created;
+  /** Used by snapshots, wherever they lie; as {@link restore}. */
+  restoreState(state: HostState, ram: RamSource): void {
+    const { memory } = this.hardware;
+    const { ramBytes } = memory.plan;
+    if (ram.sizeBytes !== ramBytes) {
+      throw new SnapshotError(
+        `the snapshot is of a host with ${ram.sizeBytes} bytes of RAM; this one has ${ramBytes}`,
+      );
+    }
+    this.inputs.witness?.replaced();
+    restoreHost(this, state, () => ram.writeTo(memory));
+    this.#mayHaveEnded = true;
+    this.#stops?.moved();
   }
 
   /** Whether nobody is left who could do anything. */
@@ -375,12 +382,7 @@ export class Host {
 
   /** Used by the door: see {@link destroy}. */
   remove(domain: HostDomain): void {
-    this.domains.splice(this.domains.indexOf(domain), 1);
-    this.#stops?.forget(domain.domain);
-    this.zero.release(domain.id);
-    this.hypervisor.destroyDomain(domain.domain);
-    this.#drivers.get(domain)?.place.close();
-    this.#drivers.delete(domain);
+    this.structure.remove(domain);
   }
 
   /** Advances simulated time until something of `options` holds, or nothing can happen any more. */

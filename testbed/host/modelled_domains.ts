@@ -7,13 +7,18 @@ import { isErrno } from "../../core/abi/errno.ts";
 import type { MachineFrame } from "../../core/abi/ids.ts";
 import type { MachineClock } from "../../core/clock/clock.ts";
 import type { CostTable } from "../../core/clock/profiles/cost_profile.ts";
-import type { Domain } from "../../core/hypervisor/domain.ts";
+import type { Domain, DomainShape } from "../../core/hypervisor/domain.ts";
 import { SteppedExecutor } from "../../core/hypervisor/executors/stepped_executor.ts";
 import type { Hypervisor } from "../../core/hypervisor/hypervisor.ts";
 import type { CpuDispatcher } from "../../core/hypervisor/scheduling/dispatcher.ts";
 import type { SchedulerParameters } from "../../core/hypervisor/scheduling/ports.ts";
 import type { DomainId, PhysicalCpuId } from "../../core/lib/brand.ts";
-import { expectRecord, type Snapshot, type SnapshotRecord } from "../../core/lib/snapshot.ts";
+import {
+  expectRecord,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotRecord,
+} from "../../core/lib/snapshot.ts";
 import {
   createLinux,
   type Kernel,
@@ -21,8 +26,10 @@ import {
   type MachinePort,
   type Platform,
   PLATFORMS,
+  type Program,
   type VirtualCpuPort,
 } from "../../guests/model/mod.ts";
+import { plainData } from "../snapshot/plain_data.ts";
 import { parseSize } from "../units.ts";
 import { SharedWithBackEnds } from "./shared_with_back_ends.ts";
 
@@ -65,6 +72,15 @@ export interface ModelledDomain {
   readonly name: string;
   readonly domain: Domain;
   readonly kernel: Kernel;
+  readonly config: ModelledDomainConfig;
+  /** Its memory, by pseudo-physical frame. */
+  readonly frames: readonly MachineFrame[];
+}
+
+/** What a modelled domain is made from that is no data. */
+export interface ModelCode {
+  readonly kernel?: ModelledDomainConfig["kernel"];
+  readonly programs: readonly Program[];
 }
 
 interface Parts {
@@ -138,17 +154,72 @@ export class ModelledDomains implements Snapshot {
     this.#releases.delete(domain);
   }
 
-  save(): SnapshotRecord {
-    const kernels = this.#domains.map(({ kernel }) => ({ ...kernel.save() }));
-    return { kind: "modelled domains", version: 1, state: { kernels } };
+  /** What the domains are made from that is no data, in their order. */
+  get code(): ModelCode[] {
+    return this.#domains.map(({ config: { kernel }, kernel: { programs } }) => ({
+      kernel,
+      programs: programs.all,
+    }));
   }
 
-  /** The same domains must be there. */
+  save(): SnapshotRecord {
+    const domains = this.#domains.map(({ domain, kernel, frames, config: whole }) => {
+      const { kernel: _code, ...config } = whole;
+      return {
+        config: plainData(config),
+        shape: plainData(domain.shape),
+        frames: [...frames],
+        kernel: { ...kernel.save() },
+      };
+    });
+    return { kind: "modelled domains", version: 2, state: { domains } };
+  }
+
+  /** Takes those domains away that are none of a record's. */
+  keep(record: SnapshotRecord): void {
+    const saved = savedIn(record);
+    for (const each of [...this.#domains]) {
+      if (!saved.some(({ shape }) => isLike(each, shape))) this.destroy(each);
+    }
+  }
+
+  /** Makes those domains of a record that are missing; `code` is what they run, in their order. */
+  rebuild(record: SnapshotRecord, code: readonly ModelCode[]): void {
+    const kept = this.#domains.splice(0);
+    savedIn(record).forEach(({ config, shape, frames }, place) => {
+      const found = kept.find((each) => isLike(each, shape));
+      this.#domains.push(found ?? this.#adopt({ config, shape, frames }, code[place]));
+    });
+  }
+
+  #adopt(
+    { config, shape, frames }: Omit<SavedModel, "kernel">,
+    { kernel, programs }: ModelCode,
+  ): ModelledDomain {
+    const domain = this.#parts.hypervisor.adoptDomain(shape, this.#executor);
+    const releases: (() => void)[] = [];
+    const made = this.#boot({ ...config, kernel }, domain, frames, releases);
+    for (const program of programs) made.kernel.programs.add(program);
+    this.#releases.set(made, releases);
+    return made;
+  }
+
+  /** Restores the domains that {@link rebuild} left. Throws `SnapshotError` for a program or a module that is missing. */
   restore(record: SnapshotRecord): void {
-    const { kernels } = expectRecord(record, "modelled domains", 1);
-    (kernels as unknown as SnapshotRecord[]).forEach((each, place) =>
-      this.#domains[place].kernel.restore(each)
-    );
+    savedIn(record).forEach(({ kernel: saved }, place) => {
+      const { kernel, name } = this.#domains[place];
+      try {
+        kernel.restore(saved);
+      } catch (error) {
+        throw new SnapshotError(`domain ${name}: ${(error as Error).message}`, { cause: error });
+      }
+      for (const { program } of kernel.processes.values()) {
+        if (kernel.programs.has(program)) continue;
+        throw new SnapshotError(
+          `domain ${name} runs the program ${program}, which has to be given`,
+        );
+      }
+    });
   }
 
   #release(domain: Domain, releases: readonly (() => void)[]): void {
@@ -198,6 +269,21 @@ export class ModelledDomains implements Snapshot {
       this.#executor.adopt(sched, kernel.cpus[id]);
       releases.push(() => this.#executor.release(sched));
     });
-    return { name: config.name, domain, kernel };
+    return { name: config.name, domain, kernel, config, frames };
   }
+}
+
+interface SavedModel {
+  readonly config: Omit<ModelledDomainConfig, "kernel">;
+  readonly shape: DomainShape;
+  readonly frames: readonly MachineFrame[];
+  readonly kernel: SnapshotRecord;
+}
+
+function savedIn(record: SnapshotRecord): readonly SavedModel[] {
+  return expectRecord(record, "modelled domains", 2).domains as unknown as readonly SavedModel[];
+}
+
+function isLike({ domain }: ModelledDomain, shape: DomainShape): boolean {
+  return JSON.stringify(domain.shape) === JSON.stringify(shape);
 }

@@ -7,7 +7,7 @@ import type { DomainId } from "../../core/abi/ids.ts";
 import type { MachineClock } from "../../core/clock/clock.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
-import type { DiskImage } from "../../devices/disk/mod.ts";
+import { DiskImage } from "../../devices/disk/mod.ts";
 import {
   EthernetSwitch,
   formatMac,
@@ -50,13 +50,27 @@ interface PluggedDevice {
   readonly path: string;
   /** The domain that the back end acts for. */
   readonly backend: DomainId;
+  /** Nobody named a domain for it: it is where the host's back ends are. */
+  readonly isDefault: boolean;
+  /** That domain is gone: what is left of the device is domain 0's. */
+  readonly isLost: boolean;
 }
+
+/** What a device is from the moment on at which it was plugged in: as much as is needed to plug in the same one. */
+export type DeviceShape =
+  | Pick<PluggedDisk, Common | "vdev" | "image" | "readonly">
+  | Pick<PluggedCard, Common | "mac" | "bridge" | "rate">;
+
+type Common = "kind" | "number" | "backend" | "isDefault" | "isLost";
 
 /** A disk of a domain, as tools see it. */
 export interface PluggedDisk extends PluggedDevice {
   readonly kind: "vbd";
-  /** The virtual device's number. */
+  /** The virtual device's number, and its name. */
   readonly number: number;
+  readonly vdev: string;
+  readonly image: DiskImage;
+  readonly readonly: boolean;
   readonly driver: BlockBackEnd;
 }
 
@@ -66,18 +80,27 @@ export interface PluggedCard extends PluggedDevice {
   /** Its place among the cards. */
   readonly number: number;
   readonly mac: MacAddress;
+  readonly bridge: string;
+  readonly rate: Rate | null;
   /** Where it is plugged into its bridge. */
   readonly port: SwitchPort;
   readonly driver: NetBackEnd;
 }
 
-type Plugged = (PluggedDisk | PluggedCard) & {
+type Plugged =
+  | Omit<PluggedDisk, "isLost"> & PluggedParts
+  | Omit<PluggedCard, "isLost"> & PluggedParts;
+
+interface PluggedParts {
+  isLost: boolean;
   readonly device: XenbusDevice;
+  /** Called when its guest has let it go, as tools asked. */
+  onDetached: () => void;
   /** Takes it away at once. */
   unplug(): void;
   /** Its back end's domain is gone: what is left to do is done in domain 0. */
   lose(): void;
-};
+}
 
 /** A device's state in a record. */
 export type SavedDevice = { readonly path: string; readonly record: SnapshotRecord };
@@ -125,16 +148,25 @@ export class SplitDevices {
     return bridge;
   }
 
+  /** Takes bridges away that are none of `names`; nothing may be plugged into them any more. */
+  keepBridges(names: readonly string[]): void {
+    for (const [name, bridge] of [...this.#bridges]) {
+      if (names.includes(name)) continue;
+      bridge.dispose();
+      this.#bridges.delete(name);
+    }
+  }
+
   /** Plugs a disk in. Throws `SyntaxError` for a name that is no virtual device's. */
-  plugDisk(id: DomainId, choice: DiskChoice): void {
-    const { vdev, image, readonly = false, backend, onDetached } = choice;
+  plugDisk(id: DomainId, choice: DiskChoice & Whose): void {
+    const { vdev, image, readonly = false, onDetached } = choice;
     const number = vdevNumber(vdev);
     const name = `blkback.${id}.${number}`;
-    const { place, wake } = this.#placement(name, id, backend);
+    const { place, wake, ...whose } = this.#placement(name, id, choice);
     const { host } = place();
     const driver = new BlockBackEnd({ host, frontDomain: id, name, disk: image, readonly, wake });
     const mode = readonly ? "r" : "w";
-    const about = { kind: "vbd", number, driver, backend: host.domain } as const;
+    const about = { kind: "vbd", number, vdev, image, readonly, driver, ...whose } as const;
     this.#plug(id, about, { name, place, onDetached }, {
       back: { "dev": vdev, "mode": mode, "type": "phy", "removable": "0", "bootable": "1" },
       front: { "virtual-device": String(number), "device-type": "disk" },
@@ -145,14 +177,14 @@ export class SplitDevices {
    * Plugs a network card in as the domain's number `index`. Throws `RangeError` if another card has its
    * MAC address.
    */
-  plugVif(id: DomainId, index: number, choice: VifChoice): void {
-    const { mac, bridge = "br0", rate, backend } = choice;
+  plugVif(id: DomainId, index: number, choice: VifChoice & Whose): void {
+    const { mac, bridge = "br0", rate = null } = choice;
     const other = this.#macs.get(mac);
     if (other !== undefined) {
       throw new RangeError(`${formatMac(mac)} is the MAC address of ${other} already`);
     }
     const name = `netback.${id}.${index}`;
-    const { place, wake } = this.#placement(name, id, backend);
+    const { place, wake, ...whose } = this.#placement(name, id, choice);
     const { host } = place();
     const lan = this.bridge(bridge);
     const port = lan.attach(`vif${id}.${index}`);
@@ -160,7 +192,16 @@ export class SplitDevices {
     const driver = new NetBackEnd({ host, frontDomain: id, name, clock, port, rate, wake });
     const nodes = { "mac": formatMac(mac), "handle": String(index) };
     this.#macs.set(mac, port.name);
-    const about = { kind: "vif", number: index, driver, mac, port, backend: host.domain } as const;
+    const about = {
+      kind: "vif",
+      number: index,
+      driver,
+      mac,
+      bridge,
+      rate,
+      port,
+      ...whose,
+    } as const;
     const back = { ...nodes, bridge, "type": "vif" };
     this.#plug(id, about, { name, place }, { back, front: nodes }, () => {
       this.#macs.delete(mac);
@@ -177,6 +218,11 @@ export class SplitDevices {
   /** The network cards of a domain, by number. */
   cardsOf(id: DomainId): PluggedCard[] {
     return this.#devicesOf(id).filter((each) => each.kind === "vif");
+  }
+
+  /** The network cards of all domains. */
+  get cards(): PluggedCard[] {
+    return [...this.#devices.keys()].flatMap((id) => this.cardsOf(id));
   }
 
   /** Asks a guest to close its half of a device, which is gone when it has. Throws as {@link unplug}. */
@@ -205,6 +251,50 @@ export class SplitDevices {
   /** Whether devices are left whose back ends acted for that domain. */
   isServing(backend: DomainId): boolean {
     return this.#servedBy(backend).length > 0;
+  }
+
+  /** What is plugged into a domain, in the order in which it was. */
+  shapesOf(id: DomainId): DeviceShape[] {
+    return [...this.#devices.get(id)?.values() ?? []].map(shapeOf);
+  }
+
+  /**
+   * Has each of these domains exactly these devices: those that it has stay, others go, what is missing is made. Then their
+   * state and the store's can be restored.
+   */
+  rebuildDevices(wanted: ReadonlyMap<DomainId, readonly DeviceShape[]>): void {
+    for (const [id, shapes] of wanted) {
+      for (const [path, plugged] of [...this.#devices.get(id) ?? []]) {
+        if (!shapes.some((shape) => isLike(shape, plugged))) this.unplug(id, path);
+      }
+    }
+    for (const [id, shapes] of wanted) {
+      const there = [...this.#devices.get(id) ?? []];
+      this.#devices.delete(id);
+      for (const shape of shapes) {
+        const kept = there.find(([, plugged]) => isLike(shape, plugged));
+        if (kept) this.#devicesFor(id).set(...kept);
+        else this.#plugShape(id, shape);
+      }
+    }
+  }
+
+  #plugShape(id: DomainId, shape: DeviceShape): void {
+    const backend = shape.isDefault && !shape.isLost ? undefined : shape.backend;
+    if (shape.kind === "vbd") this.plugDisk(id, { ...shape, backend });
+    else this.plugVif(id, shape.number, { ...shape, backend });
+    if (shape.isLost) [...this.#devicesFor(id).values()].at(-1)!.lose();
+  }
+
+  #devicesFor(id: DomainId): Map<string, Plugged> {
+    let devices = this.#devices.get(id);
+    if (!devices) this.#devices.set(id, devices = new Map());
+    return devices;
+  }
+
+  /** From now on `onDetached` is called when a guest has let a disk go, as tools asked. Throws as {@link unplug}. */
+  whenDetached(id: DomainId, path: string, onDetached: () => void): void {
+    this.deviceAt(id, path).onDetached = onDetached;
   }
 
   /** Used by the snapshot of domain 0: the devices of a domain. */
@@ -240,9 +330,11 @@ export class SplitDevices {
   }
 
   /** Where a back end of that name runs, and how it says that it has work: wherever that may be by then. */
-  #placement(name: string, id: DomainId, backend?: DomainId): Placement {
-    let present = this.#parts.placeOf(id, backend);
+  #placement(name: string, id: DomainId, { backend, isLost }: Whose): Placement {
+    let present = isLost ? this.#parts.heir() : this.#parts.placeOf(id, backend);
     return {
+      backend: isLost ? backend! : present.host.domain,
+      isDefault: backend === undefined,
       place: (moved) => present = moved ?? present,
       wake: () => present.service.wake(name),
     };
@@ -250,8 +342,8 @@ export class SplitDevices {
 
   #plug(
     id: DomainId,
-    about: Omit<PluggedDisk, "path"> | Omit<PluggedCard, "path">,
-    { name, place, onDetached }: PlugAbout,
+    about: Omit<PluggedDisk, "path" | "isLost"> | Omit<PluggedCard, "path" | "isLost">,
+    { name, place, onDetached = () => {} }: PlugAbout,
     nodes: Parameters<typeof writeDevice>[3],
     unplugged: () => void = () => {},
   ): void {
@@ -263,7 +355,7 @@ export class SplitDevices {
     const wake = () => place().service.wake(name);
     const onUnplugged = () => {
       this.unplug(id, path);
-      onDetached?.();
+      plugged.onDetached();
     };
     const device = new XenbusDevice({ store, domain: backend, path, driver, wake, onUnplugged });
     place().service.add(name, device);
@@ -278,10 +370,11 @@ export class SplitDevices {
       place().service.remove(name);
       place(heir()).service.add(name, device);
       device.lose();
+      plugged.isLost = true;
     };
-    let devices = this.#devices.get(id);
-    if (!devices) this.#devices.set(id, devices = new Map());
-    devices.set(path, { ...about, path, device, unplug, lose });
+    const parts = { path, device, unplug, lose, isLost: false, onDetached };
+    const plugged: Plugged = { ...about, ...parts };
+    this.#devicesFor(id).set(path, plugged);
   }
 }
 
@@ -292,8 +385,35 @@ interface PlugAbout {
   readonly onDetached?: () => void;
 }
 
+/** Whose a device's back end is, or was. */
+interface Whose extends DeviceChoice {
+  readonly isLost?: boolean;
+}
+
 /** Where a back end runs: asked, or moved. */
 interface Placement {
+  readonly backend: DomainId;
+  readonly isDefault: boolean;
   readonly place: (moved?: BackEndPlace) => BackEndPlace;
   readonly wake: () => void;
+}
+
+type Fields = { readonly [name: string]: unknown };
+
+function shapeOf(plugged: Plugged): DeviceShape {
+  const { number, backend, isDefault, isLost } = plugged;
+  const where = { number, backend, isDefault, isLost };
+  if (plugged.kind === "vbd") {
+    const { kind, vdev, image, readonly } = plugged;
+    return { kind, ...where, vdev, image, readonly };
+  }
+  const { kind, mac, bridge, rate } = plugged;
+  return { kind, ...where, mac, bridge, rate };
+}
+
+/** Whether a device is what a shape says. Of the fields, only rates are objects that are made anew. */
+function isLike(shape: DeviceShape, plugged: Plugged): boolean {
+  const plain = (value: unknown) => value instanceof DiskImage ? value : JSON.stringify(value);
+  const other: Fields = shapeOf(plugged);
+  return Object.entries(shape).every(([name, value]) => plain(value) === plain(other[name]));
 }

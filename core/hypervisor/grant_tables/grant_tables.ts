@@ -309,19 +309,16 @@ export class GrantTables implements Snapshot {
 
   save(): SnapshotRecord {
     const tables = [...this.#tables.values()].map(saveTable);
-    return { kind: "grantTables", version: 1, state: { tables } };
+    return { kind: "grantTables", version: 2, state: { tables } };
   }
 
-  /** Restores into an object to which the same domains are attached. */
+  /** Replaces all tables by those of `record`. */
   restore(record: SnapshotRecord): void {
-    const state = expectRecord(record, "grantTables", 1);
+    const state = expectRecord(record, "grantTables", 2);
+    this.#tables.clear();
     for (const saved of state.tables as readonly { [field: string]: SnapshotValue }[]) {
-      const table = this.#tables.get(saved.id as DomainId);
-      invariant(
-        table,
-        `a snapshot has grants of domain ${String(saved.id)}, which is not attached`,
-      );
-      loadTable(table, saved);
+      const table = loadTable(saved, this.ports.memory);
+      this.#tables.set(table.domain.id, table);
     }
   }
 

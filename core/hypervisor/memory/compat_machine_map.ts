@@ -22,32 +22,41 @@ const FRAMES_PER_SLOT = TABLE_ENTRIES * WORDS_PER_FRAME;
 /** A kernel in ring 1 counts as supervisor: its programs cannot read this. */
 const KERNEL_READS = Pte.P | Pte.A;
 
+/** The frames that the table lies in. */
+export interface CompatMapPlaces {
+  readonly pages: readonly MachineFrame[];
+  /** The page tables that show them. */
+  readonly level1: readonly MachineFrame[];
+}
+
 /** See the module comment. */
 export class CompatMachineMap {
-  readonly #pages: MachineFrame[] = [];
-  readonly #level1: MachineFrame[] = [];
+  /** Of a table that lies in memory already; {@link make} makes one. */
+  constructor(private readonly memory: FrameMemory, readonly places: CompatMapPlaces) {}
 
-  /** `pfnOf` says what is known so far of each of `frames` frames. */
-  constructor(
-    private readonly memory: FrameMemory,
+  /** Makes the table; `pfnOf` says what is known so far of each of `frames` frames. */
+  static make(
+    memory: FrameMemory,
     frames: number,
     newFrame: () => MachineFrame,
     pfnOf: (frame: number) => number,
-  ) {
+  ): CompatMachineMap {
     const count = Math.min(frames, GUEST_SPACES.ilp32.machineMap.entries);
-    for (let first = 0; first < count; first += FRAMES_PER_SLOT) this.#level1.push(newFrame());
-    for (let first = 0; first < count; first += WORDS_PER_FRAME) {
-      const page = newFrame();
-      const index = this.#pages.push(page) - 1;
-      const table = this.#level1[Math.floor(index / TABLE_ENTRIES)];
-      this.#set(table, index % TABLE_ENTRIES, page, NX);
-    }
-    for (let frame = 0; frame < count; frame++) this.setPfn(frame, pfnOf(frame));
+    const framesFor = (perFrame: number) =>
+      Array.from({ length: Math.ceil(count / perFrame) }, newFrame);
+    const level1 = framesFor(FRAMES_PER_SLOT);
+    const pages = framesFor(WORDS_PER_FRAME);
+    const map = new CompatMachineMap(memory, { pages, level1 });
+    pages.forEach((page, index) =>
+      map.#set(level1[Math.floor(index / TABLE_ENTRIES)], index % TABLE_ENTRIES, page, NX)
+    );
+    for (let frame = 0; frame < count; frame++) map.setPfn(frame, pfnOf(frame));
+    return map;
   }
 
   /** Notes that `frame` is its owner's pseudo-physical frame `pfn`, bits 31..0 of which count. */
   setPfn(frame: number, pfn: number): void {
-    const page = this.#pages[Math.floor(frame / WORDS_PER_FRAME)];
+    const page = this.places.pages[Math.floor(frame / WORDS_PER_FRAME)];
     if (page === undefined) return;
     this.memory.write32(page, (frame % WORDS_PER_FRAME) * WORD_BYTES, pfn | 0);
   }
@@ -55,7 +64,7 @@ export class CompatMachineMap {
   /** Puts the hypervisor's entries into a level-2 table of a guest's last GiB. */
   fill(table: MachineFrame): void {
     for (let slot = PAE_L2_FIRST_XEN_SLOT; slot < TABLE_ENTRIES; slot++) {
-      const level1 = this.#level1[slot - PAE_L2_FIRST_XEN_SLOT];
+      const level1 = this.places.level1[slot - PAE_L2_FIRST_XEN_SLOT];
       if (level1 !== undefined) this.#set(table, slot, level1);
       else {
         this.memory.write32(table, slot * ENTRY_BYTES, 0);

@@ -10,6 +10,7 @@
 
 import { ERRNO, type Errno } from "../../abi/errno.ts";
 import type { DomainId } from "../../abi/ids.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../lib/snapshot.ts";
 import { FRAME_BYTES, FrameWatch, type MachineMemory } from "../../memory/machine_memory.ts";
 import type { FrameTable } from "./frame_table.ts";
 import type { MachineMap } from "./machine_map.ts";
@@ -34,11 +35,16 @@ interface Log {
   unbilled: number;
 }
 
+type SavedLog = Omit<Log, "dirty"> & {
+  readonly domain: DomainId;
+  readonly dirty: readonly number[];
+};
+
 /** The first frame above 4 GiB. */
 const HIGH_FRAME = 0x10_0000;
 
 /** See the module comment. */
-export class LogDirty {
+export class LogDirty implements Snapshot {
   readonly #logs = new Map<DomainId, Log>();
 
   /** `running` tells whose virtual CPU is at work: a store that a back end or domain 0 makes is no fault of the guest. */
@@ -118,6 +124,26 @@ export class LogDirty {
   /** A domain was given a frame: nobody has a copy of it. */
   given(domain: DomainId, frame: number): void {
     this.#note(domain, frame);
+  }
+
+  save(): SnapshotRecord {
+    const logs = [...this.#logs].map(([domain, { dirty, ...counters }]) => ({
+      domain,
+      dirty: [...dirty],
+      ...counters,
+    }));
+    return { kind: "logDirty", version: 1, state: { logs } };
+  }
+
+  /** Memory and the frame table must have been restored: their stores are nobody's. */
+  restore(record: SnapshotRecord): void {
+    const { logs } = expectRecord(record, "logDirty", 1);
+    for (const domain of [...this.#logs.keys()]) this.off(domain);
+    for (const { domain, dirty, ...counters } of logs as unknown as readonly SavedLog[]) {
+      const log = { dirty: new Set(dirty), ...counters };
+      this.#logs.set(domain, log);
+      this.#watch([...this.frames.framesOf(domain)].filter((frame) => !log.dirty.has(frame)));
+    }
   }
 
   /** A domain is gone. */

@@ -16,10 +16,11 @@ import { FIRST_RESERVED_GDT_PAGE, FLAT, FLAT32 } from "../../abi/arch_x86.ts";
 import type { MachineFrame } from "../../abi/ids.ts";
 import { HYPERVISOR_VIRT_START, ROOT_PAGETABLE_FIRST_XEN_SLOT } from "../../abi/xen.ts";
 import { ROOT_PAGETABLE_END_XEN_SLOT } from "../../abi/xen.ts";
+import { expectRecord, type Snapshot, type SnapshotRecord } from "../../lib/snapshot.ts";
 import type { Descriptor } from "../../x86/system/segment_fields.ts";
 import type { FrameMemory } from "../frame_memory.ts";
 import type { DataModel } from "../../abi/struct_layout.ts";
-import { CompatMachineMap } from "./compat_machine_map.ts";
+import { CompatMachineMap, type CompatMapPlaces } from "./compat_machine_map.ts";
 import { type FrameTable, FrameType } from "./frame_table.ts";
 import { PAE_ROOT_ENTRIES } from "./guest_space.ts";
 import {
@@ -82,7 +83,7 @@ export interface DomainArea {
 }
 
 /** The hypervisor's tables. */
-export class MachineMap {
+export class MachineMap implements Snapshot {
   readonly #m2p: MachineFrame[] = [];
   readonly #m2pLevel3: MachineFrame;
   /** The pages of GDTs that hold the hypervisor's descriptors. */
@@ -141,7 +142,7 @@ export class MachineMap {
     }
     const roots: MachineFrame[] = [];
     if (model === "ilp32") {
-      this.#compat ??= new CompatMachineMap(
+      this.#compat ??= CompatMachineMap.make(
         this.memory,
         this.frames.frames,
         () => this.#newFrame(),
@@ -160,6 +161,18 @@ export class MachineMap {
       this.#setPage(area, vcpu, FIRST_RESERVED_GDT_PAGE, this.#flatPages[model]);
     }
     return area;
+  }
+
+  /** Which frames it took since it was made: all else of it is what is in memory. */
+  save(): SnapshotRecord {
+    const compat = this.#compat && { ...this.#compat.places };
+    return { kind: "machineMap", version: 1, state: { compat } };
+  }
+
+  restore(record: SnapshotRecord): void {
+    const { compat } = expectRecord(record, "machineMap", 1);
+    const places = compat as unknown as CompatMapPlaces | null;
+    this.#compat = places && new CompatMachineMap(this.memory, places);
   }
 
   /** Gives the area's own tables back; the descriptor pages in it are the caller's matter. */

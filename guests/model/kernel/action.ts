@@ -101,6 +101,11 @@ export class ProgramTable {
     this.#programs.set(program.name, program);
   }
 
+  /** Those that are known. */
+  get all(): Program[] {
+    return [...this.#programs.values()];
+  }
+
   has(name: string): boolean {
     return this.#programs.has(name);
   }

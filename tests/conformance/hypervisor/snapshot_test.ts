@@ -76,10 +76,29 @@ Deno.test("a host that was booted alike takes the snapshot of another", async ()
   assertEquals(stateOf(two), stateOf(one));
 });
 
-Deno.test("a snapshot of other domains is refused by name", async () => {
+Deno.test("a host without domains is given those of a snapshot", async () => {
   const one = await AbiGuest.start();
-  const two = await Host.boot({ memory: "32MiB" });
-  assertThrows(() => two.restore(one.host.snapshot()), SnapshotError, "abi");
+  await stir(one);
+  const host = await Host.boot(one.host.options);
+  host.restore(one.host.snapshot());
+  const two = AbiGuest.on(host);
+  assertEquals(stateOf(two), stateOf(one));
+  assertEquals(await two.call("xen_version", 7), await one.call("xen_version", 7));
+  assertEquals(stateOf(two), stateOf(one));
+});
+
+Deno.test("a snapshot of another machine is refused, and nothing has changed", async () => {
+  const one = await AbiGuest.start();
+  const snapshot = one.host.snapshot();
+  const others = [
+    [{ memory: "64MiB" }, "bytes of RAM; this one has 67108864"],
+    [{ memory: "32MiB", cpus: 2 }, "the snapshot is of a host with 1 CPUs; this one has 2"],
+  ] as const;
+  for (const [options, why] of others) {
+    const host = await Host.boot(options);
+    assertThrows(() => host.restore(snapshot), SnapshotError, why);
+    assertEquals(host.domains, []);
+  }
 });
 
 forEither(
