@@ -32,12 +32,7 @@ export const Host = {
    * a file that is cut short, altered, of another version, or not a host's.
    */
   load: async (path: string, code?: HostCode): Promise<Host> => {
-    const { hostOf, savedHost } = await import("./host/host_file.ts");
-    const { readSections } = await import("./snapshot/section_file.ts");
-    const host = await readSections(
-      path,
-      async ({ sections }) => await hostOf(savedHost(sections), code),
-    );
+    const host = await (await import("./host/host_file.ts")).readHost(path, code);
     hosts.add(host);
     return host;
   },
@@ -46,9 +41,7 @@ export const Host = {
    * domains cannot be made again from their configurations.
    */
   save: async (host: Host, path: string): Promise<string> => {
-    const { hostSections } = await import("./host/host_file.ts");
-    const { writeSections } = await import("./snapshot/section_file.ts");
-    return await writeSections(path, hostSections(host));
+    return await (await import("./host/host_file.ts")).writeHost(host, path);
   },
   /**
    * Writes all that a host is given from now on to a log that {@link replayHost} reads, as it is given: what is done through

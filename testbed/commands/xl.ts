@@ -28,6 +28,7 @@ interface XlOptions {
   scheduler: SchedulerName;
   backEnds: BackEndsChoice;
   profile: string;
+  load?: string;
 }
 
 /** The command; `finish` takes its exit code. */
@@ -51,6 +52,7 @@ export function xlCommand(services: Services, finish: (code: number) => void): C
       )
         .choices(BACK_ENDS_CHOICES).default("domain-0" as BackEndsChoice),
     )
+    .option("--load <file>", "go on with a host that the command snapshot, or Host.save, wrote")
     .addOption(
       new Option("--profile <name>", "what the work of the hypervisor costs")
         .choices(PROFILES.map(({ name }) => name)).default("free"),
@@ -62,12 +64,14 @@ export function xlCommand(services: Services, finish: (code: number) => void): C
 async function runSession(
   { terminal }: Services,
   commands: readonly string[],
-  { memory, profile, ...options }: XlOptions,
+  { memory, profile, load, ...options }: XlOptions,
 ): Promise<number> {
   const { Host } = await import("../host/host.ts");
   const { runVerb, Toolstack, wordsOf, savedDomainFiles } = await import("../toolstack/mod.ts");
   const { name } = profileNamed(profile);
-  const host = await Host.boot({ ...options, memory: `${memory}B`, profile: name });
+  const host = load === undefined
+    ? await Host.boot({ ...options, memory: `${memory}B`, profile: name })
+    : await (await import("../host/host_file.ts")).readHost(load);
   const tools = Toolstack.of(host);
   const keyboard = new Keyboard(terminal);
   const session: XlSession = {

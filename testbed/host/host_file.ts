@@ -14,7 +14,7 @@ import { migrate } from "../snapshot/migrations.ts";
 import { indexOf, ramOf, type RamSource, storePages } from "../snapshot/page_store.ts";
 import { plainData } from "../snapshot/plain_data.ts";
 import { encodeValue } from "../snapshot/record_codec.ts";
-import { readManifest } from "../snapshot/section_file.ts";
+import { readManifest, readSections, writeSections } from "../snapshot/section_file.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { type HostState, saveHost } from "./host_snapshot.ts";
 import { imageOf, type SavedImage, savedImage } from "./saved_images.ts";
@@ -47,6 +47,19 @@ export interface HostCode {
   readonly programs?: readonly Program[];
   /** What hosts of outside networks serve. */
   readonly services?: readonly TcpService[];
+}
+
+/** Writes a host to `path`, in one step; resolves with the file's digest. Rejects as {@link hostSections} throws. */
+export async function writeHost(host: Host, path: string): Promise<string> {
+  return await writeSections(path, hostSections(host));
+}
+
+/** The host of such a file. Rejects with a {@link SnapshotError} that says what is wrong with it. */
+export async function readHost(path: string, code?: HostCode): Promise<Host> {
+  return await readSections(
+    path,
+    async ({ sections }) => await hostOf(savedHost(sections), code),
+  );
 }
 
 /** What the file of a host that stands still consists of. Throws `TypeError` that says why it cannot be saved. */

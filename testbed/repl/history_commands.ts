@@ -2,9 +2,11 @@
 
 import type { Cycle } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
-import { replayHost } from "../boot_host.ts";
+import { Host, replayHost } from "../boot_host.ts";
 import { loadMachine, replay } from "../create_machine.ts";
+import { hosts } from "../host_registry.ts";
 import type { Machine, StopReason, WriteRecord } from "../machine_api.ts";
+import { OtherKindError } from "../snapshot/section_file.ts";
 import { describeStop, dumpBytes, hex, listInstructions } from "../views.ts";
 
 /** One command. */
@@ -24,9 +26,14 @@ export interface Made {
 /** The commands by name. */
 export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
   save: {
-    usage: ".save file",
-    help: "write the machine to a snapshot file",
-    run: async ([path], chosen) => {
+    usage: ".save file [host]",
+    help: "write the machine, or a host with its domains, to a snapshot file",
+    run: async ([path, name], chosen) => {
+      if (name !== undefined) {
+        const host = hostNamed(name);
+        await Host.save(host, expected(path, ".save host.snapshot host1"));
+        return `${name} at cycle ${host.hardware.clock.reached} is in ${path}`;
+      }
       const machine = chosen();
       await machine.save(expected(path, ".save machine.snapshot"));
       return `${machine.name} at cycle ${machine.now} is in ${path}`;
@@ -34,10 +41,18 @@ export const HISTORY_COMMANDS: Readonly<Record<string, HistoryCommand>> = {
   },
   load: {
     usage: ".load file",
-    help: "make a machine of a snapshot file",
+    help: "make a machine or a host of a snapshot file",
     run: async ([path]) => {
-      const machine = await loadMachine(expected(path, ".load machine.snapshot"));
-      return { machine, text: `${machine.name} is at cycle ${machine.now}` };
+      const file = expected(path, ".load machine.snapshot");
+      const made = await loadMachine(file).catch(async (error) => {
+        const isHost = error.cause instanceof OtherKindError && error.cause.kind === "host";
+        if (!isHost) throw error;
+        return await Host.load(file);
+      });
+      if ("hypervisor" in made) {
+        return `a host is at cycle ${made.hardware.clock.reached}: .xl means it`;
+      }
+      return { machine: made, text: `${made.name} is at cycle ${made.now}` };
     },
   },
   record: {
@@ -106,6 +121,13 @@ function describeWrite({ cycle, cpu, address, before, after }: WriteRecord, at: 
     "after:",
     dumpBytes(after, BigInt(at)),
   ].join("\n");
+}
+
+function hostNamed(name: string): Host {
+  const host = hosts.get(name);
+  if (host) return host;
+  const names = [...hosts].map(([each]) => each).join(", ") || "none";
+  throw new RangeError(`there is no host ${name}; there are: ${names}`);
 }
 
 function expected(word: string | undefined, example: string): string {

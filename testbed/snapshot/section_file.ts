@@ -11,6 +11,14 @@ const READERS = { machine: "loadMachine", host: "Host.load", process: "loadAll" 
 /** What a file holds. */
 export type FileKind = keyof typeof READERS;
 
+/** A file that is whole, and holds something else than was looked for. */
+export class OtherKindError extends SnapshotError {
+  constructor(readonly kind: FileKind, expected: FileKind) {
+    const reader = READERS[kind];
+    super(`it holds a ${kind}, not a ${expected}` + (reader ? `: ${reader} reads it` : ""));
+  }
+}
+
 /** Writes sections to `path`, in one step; resolves with the file's digest. */
 export async function writeSections(
   path: string,
@@ -50,10 +58,7 @@ export function readManifest(
   // The first files held machines and did not say so.
   const kind = (manifest.kind ?? "machine") as FileKind;
   if (kind === expected) return manifest;
-  const reader = READERS[kind];
-  throw new SnapshotError(
-    `it holds a ${kind}, not a ${expected}` + (reader ? `: ${reader} reads it` : ""),
-  );
+  throw new OtherKindError(kind, expected);
 }
 
 /** Replaces a file in one step: whoever reads it finds the old one or the new one. */

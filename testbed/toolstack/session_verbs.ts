@@ -2,6 +2,7 @@
 
 import type { Cycles } from "../../core/clock/clock.ts";
 import { ScheduleTrace } from "../../core/hypervisor/accounting/schedule_trace.ts";
+import { writeHost } from "../host/host_file.ts";
 import { recordHost } from "../host/host_recorder.ts";
 import { formatDuration, parseDuration } from "../units.ts";
 import { describeStop } from "../views.ts";
@@ -40,6 +41,12 @@ export const SESSION_VERBS: Readonly<Record<string, Verb>> = {
     words: [1, 1],
     help: "write all that the host is given from now on to a log, which xenarium replay reads",
     run: async ({ tools }, [path]) => void await recordHost(tools.host, path),
+  },
+  snapshot: {
+    usage: "File",
+    words: [1, 1],
+    help: "write the whole host to a file: with its domains, their disks, what is on its way",
+    run: async ({ tools }, [path]) => void await writeHost(tools.host, path),
   },
   wait: {
     usage: "[-t Duration] Domain Text",

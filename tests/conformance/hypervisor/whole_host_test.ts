@@ -13,6 +13,10 @@ import { call, exit, type Program } from "../../../guests/model/mod.ts";
 import { computing } from "../../../guests/model/workloads/compute.ts";
 import { Host } from "../../../mod.ts";
 import { openFileDisk } from "../../../testbed/disk_file.ts";
+import { hosts } from "../../../testbed/host_registry.ts";
+import { HISTORY_COMMANDS } from "../../../testbed/repl/history_commands.ts";
+import { Toolstack, type XlSession } from "../../../testbed/toolstack/mod.ts";
+import { SESSION_VERBS } from "../../../testbed/toolstack/session_verbs.ts";
 import { answer, startTiny } from "./tiny_session.ts";
 
 const MILLION = 1e6;
@@ -267,5 +271,31 @@ Deno.test("code that a file names and nobody gives is told by its name", async (
     );
     const loaded = await Host.load(path, { programs: [sleeper], services: [service] });
     assertEquals(loaded.outside.save(), host.outside.save());
+  });
+});
+
+Deno.test("the prompt and xl put a host into a file, and the prompt makes of a file what it holds", async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, "host");
+    const host = await Host.boot({ memory: "32MiB" });
+    await answer(await startTiny(host, "web", "", { vif: [] }));
+    const name = [...hosts].find(([, each]) => each === host)![0];
+    const noMachine = () => {
+      throw new RangeError("there is no machine");
+    };
+    const { save, load } = HISTORY_COMMANDS;
+    assertEquals(
+      await save.run([path, name], noMachine),
+      `${name} at cycle ${host.hardware.clock.reached} is in ${path}`,
+    );
+    await assertRejects(() => save.run([path, "host0"], noMachine), RangeError, "no host host0");
+    assertEquals(
+      await load.run([path], noMachine),
+      `a host is at cycle ${host.hardware.clock.reached}: .xl means it`,
+    );
+    assertEquals(outcomeOf([...hosts].at(-1)![1]), outcomeOf(host));
+    const verbs = `${path}2`;
+    await SESSION_VERBS.snapshot.run({ tools: Toolstack.of(host) } as XlSession, [verbs], {});
+    assertEquals(outcomeOf(await Host.load(verbs)), outcomeOf(host));
   });
 });
