@@ -12,6 +12,9 @@
 
 export { Host, replayHost, toolstack } from "./testbed/boot_host.ts";
 export type { HostReplay, HostReplayOptions } from "./testbed/replay_host.ts";
+export type { HostCode } from "./testbed/host/host_file.ts";
+export type { HostSnapshot } from "./testbed/host/host_snapshot.ts";
+export type { OutsideConfig } from "./testbed/host/outside_networks.ts";
 export { loadAll, saveAll, type WholeProcess } from "./testbed/whole_process.ts";
 export type { DomainSettings, SavedDomain, Toolstack } from "./testbed/toolstack/mod.ts";
 export type {

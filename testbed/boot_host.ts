@@ -29,7 +29,8 @@ export const Host = {
   },
   /**
    * A host as `Host.save` found it, with its domains. Rejects with a `SnapshotError` that says what is wrong with
-   * a file that is cut short, altered, of another version, or not a host's.
+   * a file that is cut short, altered, of another version, or not a host's. Code is in no file: `code` gives the programs of
+   * modelled domains and the services of outside networks that the file names.
    */
   load: async (path: string, code?: HostCode): Promise<Host> => {
     const host = await (await import("./host/host_file.ts")).readHost(path, code);
@@ -37,8 +38,18 @@ export const Host = {
     return host;
   },
   /**
-   * Writes a host to a file, in one step; resolves with the file's digest. Rejects with a `TypeError` that says why if its
-   * domains cannot be made again from their configurations.
+   * Writes a host to a file, in one step, with its domains, their disks and all that is on its way; resolves with the file's
+   * digest. Rejects with a `TypeError` that says why if a part of it is a script's: a kernel, a network card, a policy.
+   *
+   * ```ts
+   * import { Host } from "@xenarium/xenarium";
+   *
+   * const host = await Host.boot({ memory: "32MiB" });
+   * await host.create({ name: "web", kernel: "tiny", memory: "4MiB" });
+   * const path = await Deno.makeTempFile();
+   * await Host.save(host, path);
+   * console.log((await Host.load(path)).domains[0].name); // web
+   * ```
    */
   save: async (host: Host, path: string): Promise<string> => {
     return await (await import("./host/host_file.ts")).writeHost(host, path);

@@ -2,6 +2,7 @@
 
 import { SnapshotError, type SnapshotValue } from "../core/lib/snapshot.ts";
 import type { Host } from "./host/host.ts";
+import type { HostCode } from "./host/host_file.ts";
 import { hosts } from "./host_registry.ts";
 import type { PcMachine } from "./machine/machine.ts";
 import type { Machine } from "./machine_api.ts";
@@ -43,8 +44,11 @@ export async function saveAll(path: string, what: Partial<WholeProcess> = {}): P
   return await writeSections(path, [manifest, ...saved.flatMap(([, sections]) => sections)]);
 }
 
-/** Makes the machines and hosts that {@link saveAll} wrote. Rejects with a `SnapshotError` that says what is wrong. */
-export async function loadAll(path: string): Promise<WholeProcess> {
+/**
+ * Makes the machines and hosts that {@link saveAll} wrote; `code` is what the hosts name, as for `Host.load`. Rejects with a
+ * `SnapshotError` that says what is wrong.
+ */
+export async function loadAll(path: string, code?: HostCode): Promise<WholeProcess> {
   const { readManifest, readSections } = await import("./snapshot/section_file.ts");
   const { savedMachine } = await import("./snapshot/snapshot_file.ts");
   const { hostOf, savedHost } = await import("./host/host_file.ts");
@@ -65,7 +69,7 @@ export async function loadAll(path: string): Promise<WholeProcess> {
     }
     for (const each of saved) {
       if (each.kind === "machine") made.machines.push(await machineOf(each.saved));
-      else made.hosts.push(await hostOf(each.saved));
+      else made.hosts.push(await hostOf(each.saved, code));
     }
     for (const host of made.hosts) hosts.add(host);
     return made;
