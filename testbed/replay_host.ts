@@ -4,7 +4,8 @@ import type { Cycle } from "../core/clock/clock.ts";
 import { SnapshotError } from "../core/lib/snapshot.ts";
 import { Host, type HostDomain, type HostOptions } from "./host/host.ts";
 import { hostOf, savedHost } from "./host/host_file.ts";
-import { carryOut, digests, type HostInput } from "./host/host_inputs.ts";
+import { carryOut, digests, type HostInput, withDisks } from "./host/host_inputs.ts";
+import { DiskReader } from "./host/logged_disks.ts";
 import { kernelImages } from "./host/kernel_images.ts";
 import { DRIVERS } from "./host/domain_config.ts";
 import { hosts } from "./host_registry.ts";
@@ -35,6 +36,7 @@ export class HostReplay {
   readonly #path: string;
   readonly #entries: readonly HostLogEntry[];
   readonly #told: (domain: HostDomain) => void;
+  readonly #disks = new DiskReader();
   #next = 0;
   #checked = 0;
   /** Where the run that is under way must end. */
@@ -124,7 +126,7 @@ export class HostReplay {
     const { host } = this;
     if (entry.kind === "input") {
       this.#target = null;
-      return this.#carryOut(entry.input);
+      return this.#carryOut(withDisks(entry.input, (disk) => this.#disks.read(disk)));
     }
     const { hash } = host.hardware.trace;
     if (hash !== entry.hash) throw this.#differs(`its trace hash is ${hash}, was ${entry.hash}`);

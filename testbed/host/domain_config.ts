@@ -10,7 +10,7 @@ export const DRIVERS = "drivers";
 const XEN_MAC = 0x00163e000000;
 
 /** A domain to create; words of `xl.cfg`. */
-export interface DomainConfig extends DomainDevices {
+export interface DomainConfig<Disk = DiskConfig> extends DomainDevices<Disk> {
   readonly name: string;
   /**
    * `debian`, the name of another image, `tiny` for a small kernel of our own, `drivers` for a modelled one that runs back
@@ -29,8 +29,8 @@ export interface DomainConfig extends DomainDevices {
 }
 
 /** Devices of a domain. */
-export interface DomainDevices {
-  readonly disk?: readonly DiskConfig[];
+export interface DomainDevices<Disk = DiskConfig> {
+  readonly disk?: readonly Disk[];
   /** Network cards; a MAC address that is left out follows from the domain's id. */
   readonly vif?: readonly VifConfig[];
 }

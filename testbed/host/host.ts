@@ -56,7 +56,7 @@ import { HostDomain, type HostRunOptions, type ReadConfig } from "./host_domain.
 import type { HostOptions } from "./host_options.ts";
 import { HostHardware } from "./host_hardware.ts";
 import { HostStops } from "./host_stops.ts";
-import { creation, HostDoor, type NamedDevices, restoration } from "./host_inputs.ts";
+import { creation, HostDoor, type NamedDevices } from "./host_inputs.ts";
 import {
   type HostSnapshot,
   type HostState,
@@ -250,7 +250,7 @@ export class Host {
     record: SnapshotRecord,
     changed: NamedDevices = {},
   ): HostDomain {
-    this.inputs.note(() => restoration(record, changed));
+    this.inputs.note(() => ({ kind: "restore", record, changed }));
     const summary = imageSummary(record);
     return this.#start(
       { ...summary, onlineVcpus: summary.vcpus, ...changed },
@@ -350,11 +350,11 @@ export class Host {
 
   /** Plugs a disk into a domain. Throws as {@link DomainZero.plugDisk}. */
   plugDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
-    this.inputs.refuse(`disk ${disk.vdev} of domain ${id}, whose content is its owner's`);
-    this.#addDisk({ id }, disk);
+    this.inputs.feed({ kind: "disk", domain: id, disk });
   }
 
-  #addDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
+  /** Used by the door: see {@link plugDisk}. */
+  addDisk({ id }: { readonly id: DomainId }, disk: DiskConfig): void {
     this.zero.plugDisk(id, { ...disk, backend: this.#backend(disk) });
   }
 
@@ -477,7 +477,7 @@ export class Host {
   }
 
   #plugDevices(domain: Domain, { disk = [], vif = [] }: DomainDevices): void {
-    for (const each of disk) this.#addDisk(domain, each);
+    for (const each of disk) this.addDisk(domain, each);
     vif.forEach((each, index) => this.addCard(domain, index, each));
   }
 

@@ -10,11 +10,11 @@ import { createHash } from "node:crypto";
 import type { DomainId, PhysicalAddress, PhysicalCpuId } from "../../core/lib/brand.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { unreachable } from "../../core/lib/assert.ts";
-import type { DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
+import type { DiskConfig, DomainConfig, DomainDevices, VifConfig } from "./domain_config.ts";
 import type { Host, HostDomain } from "./host.ts";
 
 /** One thing done to a host that stands, or between two slices of its run. */
-export type HostChange =
+export type HostChange<Disk = DiskConfig> =
   /** Bytes typed at a domain's console. */
   | { readonly kind: "console"; readonly domain: DomainId; readonly bytes: Uint8Array }
   /** A node of XenStore, written by the tools. */
@@ -63,24 +63,29 @@ export type HostChange =
     readonly index: number;
     readonly card: VifConfig;
   }
+  | { readonly kind: "disk"; readonly domain: DomainId; readonly disk: Disk }
   /** A device that a guest is asked to let go, by its back end's home in XenStore. */
   | { readonly kind: "unplug"; readonly domain: DomainId; readonly path: string };
 
-/** All that a log of a host holds. */
-export type HostInput =
-  | HostChange
+/** All that a host can be given; `Disk` is what stands for its disks. */
+export type HostInput<Disk = DiskConfig> =
+  | HostChange<Disk>
   /** A run begins, which ends at `limit` at the latest. */
   | { readonly kind: "run"; readonly limit: number | null }
   /** A domain is created. Of images that it names there are the digests only. */
   | {
     readonly kind: "create";
-    readonly config: DomainConfig;
+    readonly config: DomainConfig<Disk>;
     readonly images: readonly string[];
   }
-  | { readonly kind: "restore"; readonly record: SnapshotRecord; readonly changed: NamedDevices };
+  | {
+    readonly kind: "restore";
+    readonly record: SnapshotRecord;
+    readonly changed: NamedDevices<Disk>;
+  };
 
 /** Devices of a restored domain, and its name if it has another one. */
-export type NamedDevices = DomainDevices & { readonly name?: string };
+export type NamedDevices<Disk = DiskConfig> = DomainDevices<Disk> & { readonly name?: string };
 
 /** Somebody who writes down what a host is given. */
 export interface HostWitness {
@@ -146,29 +151,35 @@ export class HostDoor {
   }
 }
 
-/** The input that creating a domain is. Throws `TypeError` if it has what is no data. */
+/** The input that creating a domain is. */
 export function creation(config: DomainConfig, images: readonly Uint8Array[]): HostInput {
-  const [disk] = config.disk ?? [];
-  if (disk) throw notData(disk.vdev);
   return { kind: "create", config, images: digests(images) };
 }
 
-/** The input that a domain from a record is. Throws `TypeError` as {@link creation}. */
-export function restoration(record: SnapshotRecord, changed: NamedDevices): HostInput {
-  const [disk] = changed.disk ?? [];
-  if (disk) throw notData(disk.vdev);
-  return { kind: "restore", record, changed };
+/** An input with its disks, if it has any, as `map` makes them. */
+export function withDisks<From, To>(
+  input: HostInput<From>,
+  map: (disk: From) => To,
+): HostInput<To> {
+  switch (input.kind) {
+    case "disk":
+      return { ...input, disk: map(input.disk) };
+    case "create": {
+      const { disk, ...config } = input.config;
+      return { ...input, config: { ...config, disk: disk?.map(map) } };
+    }
+    case "restore": {
+      const { disk, ...changed } = input.changed;
+      return { ...input, changed: { ...changed, disk: disk?.map(map) } };
+    }
+    default:
+      return input;
+  }
 }
 
 /** The SHA-256 of each image. */
 export function digests(images: readonly Uint8Array[]): string[] {
   return images.map((bytes) => createHash("sha256").update(bytes).digest("hex"));
-}
-
-function notData(vdev: string): TypeError {
-  return new TypeError(
-    `this host is recorded, and takes no disk ${vdev}, whose content is its owner's`,
-  );
 }
 
 /** Does to `host` what `change` says. Throws `RangeError` for a domain that is not there. */
@@ -200,6 +211,8 @@ export function carryOut(host: Host, change: HostChange): void {
       return dispatcher.pools.moveDomain(domain.id, dispatcher.pools.named(change.pool));
     case "card":
       return host.addCard(found, change.index, change.card);
+    case "disk":
+      return host.addDisk(found, change.disk);
     case "memory":
       return host.hardware.memory.writeBytes(change.address as PhysicalAddress, change.bytes);
     case "register":

@@ -3,6 +3,7 @@
 import type { Cycle } from "../../core/clock/clock.ts";
 import { SnapshotError } from "../../core/lib/snapshot.ts";
 import type { HostInput } from "./host_inputs.ts";
+import type { LoggedDisk } from "./logged_disks.ts";
 import { type LogStart, readContent } from "../replay/log_file.ts";
 
 /**
@@ -19,7 +20,7 @@ export interface HostInstant {
 export type HostLogEntry =
   & HostInstant
   & (
-    | { readonly kind: "input"; readonly input: HostInput }
+    | { readonly kind: "input"; readonly input: HostInput<LoggedDisk> }
     /** The trace hash on the way. */
     | { readonly kind: "mark"; readonly hash: string }
     /** The recording was ended. */

@@ -7,7 +7,8 @@ import { LogWriter } from "../replay/log_file.ts";
 import { snapshotPathOf } from "../replay/replay.ts";
 import type { Recording } from "../machine_api.ts";
 import type { Host } from "./host.ts";
-import type { HostInput, HostWitness } from "./host_inputs.ts";
+import { type HostInput, type HostWitness, withDisks } from "./host_inputs.ts";
+import { DiskLogger } from "./logged_disks.ts";
 
 /** The trace hash is written down each time so many cycles have passed. */
 const MARK_CYCLES = 10_000_000;
@@ -50,6 +51,7 @@ function whyNotRecorded({ inputs, running, options, modelled }: Host): string | 
 class HostRecorder implements HostWitness {
   readonly #host: Host;
   readonly #log: LogWriter;
+  readonly #disks = new DiskLogger();
   /** Slices that had passed before. */
   readonly #before: number;
   #nextMark: number;
@@ -64,7 +66,8 @@ class HostRecorder implements HostWitness {
   }
 
   input(input: HostInput): void {
-    this.#append({ kind: "input", input, ...this.#instant });
+    const logged = withDisks(input, (disk) => this.#disks.logged(disk));
+    this.#append({ kind: "input", input: logged, ...this.#instant });
   }
 
   slice(): void {

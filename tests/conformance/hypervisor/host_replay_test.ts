@@ -4,8 +4,9 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import type { Cycle, Cycles } from "../../../core/clock/clock.ts";
 import { SnapshotError } from "../../../core/lib/snapshot.ts";
-import { DiskImage, zeroBase } from "../../../devices/disk/mod.ts";
+import { DiskImage, memoryBase, zeroBase } from "../../../devices/disk/mod.ts";
 import { tinyDomain } from "../../../guests/tiny/mod.ts";
+import { openFileDisk } from "../../../testbed/disk_file.ts";
 import { domainSettings } from "../../../testbed/toolstack/xl_cfg/domain_settings.ts";
 import { createMachine, Host, replay, replayHost, toolstack } from "../../../mod.ts";
 import { echoGuest } from "../echo_guest.ts";
@@ -18,6 +19,10 @@ const WHO_HAS = Uint8Array.of(
   ...[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ...SENDER, 8, 6],
   ...[0, 1, 8, 0, 6, 4, 0, 1, ...SENDER, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1],
 );
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
 
 async function inFolder(body: (log: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -168,7 +173,7 @@ Deno.test("a recording of a host may begin anywhere, with a file beside it", asy
     await Deno.writeFile(`${log}.snapshot`, whole.subarray(0, whole.length - 1));
     await assertRejects(() => replayHost(log), SnapshotError, "it is cut short");
     await Deno.remove(`${log}.snapshot`);
-    await assertRejects(() => replayHost(log), Deno.errors.NotFound);
+    await assertRejects(() => replayHost(log), RangeError, `${log}.snapshot`);
   });
 });
 
@@ -229,15 +234,7 @@ Deno.test("a recorded host takes nothing that a log cannot hold, and stays as it
   await inFolder(async (log) => {
     const host = await Host.boot({ memory: "64MiB" });
     await Host.record(host, log);
-    const image = new DiskImage(zeroBase(1 << 20));
-    const disk = [{ vdev: "xvda", image }];
-    await assertRejects(
-      () => startTiny(host, "a", "", { disk }),
-      TypeError,
-      "this host is recorded, and takes no disk xvda, whose content is its owner's",
-    );
-    const domain = await startTiny(host, "b", "");
-    assertThrows(() => host.plugDisk(domain, disk[0]), TypeError, "takes no disk xvda");
+    await startTiny(host, "b", "");
     assertThrows(
       () => host.modelled.create({ name: "m", memory: "4MiB" }),
       TypeError,
@@ -247,6 +244,46 @@ Deno.test("a recorded host takes nothing that a log cannot hold, and stays as it
     await host.run({ forCycles: MS as Cycles });
     const { host: again } = await replayHost(log);
     assertEquals(again.domains.map(({ name }) => name), ["b"]);
+  });
+});
+
+Deno.test("disks come again in a replay with what they held when a domain was given them first", async () => {
+  await inFolder(async (log) => {
+    const path = `${log}.img`;
+    await Deno.writeFile(path, bytes("of the file".padEnd(1024, "\0")));
+    const host = await Host.boot({ memory: "64MiB" });
+    const recording = await Host.record(host, log);
+    const blank = new DiskImage(zeroBase(64 * 1024));
+    blank.write(512, bytes("written before\0"));
+    const first = await startTiny(host, "first", "", { disk: [{ vdev: "xvda", image: blank }] });
+    await answer(first);
+    assertEquals(await answer(first, "read 1"), ["written before"]);
+    await answer(first, "write 2 by the first");
+    host.destroy(first);
+    const second = await startTiny(host, "second", "", { disk: [{ vdev: "xvda", image: blank }] });
+    await answer(second);
+    assertEquals(await answer(second, "read 2"), ["by the first"]);
+    const file = openFileDisk(path, { readonly: true });
+    const { image } = file;
+    const third = await startTiny(host, "third", "", {
+      disk: [{ vdev: "xvda", image, readonly: true }],
+    });
+    await answer(third);
+    assertEquals(await answer(third, "read 0"), ["of the file"]);
+    host.plugDisk(third, { vdev: "xvdb", image: new DiskImage(memoryBase(bytes("seven"))) });
+    await host.run({ forCycles: MS as Cycles });
+    recording.stop();
+    const { host: again } = await replayHost(log);
+    assertEquals(outcome(again), outcome(host));
+    const state = again.zero.tools.read("/local/domain/3/device/vbd/51728/state");
+    assertEquals(state, bytes("1"));
+    file.close();
+    await Deno.writeFile(path, bytes("of another".padEnd(1024, "\0")));
+    await assertRejects(
+      () => replayHost(log),
+      SnapshotError,
+      `${path} is not the disk that it was taken with`,
+    );
   });
 });
 
