@@ -41,14 +41,13 @@ export const Host = {
    * Writes a host to a file, in one step, with its domains, their disks and all that is on its way; resolves with the file's
    * digest. Rejects with a `TypeError` that says why if a part of it is a script's: a kernel, a network card, a policy.
    *
-   * ```ts
+   * ```ts ignore
    * import { Host } from "@xenarium/xenarium";
    *
    * const host = await Host.boot({ memory: "32MiB" });
    * await host.create({ name: "web", kernel: "tiny", memory: "4MiB" });
-   * const path = await Deno.makeTempFile();
-   * await Host.save(host, path);
-   * console.log((await Host.load(path)).domains[0].name); // web
+   * await Host.save(host, "web.host");
+   * console.log((await Host.load("web.host")).domains[0].name); // web
    * ```
    */
   save: async (host: Host, path: string): Promise<string> => {
