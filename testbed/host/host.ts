@@ -32,7 +32,8 @@ import { SnapshotError, type SnapshotRecord } from "../../core/lib/snapshot.ts";
 import { invariant } from "../../core/lib/assert.ts";
 import { parseMac } from "../../devices/net/mod.ts";
 import type { StopReason } from "../machine_api.ts";
-import { type RamSource, ramWithin } from "../snapshot/page_store.ts";
+import type { RamSource } from "../snapshot/page_store.ts";
+import { RamHistory } from "../snapshot/ram_history.ts";
 import { parseSize } from "../units.ts";
 import { stopReasonOf } from "../debugger/stop_list.ts";
 import { buildPvDomain } from "./build_pv_domain.ts";
@@ -112,6 +113,8 @@ export class Host {
   /** Where what is done to it from outside comes in. */
   readonly inputs: HostDoor = new HostDoor(this);
   #stops: HostStops | null = null;
+  /** What RAM was at snapshots. */
+  #ramHistory: RamHistory | null = null;
   /** Slices of runs that have passed. */
   #slices = 0;
   /** Lines of the hypervisor's log. */
@@ -294,13 +297,11 @@ export class Host {
     state[name as "rip"] = value;
   }
 
-  /** The state of the whole host, between runs: domains, disks, networks, RAM. */
+  /** The state of the whole host, between runs: domains, disks, networks, RAM, which is kept by copy on write of frames. */
   snapshot(): HostSnapshot {
-    const { memory } = this.hardware;
-    const ram = new Uint8Array(memory.plan.ramBytes);
     const state = saveHost(this);
-    memory.readRam(ram);
-    return { ...state, ram, host: this };
+    this.#ramHistory ??= new RamHistory(this.hardware.memory);
+    return { ...state, ram: this.#ramHistory.take(), host: this };
   }
 
   /**
@@ -308,7 +309,7 @@ export class Host {
    * same objects, others come back or go. Throws `SnapshotError` if the snapshot does not fit.
    */
   restore({ ram, host, ...state }: HostSnapshot): void {
-    this.restoreState(host === this ? state : withOwnImages(state), ramWithin(ram));
+    this.restoreState(host === this ? state : withOwnImages(state), ram);
   }
 
   /** Used by snapshots, wherever they lie; as {@link restore}. */

@@ -14,6 +14,7 @@ import {
 import { DiskImage } from "../../devices/disk/mod.ts";
 import type { TcpService } from "../../devices/usernet/mod.ts";
 import { fileDiskOf, openFileDisk } from "../disk_file.ts";
+import type { RamSource } from "../snapshot/page_store.ts";
 import { plainData } from "../snapshot/plain_data.ts";
 import type { Host } from "./host.ts";
 import type { HostDomainShape, SavedConfig } from "./host_structure.ts";
@@ -38,9 +39,9 @@ export interface HostState {
   readonly belongings: HostBelongings;
 }
 
-/** A host in memory, RAM included. */
+/** A host in memory, RAM included, of which what changes afterwards is kept. */
 export interface HostSnapshot extends HostState {
-  readonly ram: Uint8Array;
+  readonly ram: RamSource;
   /** Whose it is: disks that it names are that host's. */
   readonly host: Host;
 }
