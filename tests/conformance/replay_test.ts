@@ -167,7 +167,7 @@ Deno.test("a log that is altered, or belongs to something else, has its error", 
       "does not belong to",
     );
     await Deno.remove(`${log}.snapshot`);
-    await assertRejects(() => replay(log), Deno.errors.NotFound);
+    await assertRejects(() => replay(log), RangeError, `there is no file ${log}.snapshot`);
   });
 });
 

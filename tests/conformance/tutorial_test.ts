@@ -25,6 +25,7 @@ class Prompt {
   readonly #context = {
     machines: face.machines,
     selected: null,
+    domain: null,
     profiles: new WeakMap(),
     attach: () => Promise.reject(new Error("there is no terminal")),
   } as unknown as CommandContext;
