@@ -1,24 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { test } from "../lib/testing.ts";
 import { FrameHistory, type FrameTable } from "./frame_history.ts";
-import { FRAME_BYTES, MachineMemory } from "./machine_memory.ts";
+import { FRAME_BYTES, type MachineMemory } from "./machine_memory.ts";
+import { smallMemory } from "./testing/small_memory.ts";
 import { physical } from "../lib/brand.ts";
 
 const FRAMES = 4;
-const RAM_BYTES = FRAMES * FRAME_BYTES;
 /** A table of four contents. */
 const TABLE_BYTES = 4 * FRAMES;
-
-function makeMemory(): MachineMemory {
-  return new MachineMemory(new ArrayBuffer(RAM_BYTES + FRAME_BYTES), {
-    ramBytes: RAM_BYTES,
-    lowRamBytes: RAM_BYTES,
-    ramBase: 0,
-    romBase: 0,
-    romBytes: 0,
-    codeLinesBase: RAM_BYTES,
-  });
-}
 
 /** The first word of each frame. */
 const words = (memory: MachineMemory) =>
@@ -27,7 +16,7 @@ const store = (memory: MachineMemory, frame: number, value: number) =>
   memory.write(frame * FRAME_BYTES, 4, value);
 
 test("RAM goes back to each instant, and forth again", () => {
-  const memory = makeMemory();
+  const memory = smallMemory(FRAMES);
   const history = new FrameHistory(memory);
   const tables: FrameTable[] = [];
   const held: number[][] = [];
@@ -46,7 +35,7 @@ test("RAM goes back to each instant, and forth again", () => {
 });
 
 test("an instant copies nothing; the first store to a frame after it copies that frame once", () => {
-  const memory = makeMemory();
+  const memory = smallMemory(FRAMES);
   const history = new FrameHistory(memory);
   for (let frame = 0; frame < FRAMES; frame++) store(memory, frame, 1 + frame);
   history.take();
@@ -58,7 +47,7 @@ test("an instant copies nothing; the first store to a frame after it copies that
 });
 
 test("a frame of zeros takes no room", () => {
-  const memory = makeMemory();
+  const memory = smallMemory(FRAMES);
   const history = new FrameHistory(memory);
   const empty = history.take();
   store(memory, 1, 5);
@@ -68,7 +57,7 @@ test("a frame of zeros takes no room", () => {
 });
 
 test("contents that no instant names are given up", () => {
-  const memory = makeMemory();
+  const memory = smallMemory(FRAMES);
   const history = new FrameHistory(memory);
   const tables = [1, 2, 3, 4].map((value) => {
     store(memory, 0, value);
@@ -92,7 +81,7 @@ test("contents that no instant names are given up", () => {
 });
 
 test("an instant can be read without going there", () => {
-  const memory = makeMemory();
+  const memory = smallMemory(FRAMES);
   const history = new FrameHistory(memory);
   store(memory, 1, 11);
   store(memory, 2, 12);

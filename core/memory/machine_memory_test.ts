@@ -1,19 +1,11 @@
 import { assertEquals } from "@std/assert";
 import type { PhysicalAddress } from "../lib/brand.ts";
 import { test } from "../lib/testing.ts";
-import { FRAME_BYTES, FrameWatch, MachineMemory } from "./machine_memory.ts";
-
-const RAM_BYTES = 4 * FRAME_BYTES;
+import { FRAME_BYTES, FrameWatch, type MachineMemory } from "./machine_memory.ts";
+import { smallMemory } from "./testing/small_memory.ts";
 
 function watchedMemory(): { memory: MachineMemory; told: string[] } {
-  const memory = new MachineMemory(new ArrayBuffer(RAM_BYTES + FRAME_BYTES), {
-    ramBytes: RAM_BYTES,
-    lowRamBytes: RAM_BYTES,
-    ramBase: 0,
-    romBase: 0,
-    romBytes: 0,
-    codeLinesBase: RAM_BYTES,
-  });
+  const memory = smallMemory(4);
   const told: string[] = [];
   memory.observe({
     beforeStore: (page, watch, offset, length) => told.push(`${page} ${watch} ${offset}+${length}`),

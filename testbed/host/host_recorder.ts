@@ -5,6 +5,7 @@ import type { SnapshotValue } from "../../core/lib/snapshot.ts";
 import type { HostInstant, HostLogEntry } from "./host_log.ts";
 import { LogWriter } from "../replay/log_file.ts";
 import { snapshotPathOf } from "../replay/replay.ts";
+import { plainData } from "../snapshot/plain_data.ts";
 import type { Recording } from "../machine_api.ts";
 import type { Host } from "./host.ts";
 import { type HostInput, type HostWitness, withDisks } from "./host_inputs.ts";
@@ -32,7 +33,7 @@ export async function recordHost(host: Host, path: string): Promise<Recording> {
     cycle: clock.reached,
     hash: trace.hash,
     snapshot,
-    options: plain(options) as { readonly [name: string]: SnapshotValue },
+    options: plainData(options) as { readonly [name: string]: SnapshotValue },
     images: [],
   });
   const recorder = new HostRecorder(host, log);
@@ -98,7 +99,7 @@ class HostRecorder implements HostWitness {
   }
 
   #append(entry: HostLogEntry): void {
-    this.#log.append(plain(entry) as HostLogEntry);
+    this.#log.append(plainData(entry) as unknown as HostLogEntry);
   }
 }
 
@@ -106,12 +107,4 @@ async function saveBeside(path: string, host: Host): Promise<string> {
   const { hostSections } = await import("./host_file.ts");
   const { writeSections } = await import("../snapshot/section_file.ts");
   return await writeSections(snapshotPathOf(path), hostSections(host));
-}
-
-/** A value without fields that are undefined, as a log takes it. */
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-  return Object.fromEntries(entries.map(([name, field]) => [name, plain(field)]));
 }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { FRAME_BYTES, MachineMemory } from "../../core/memory/machine_memory.ts";
+import { FRAME_BYTES, type MachineMemory } from "../../core/memory/machine_memory.ts";
+import { smallMemory } from "../../core/memory/testing/small_memory.ts";
 import { RamHistory } from "./ram_history.ts";
 
 const FRAMES = 8;
@@ -7,14 +8,7 @@ const RAM_BYTES = FRAMES * FRAME_BYTES;
 const TABLE_BYTES = 4 * FRAMES;
 
 function memoryWith(values: readonly number[]): MachineMemory {
-  const memory = new MachineMemory(new ArrayBuffer(RAM_BYTES + FRAME_BYTES), {
-    ramBytes: RAM_BYTES,
-    lowRamBytes: RAM_BYTES,
-    ramBase: 0,
-    romBase: 0,
-    romBytes: 0,
-    codeLinesBase: RAM_BYTES,
-  });
+  const memory = smallMemory(FRAMES);
   values.forEach((value, frame) => memory.write(frame * FRAME_BYTES, 4, value));
   return memory;
 }

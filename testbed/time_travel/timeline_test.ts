@@ -1,26 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Cycle } from "../../core/clock/clock.ts";
 import type { SnapshotRecord } from "../../core/lib/snapshot.ts";
-import { codeLinesBytes, FRAME_BYTES, MachineMemory } from "../../core/memory/machine_memory.ts";
+import { FRAME_BYTES } from "../../core/memory/machine_memory.ts";
+import { smallMemory } from "../../core/memory/testing/small_memory.ts";
 import { Timeline, type TimelineParts } from "./timeline.ts";
 
 const FRAMES = 64;
-const RAM_BYTES = FRAMES * FRAME_BYTES;
 const EVERY = 100;
-
-const PLAN = {
-  ramBytes: RAM_BYTES,
-  lowRamBytes: RAM_BYTES,
-  ramBase: 0,
-  romBase: 0,
-  romBytes: 0,
-  codeLinesBase: RAM_BYTES,
-};
 
 /** A machine without a CPU: time and memory only. */
 class Box implements TimelineParts {
   readonly clock = { reached: 0 as Cycle };
-  readonly memory = new MachineMemory(new ArrayBuffer(RAM_BYTES + codeLinesBytes(PLAN)), PLAN);
+  readonly memory = smallMemory(FRAMES);
   readonly state = {
     saveParts: () => ({ now: this.clock.reached as number }),
     restoreParts: ({ now }: SnapshotRecord["state"]) => void (this.clock.reached = now as Cycle),

@@ -7,6 +7,7 @@ import { SnapshotError } from "../../core/lib/snapshot.ts";
 import { parseIpv4 } from "../../devices/net/mod.ts";
 import { createMachine, type Machine, type MachineOptions, replay, tinyGuests } from "../../mod.ts";
 import { echoGuest } from "./echo_guest.ts";
+import { withFolder } from "../with_folder.ts";
 
 const smp64 = tinyGuests.find(({ name }) => name === "smp64")!;
 /** Time for a character at 115,200 baud, and for its echo. */
@@ -15,13 +16,8 @@ const ECHO: MachineOptions = { kernel: echoGuest(), memory: "8MiB" };
 
 const outcome = ({ now, trace: { hash }, console: { text } }: Machine) => ({ now, hash, text });
 
-async function inFolder(body: (log: string, folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(join(folder, "log"), folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+function inFolder(body: (log: string, folder: string) => Promise<void>): Promise<void> {
+  return withFolder((folder) => body(join(folder, "log"), folder));
 }
 
 async function type(machine: Machine, text: string): Promise<void> {

@@ -10,17 +10,9 @@ import type { Machine, MachineOptions } from "../../testbed/machine_api.ts";
 import { packSections, unpackSections } from "../../testbed/snapshot/container.ts";
 import { migrate } from "../../testbed/snapshot/migrations.ts";
 import { decodeValue, encodeValue } from "../../testbed/snapshot/record_codec.ts";
+import { withFolder } from "../with_folder.ts";
 
 const guest = (name: string) => tinyGuests.find((each) => each.name === name)!;
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const outcome = ({ now, trace: { hash }, console: { text } }: Machine) => ({ now, hash, text });
 
@@ -38,7 +30,7 @@ const MACHINES: readonly [claim: string, options: MachineOptions, at: number][] 
 
 for (const [claim, options, at] of MACHINES) {
   Deno.test(`${claim} goes on from a file as it went on itself`, async () => {
-    await inFolder(async (folder) => {
+    await withFolder(async (folder) => {
       const path = join(folder, "snapshot");
       const machine = await createMachine(options);
       await machine.run({ untilCycle: at as Cycle });
@@ -54,7 +46,7 @@ for (const [claim, options, at] of MACHINES) {
 }
 
 Deno.test("what a guest wrote to a disk is in the file; a disk of the host is not, and must be the same", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const [path, disk] = [join(folder, "snapshot"), join(folder, "disk.img")];
     await Deno.writeFile(disk, new Uint8Array(1 << 20));
     const options = { kernel: echoGuest(), memory: "8MiB", disks: [disk, new Uint8Array(4096)] };
@@ -74,7 +66,7 @@ Deno.test("what a guest wrote to a disk is in the file; a disk of the host is no
 });
 
 Deno.test("each way in which a file is not whole has its error, and no machine is made of it", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const path = join(folder, "snapshot");
     const machine = await createMachine({ kernel: echoGuest(), memory: "4MiB" });
     await machine.save(path);
@@ -120,7 +112,7 @@ async function alterRecord(
 }
 
 Deno.test("a file of an older machine loads by migration, one of a newer machine says its version", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const path = join(folder, "snapshot");
     const machine = await createMachine({ kernel: guest("hello32").image(), memory: "8MiB" });
     await machine.run({ untilText: "\n" });
@@ -160,7 +152,7 @@ Deno.test("migrations are applied in turn, to records within records, too", () =
 });
 
 Deno.test("pages that are alike are in a file once", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const path = join(folder, "snapshot");
     const machine = await createMachine({ kernel: echoGuest(), memory: "64MiB" });
     await machine.save(path);

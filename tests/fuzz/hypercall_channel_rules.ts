@@ -172,30 +172,23 @@ const GRANT_NAMES: ReadonlyMap<number, GrantName> = new Map(
   ) => [n, name]),
 );
 
+/** Operations whose structures report a status. */
+const REPORTING = [
+  "map_grant_ref",
+  "unmap_grant_ref",
+  "unmap_and_replace",
+  "setup_table",
+  "transfer",
+  "copy",
+  "query_size",
+  "get_status_frames",
+  "swap_grant_ref",
+] as const satisfies readonly GrantName[];
+
 /** What a structure reports; 0 if it has no status: the call's result is all there is. */
 function statusOf(name: GrantName, memory: Uint8Array, model: DataModel): number {
-  switch (name) {
-    case "map_grant_ref":
-      return GNTTAB_STRUCTS.map_grant_ref.read(memory, 0, model).status;
-    case "unmap_grant_ref":
-      return GNTTAB_STRUCTS.unmap_grant_ref.read(memory, 0, model).status;
-    case "unmap_and_replace":
-      return GNTTAB_STRUCTS.unmap_and_replace.read(memory, 0, model).status;
-    case "setup_table":
-      return GNTTAB_STRUCTS.setup_table.read(memory, 0, model).status;
-    case "transfer":
-      return GNTTAB_STRUCTS.transfer.read(memory, 0, model).status;
-    case "copy":
-      return GNTTAB_STRUCTS.copy.read(memory, 0, model).status;
-    case "query_size":
-      return GNTTAB_STRUCTS.query_size.read(memory, 0, model).status;
-    case "get_status_frames":
-      return GNTTAB_STRUCTS.get_status_frames.read(memory, 0, model).status;
-    case "swap_grant_ref":
-      return GNTTAB_STRUCTS.swap_grant_ref.read(memory, 0, model).status;
-    default:
-      return 0;
-  }
+  const reporting = REPORTING.find((each) => each === name);
+  return reporting ? GNTTAB_STRUCTS[reporting].read(memory, 0, model).status : 0;
 }
 
 /** One structure, seldom none or what lies behind it, too. */

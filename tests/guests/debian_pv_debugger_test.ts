@@ -2,17 +2,13 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Cycle, Cycles } from "../../core/clock/clock.ts";
-import { Host, type HostDomain, serveGdb } from "../../mod.ts";
+import { Host, type HostDomain } from "../../mod.ts";
 import { debugCommand } from "../../testbed/debugger/commands.ts";
 import { debian } from "../../testbed/images/mod.ts";
 import { requireDebian } from "./debian_image.ts";
+import { gdbSession, hasGdb } from "./gdb_session.ts";
 
 const LIMIT = 100_000_000 as Cycle;
-
-const hasGdb = await new Deno.Command("gdb", { args: ["--version"], stdout: "null" }).output()
-  .then(({ success }) => success, () => false);
-if (!hasGdb) console.warn("skipped: gdb is not installed");
-assert(hasGdb || Deno.env.get("CI") !== "true", "CI needs gdb");
 
 /** A domain that has not begun to run. */
 async function newDomain(): Promise<HostDomain | null> {
@@ -31,31 +27,9 @@ async function newDomain(): Promise<HostDomain | null> {
 }
 
 /** Runs gdb on a domain; returns what it printed between the marks that `commands` set. */
-async function session(domain: HostDomain, commands: readonly string[]): Promise<string[]> {
-  const symbols = await Deno.makeTempFile({ suffix: ".sym" });
-  await Deno.writeFile(symbols, domain.debugger.symbolFile());
-  const server = await serveGdb(domain, { run: { untilCycle: LIMIT } });
-  const lines = [
-    "set pagination off",
-    "set confirm off",
-    "set width 0",
-    "set architecture i386:x86-64",
-    `symbol-file ${symbols}`,
-    `target remote 127.0.0.1:${server.port}`,
-    ...commands,
-    "echo == done\\n",
-  ];
-  const { stdout, stderr } = await new Deno.Command("gdb", {
-    args: ["-nx", "-batch", ...lines.flatMap((line) => ["-ex", line])],
-    stdout: "piped",
-    stderr: "piped",
-    env: { LC_ALL: "C" },
-  }).output();
-  server.close();
-  await Deno.remove(symbols);
-  const text = new TextDecoder().decode(stdout);
-  if (!text.includes("== done")) throw new Error(`${text}\n${new TextDecoder().decode(stderr)}`);
-  return text.split("== ").slice(1);
+function session(target: HostDomain, commands: readonly string[]): Promise<string[]> {
+  const architecture = "i386:x86-64";
+  return gdbSession({ target, architecture, run: { untilCycle: LIMIT }, commands });
 }
 
 Deno.test({

@@ -6,10 +6,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Cycle } from "../../core/clock/clock.ts";
 import { physical } from "../../core/lib/brand.ts";
-import { createMachine, type Machine, serveGdb } from "../../mod.ts";
+import { createMachine, type Machine } from "../../mod.ts";
 import { disassembleBytes } from "../../testbed/disassembler.ts";
 import { debian, type DebianFlavour } from "../../testbed/images/mod.ts";
 import { requireDebian } from "./debian_image.ts";
+import { gdbSession, hasGdb } from "./gdb_session.ts";
 
 /** What differs between the kernels. */
 interface Kernel {
@@ -52,11 +53,6 @@ const LIMIT = 20_000_000_000 as Cycle;
 /** A 32-bit kernel's code lies in memory so far below where it is linked to. */
 const LINKED_ABOVE = 0xc000_0000n;
 
-const hasGdb = await new Deno.Command("gdb", { args: ["--version"], stdout: "null" }).output()
-  .then(({ success }) => success, () => false);
-if (!hasGdb) console.warn("skipped: gdb is not installed");
-assert(hasGdb || Deno.env.get("CI") !== "true", "CI needs gdb");
-
 /** Runs gdb on a machine that boots; returns what it printed between the marks that `commands` set. */
 async function session(
   { flavour, architecture }: Kernel,
@@ -72,31 +68,13 @@ async function session(
     memory: "128MiB",
     checkpoints: "256MiB",
   });
-  const symbols = await Deno.makeTempFile({ suffix: ".sym" });
-  await Deno.writeFile(symbols, machine.debugger.symbolFile());
   const jiffies = await addressOfJiffies(machine);
-  // A command that misses its stop must not run for ever.
-  const server = await serveGdb(machine, { run: { untilCycle: LIMIT } });
-  const lines = [
-    "set pagination off",
-    "set confirm off",
-    "set width 0",
-    `set architecture ${architecture}`,
-    `symbol-file ${symbols}`,
-    `target remote 127.0.0.1:${server.port}`,
-    ...commands.map((line) => line.replaceAll(JIFFIES, jiffies)),
-  ];
-  const { stdout, stderr } = await new Deno.Command("gdb", {
-    args: ["-nx", "-batch", ...lines.flatMap((line) => ["-ex", line])],
-    stdout: "piped",
-    stderr: "piped",
-    env: { LC_ALL: "C" },
-  }).output();
-  server.close();
-  await Deno.remove(symbols);
-  const text = new TextDecoder().decode(stdout);
-  if (!text.includes("done")) throw new Error(`${text}\n${new TextDecoder().decode(stderr)}`);
-  return text.split("== ").slice(1);
+  return await gdbSession({
+    target: machine,
+    architecture,
+    run: { untilCycle: LIMIT },
+    commands: commands.map((line) => line.replaceAll(JIFFIES, jiffies)),
+  });
 }
 
 /** By its name; Debian's 32-bit kernels name no data, and `do_timer` counts in it first of all. */

@@ -57,6 +57,11 @@ export interface VifCounters {
   rxDropped: number;
 }
 
+/** Counters of a card that has moved nothing yet. */
+export function noTraffic(): VifCounters {
+  return { txPackets: 0, txBytes: 0, txDropped: 0, rxPackets: 0, rxBytes: 0, rxDropped: 0 };
+}
+
 /** Frames that wait for the guest's pages; further ones are dropped. */
 const RECEIVE_QUEUE_FRAMES = 256;
 /** Packets of either direction that one step moves at most. */
@@ -83,14 +88,7 @@ export class NetBackEnd implements BackEndDriver {
     "feature-split-event-channels": "0",
     "multi-queue-max-queues": "1",
   };
-  readonly counters: VifCounters = {
-    txPackets: 0,
-    txBytes: 0,
-    txDropped: 0,
-    rxPackets: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-  };
+  readonly counters: VifCounters = noTraffic();
   readonly #options: NetBackEndOptions;
   readonly #limit: RateLimit | null;
   readonly #timer: Timer;

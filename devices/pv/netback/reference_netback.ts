@@ -19,7 +19,7 @@ import {
   disconnect,
   type FrontEndOffer,
 } from "../back_end_ports.ts";
-import type { VifCounters } from "./netback.ts";
+import { noTraffic, type VifCounters } from "./netback.ts";
 
 /** A packet, as far as a back end is concerned. */
 export interface SizedFrame {
@@ -48,14 +48,7 @@ const MOST_MAPPED = 256;
 
 /** See the module comment. */
 export class ReferenceNetBackEnd<Frame extends SizedFrame> implements Snapshot {
-  readonly counters: VifCounters = {
-    txPackets: 0,
-    txBytes: 0,
-    txDropped: 0,
-    rxPackets: 0,
-    rxBytes: 0,
-    rxDropped: 0,
-  };
+  readonly counters: VifCounters = noTraffic();
   readonly #options: ReferenceNetOptions<Frame>;
   #connection: Connection | null = null;
   #tx: BackRing | null = null;

@@ -9,14 +9,10 @@ import { createLinux } from "../../../guests/model/mod.ts";
 import { auditFrames } from "../../../core/hypervisor/memory/audit.ts";
 import { echoGuest } from "../echo_guest.ts";
 import { AbiGuest, type Call, SCRATCH } from "./abi_guest.ts";
+import { withFolder } from "../../with_folder.ts";
 
-async function inFolder(body: (path: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(join(folder, "snapshot"));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+function inFolder(body: (path: string) => Promise<void>): Promise<void> {
+  return withFolder((folder) => body(join(folder, "snapshot")));
 }
 
 /** A host with two guests, one of which has a card, channels, a timer and changed tables. */

@@ -11,6 +11,7 @@ import { domainSettings } from "../../../testbed/toolstack/xl_cfg/domain_setting
 import { createMachine, Host, replay, replayHost, toolstack } from "../../../mod.ts";
 import { echoGuest } from "../echo_guest.ts";
 import { answer, startTiny } from "./tiny_session.ts";
+import { withFolder } from "../../with_folder.ts";
 
 const MS = 1_000_000;
 const SENDER = [0x52, 0x55, 0x0a, 0, 0, 9];
@@ -24,13 +25,8 @@ function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-async function inFolder(body: (log: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(join(folder, "log"));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+function inFolder(body: (log: string) => Promise<void>): Promise<void> {
+  return withFolder((folder) => body(join(folder, "log")));
 }
 
 /** What can be told of a host. */

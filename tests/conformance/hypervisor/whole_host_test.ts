@@ -18,17 +18,9 @@ import { HISTORY_COMMANDS } from "../../../testbed/repl/history_commands.ts";
 import { Toolstack, type XlSession } from "../../../testbed/toolstack/mod.ts";
 import { SESSION_VERBS } from "../../../testbed/toolstack/session_verbs.ts";
 import { answer, startTiny } from "./tiny_session.ts";
+import { withFolder } from "../../with_folder.ts";
 
 const MILLION = 1e6;
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 const compute = computing(1e9);
 const sleeper: Program = {
@@ -143,7 +135,7 @@ async function runUntil(host: Host, is: (host: Host) => boolean): Promise<number
 
 for (const place of ["drivers", "domain-0", "hypervisor"] as const) {
   Deno.test(`a host that goes on from one file after the other does what it did without (back ends: ${place})`, async () => {
-    await inFolder(async (folder) => {
+    await withFolder(async (folder) => {
       const path = join(folder, "host");
       const undisturbed = await busyHost(place);
       let host = await busyHost(place);
@@ -212,7 +204,7 @@ Deno.test("a host goes back to what it was in memory, whatever became of its dom
 });
 
 Deno.test("a device whose driver domain has gone is on its way out in the file, too", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const host = await busyHost();
     await runUntil(host, MOMENTS[0]);
     host.destroy(host.domains[0]);
@@ -227,7 +219,7 @@ Deno.test("a device whose driver domain has gone is on its way out in the file, 
 });
 
 Deno.test("a disk that is a file is named with its digest, and what was written to it is in the host's file", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const disk = join(folder, "disk");
     const content = new Uint8Array(1 << 17).fill(7);
     await Deno.writeFile(disk, content);
@@ -249,7 +241,7 @@ Deno.test("a disk that is a file is named with its digest, and what was written 
 });
 
 Deno.test("code that a file names and nobody gives is told by its name", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const path = join(folder, "host");
     const host = await Host.boot({ memory: "32MiB" });
     const model = host.modelled.create({ name: "model", memory: "4MiB" });
@@ -275,7 +267,7 @@ Deno.test("code that a file names and nobody gives is told by its name", async (
 });
 
 Deno.test("the prompt and xl put a host into a file, and the prompt makes of a file what it holds", async () => {
-  await inFolder(async (folder) => {
+  await withFolder(async (folder) => {
     const path = join(folder, "host");
     const host = await Host.boot({ memory: "32MiB" });
     await answer(await startTiny(host, "web", "", { vif: [] }));
